@@ -1,0 +1,1 @@
+//! The whole appliance as one machine without I/O.

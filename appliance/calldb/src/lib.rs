@@ -1,0 +1,1 @@
+//! The call database: journal file, SQLite, and the actor that owns both.

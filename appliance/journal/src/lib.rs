@@ -1,0 +1,1 @@
+//! What happened on the box: the ordered events and the call record, as data.

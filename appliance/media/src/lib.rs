@@ -1,0 +1,1 @@
+//! The media relay without I/O: latching, RTP and RTCP, DTMF, quality.

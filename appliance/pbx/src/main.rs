@@ -1,0 +1,2 @@
+//! The `branchline` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Routing without I/O: a request and the tables in, a decision out.

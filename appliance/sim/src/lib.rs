@@ -1,0 +1,1 @@
+//! Whole branches in memory: phones, trunk, network, clock, disk, faults, checkers.
