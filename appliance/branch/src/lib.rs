@@ -1,1 +1,2 @@
-//! The whole appliance as one machine without I/O.
+//! The whole appliance as one machine without I/O: what `pbx` runs on real sockets and `sim` runs in memory.
+pub mod view;

@@ -1,0 +1,173 @@
+//! What the outside may see of a running branch: plain values for the local page, the command line and the metrics.
+
+use serde::{Deserialize, Serialize};
+
+/// The branch at one moment. Times are UTC milliseconds, durations milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct View {
+    /// Grows by one with each change worth showing.
+    pub version: u64,
+    /// Site name from the configuration.
+    pub site: String,
+    /// When this view was taken.
+    pub utc_ms: i64,
+    /// Since the daemon started.
+    pub up_ms: u64,
+    /// Every configured extension, in number order, registered or not.
+    pub phones: Vec<PhoneView>,
+    /// Calls in progress, oldest first.
+    pub calls: Vec<CallView>,
+    /// Trunks in configuration order.
+    pub trunks: Vec<TrunkView>,
+    /// What the health column shows.
+    pub health: HealthView,
+    /// Monotonic counters and gauges, for the metrics page.
+    pub counters: Counters,
+}
+
+/// One extension and where it can be reached.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PhoneView {
+    /// The number others dial.
+    pub extension: String,
+    /// The name shown on phones.
+    pub name: String,
+    /// Live registrations.
+    pub contacts: Vec<ContactView>,
+    /// Calls this extension is part of.
+    pub calls: u32,
+}
+
+/// One registration of a phone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ContactView {
+    /// Contact URI as registered.
+    pub uri: String,
+    /// Address and port the phone is reached at.
+    pub address: String,
+    /// udp, tcp or tls.
+    pub transport: String,
+    /// User-Agent as sent.
+    pub user_agent: String,
+    /// When the registration ends unless refreshed.
+    pub expires_utc_ms: i64,
+}
+
+/// One call in progress.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CallView {
+    /// Call id, the same as in the call record.
+    pub id: String,
+    /// Extension or number of the caller.
+    pub from: String,
+    /// What was dialled.
+    pub to: String,
+    /// Extension or trunk that took or is ringing for the call.
+    pub connected_to: String,
+    /// internal, inbound or outbound.
+    pub direction: String,
+    /// ringing, early, up, held or transferring.
+    pub state: String,
+    /// An emergency call.
+    pub emergency: bool,
+    /// When the call came in.
+    pub started_utc_ms: i64,
+    /// How long it has been answered; absent before.
+    pub talk_ms: Option<u64>,
+    /// Codec name once media flows.
+    pub codec: Option<String>,
+    /// Worst mean opinion score of the legs, 1.0 to 4.5.
+    pub mos: Option<f32>,
+}
+
+/// One trunk.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrunkView {
+    /// Name from the configuration.
+    pub name: String,
+    /// up, down, registering, or refused.
+    pub state: String,
+    /// Why it is not up, for a person to read; empty when it is.
+    pub reason: String,
+    /// Address in use; empty until the name is resolved.
+    pub address: String,
+    /// Round trip of the last OPTIONS.
+    pub rtt_ms: Option<u32>,
+    /// Live calls.
+    pub calls: u32,
+}
+
+/// Health of the parts of the box.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HealthView {
+    /// normal or degraded: whether journal entries become durable in time.
+    pub database: String,
+    /// Entries sent to the journal and not yet durable.
+    pub journal_pending: u32,
+    /// Whether wall time is trusted.
+    pub clock_trusted: bool,
+    /// Media ports in stock.
+    pub ports_free: u32,
+    /// Shedding new calls now.
+    pub overloaded: bool,
+    /// Addresses shut out for guessing passwords or scanning.
+    pub banned: Vec<String>,
+}
+
+/// Monotonic counters since start, and gauges where said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// SIP messages received.
+    pub sip_received: u64,
+    /// SIP messages sent.
+    pub sip_sent: u64,
+    /// Messages refused by the parser or the transport rules.
+    pub sip_malformed: u64,
+    /// Retransmissions sent by the box.
+    pub sip_retransmitted: u64,
+    /// REGISTER requests accepted.
+    pub registers_accepted: u64,
+    /// Requests whose credentials were wrong.
+    pub auth_failures: u64,
+    /// Requests dropped because their source is shut out.
+    pub banned_requests: u64,
+    /// Calls started.
+    pub calls_started: u64,
+    /// Calls answered.
+    pub calls_answered: u64,
+    /// Calls refused by overload control.
+    pub calls_shed: u64,
+    /// Emergency calls.
+    pub calls_emergency: u64,
+    /// Journal entries made.
+    pub journal_entries: u64,
+    /// Gauge: live registrations.
+    pub registrations: u64,
+    /// Gauge: transactions in memory.
+    pub transactions: u64,
+    /// Gauge: sessions in memory.
+    pub sessions: u64,
+}
+
+/// One message of the live trace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TraceLine {
+    /// When it crossed the wire.
+    pub utc_ms: i64,
+    /// Address of the box that took or sent it.
+    pub local: String,
+    /// The other end.
+    pub remote: String,
+    /// udp, tcp or tls.
+    pub transport: String,
+    /// Came in or went out.
+    pub arrived: bool,
+    /// Start line, with secrets never in it.
+    pub summary: String,
+    /// Call-ID, to sort a ladder by.
+    pub sip_call_id: String,
+    /// User parts of From and To, for the number filter.
+    pub numbers: [String; 2],
+    /// The whole message with credentials blanked.
+    pub text: String,
+}
