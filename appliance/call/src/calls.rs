@@ -1,0 +1,459 @@
+//! All calls of the branch, and which leg belongs to which.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Instant;
+
+use branchline_sdp::Sdp;
+
+use crate::cause::Cause;
+use crate::dialing::{Attempt, Dialing};
+use crate::leg::{CallId, Leg, LegEvent, LegId, LegState};
+use crate::talking::Talking;
+
+/// Something to do, in order.
+#[derive(Clone, Debug)]
+pub enum Action<T> {
+    /// Call a target; its events come back under `leg`.
+    Invite {
+        /// The call it is for.
+        call: CallId,
+        /// The new leg.
+        leg: LegId,
+        /// Where to.
+        target: T,
+        /// What the caller offers; `None` asks the target for an offer.
+        offer: Option<Sdp>,
+    },
+    /// Tell a leg that called us how it goes.
+    Progress {
+        /// The leg.
+        leg: LegId,
+        /// SIP status, 180 to 189.
+        status: u16,
+        /// Description of early media.
+        early: Option<Sdp>,
+    },
+    /// Answer a leg that called us.
+    Answer {
+        /// The leg.
+        leg: LegId,
+        /// Answer, or an offer when it sent none.
+        body: Option<Sdp>,
+    },
+    /// Refuse a leg that called us.
+    Refuse {
+        /// The leg.
+        leg: LegId,
+        /// Why.
+        cause: Cause,
+    },
+    /// Answer the offer that came with a leg's answer.
+    Acknowledge {
+        /// The leg.
+        leg: LegId,
+        /// Our answer.
+        answer: Option<Sdp>,
+    },
+    /// Change the session of a leg.
+    Reoffer {
+        /// The leg.
+        leg: LegId,
+        /// The offer; `None` asks for one.
+        offer: Option<Sdp>,
+    },
+    /// Answer the change a leg asked for.
+    AnswerReoffer {
+        /// The leg.
+        leg: LegId,
+        /// The answer, or an offer when it sent none.
+        body: Option<Sdp>,
+    },
+    /// Refuse the change a leg asked for.
+    RefuseReoffer {
+        /// The leg.
+        leg: LegId,
+        /// SIP status.
+        status: u16,
+    },
+    /// Answer the offer that came back from an offerless change.
+    AcknowledgeReoffer {
+        /// The leg.
+        leg: LegId,
+        /// Our answer.
+        answer: Option<Sdp>,
+    },
+    /// Cancel or end a leg.
+    HangUp {
+        /// The leg.
+        leg: LegId,
+        /// Why.
+        cause: Cause,
+    },
+    /// Tell the leg that asked for a transfer how it goes (RFC 3515).
+    TransferProgress {
+        /// The leg.
+        leg: LegId,
+        /// SIP status; 200 and above is the last.
+        status: u16,
+    },
+    /// The legs that hear each other, or what they may hear, may have changed: see [`Calls::bridge`].
+    MediaChanged(CallId),
+    /// The call was answered, for the first time.
+    Answered {
+        /// The call.
+        call: CallId,
+        /// The leg that answered.
+        by: LegId,
+    },
+    /// The call is over and forgotten.
+    Finished(Box<Summary>),
+}
+
+/// The facts of a finished call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// The call.
+    pub call: CallId,
+    /// When it came in.
+    pub started: Instant,
+    /// When it was first answered.
+    pub answered: Option<Instant>,
+    /// When it ended.
+    pub ended: Instant,
+    /// Why.
+    pub cause: Cause,
+    /// Who ended it.
+    pub ended_by: EndedBy,
+    /// How many times it was transferred.
+    pub transfers: u32,
+    /// The legs in the conversation at its end, caller's side first.
+    pub legs: Vec<LegId>,
+}
+
+/// Who ended a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// The side that called.
+    Caller,
+    /// The side that was called.
+    Callee,
+    /// The box: a limit, a fault, an operator.
+    Box,
+}
+
+/// A call as it comes in.
+pub struct NewCall<T> {
+    /// Its id, and later its record's.
+    pub id: CallId,
+    /// The caller's offer; `None` asks for ours.
+    pub offer: Option<Sdp>,
+    /// What to try, in order.
+    pub attempts: Vec<Attempt<T>>,
+}
+
+/// The outcome of taking a leg's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// The new leg is in or on its way in.
+    Taken(LegId),
+    /// There is no such leg any more, or it cannot be replaced now.
+    Gone,
+}
+
+/// All calls of the branch.
+///
+/// Inputs: [`place`](Self::place), [`handle_leg`](Self::handle_leg), [`handle_timeout`](Self::handle_timeout),
+/// `transfer_*`, [`take_over`](Self::take_over), [`hang_up`](Self::hang_up). After each, drain
+/// [`poll_action`](Self::poll_action), then ask [`poll_timeout`](Self::poll_timeout).
+pub struct Calls<T> {
+    pub(crate) calls: HashMap<CallId, Call<T>>,
+    pub(crate) of_leg: HashMap<LegId, CallId>,
+    pub(crate) actions: VecDeque<Action<T>>,
+    deadlines: BTreeSet<(Instant, CallId)>,
+    next_leg: u64,
+}
+
+pub(crate) struct Call<T> {
+    pub(crate) id: CallId,
+    pub(crate) legs: Vec<Leg>,
+    pub(crate) phase: Phase<T>,
+    pub(crate) started: Instant,
+    pub(crate) answered: Option<Instant>,
+    pub(crate) transfers: u32,
+    /// The legs on the calling side: whoever stands in for the caller after a transfer joins it.
+    pub(crate) calling_side: Vec<LegId>,
+}
+
+pub(crate) enum Phase<T> {
+    /// The caller waits for somebody to answer.
+    Dialing(Dialing<T>),
+    /// Two legs talk.
+    Talking(Talking),
+    /// One leg waits for somebody new to answer; who sent it there may still be on the line.
+    Transferring {
+        dialing: Dialing<T>,
+        transferor: Option<LegId>,
+    },
+}
+
+impl<T: Clone> Default for Calls<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Clone> Calls<T> {
+    /// No calls.
+    #[must_use]
+    pub fn new() -> Self {
+        Calls {
+            calls: HashMap::new(),
+            of_leg: HashMap::new(),
+            actions: VecDeque::new(),
+            deadlines: BTreeSet::new(),
+            next_leg: 1,
+        }
+    }
+
+    /// How many calls there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// No call and no leg left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty() && self.of_leg.is_empty()
+    }
+
+    /// The call of a leg.
+    #[must_use]
+    pub fn call_of(&self, leg: LegId) -> Option<CallId> {
+        self.of_leg.get(&leg).copied()
+    }
+
+    /// The leg a call's leg talks to.
+    #[must_use]
+    pub fn peer_of(&self, leg: LegId) -> Option<LegId> {
+        match &self.calls.get(&self.call_of(leg)?)?.phase {
+            Phase::Talking(talking) => talking.peer_of(leg),
+            Phase::Dialing(_) | Phase::Transferring { .. } => None,
+        }
+    }
+
+    /// The legs whose media is joined now, caller's side first.
+    #[must_use]
+    pub fn bridge(&self, call: CallId) -> Option<[LegId; 2]> {
+        match &self.calls.get(&call)?.phase {
+            Phase::Dialing(dialing) => Some([dialing.caller, dialing.early?]),
+            Phase::Talking(talking) => Some(talking.pair),
+            Phase::Transferring { dialing, .. } => Some([dialing.caller, dialing.early?]),
+        }
+    }
+
+    /// One of the legs of the conversation has the other on hold.
+    #[must_use]
+    pub fn is_held(&self, call: CallId) -> bool {
+        self.calls.get(&call).is_some_and(|call| {
+            matches!(call.phase, Phase::Talking(_))
+                && call
+                    .legs
+                    .iter()
+                    .any(|leg| leg.described.as_ref().is_some_and(Sdp::is_hold))
+        })
+    }
+
+    /// The call is looking for a new party.
+    #[must_use]
+    pub fn is_transferring(&self, call: CallId) -> bool {
+        self.calls
+            .get(&call)
+            .is_some_and(|call| matches!(call.phase, Phase::Transferring { .. }))
+    }
+
+    /// The legs of a call.
+    pub fn legs(&self, call: CallId) -> impl Iterator<Item = LegId> + '_ {
+        self.calls
+            .get(&call)
+            .into_iter()
+            .flat_map(|call| call.legs.iter().map(|leg| leg.id))
+    }
+
+    /// A call comes in; the leg is the caller's, and [`Action::Answer`] or [`Action::Refuse`] will follow.
+    pub fn place(&mut self, now: Instant, new: NewCall<T>) -> LegId {
+        let caller = self.new_leg(new.id);
+        let mut call = Call {
+            id: new.id,
+            legs: vec![Leg {
+                id: caller,
+                state: LegState::Offered,
+                described: new.offer,
+            }],
+            phase: Phase::Dialing(Dialing::new(caller, new.attempts)),
+            started: now,
+            answered: None,
+            transfers: 0,
+            calling_side: vec![caller],
+        };
+        self.dial_next(now, &mut call);
+        self.keep(call);
+        caller
+    }
+
+    /// Something happened on a leg.
+    pub fn handle_leg(&mut self, now: Instant, leg: LegId, event: LegEvent) {
+        let Some(mut call) = self.take(leg) else { return };
+        match event {
+            LegEvent::Progress { status, early } => self.leg_progress(&mut call, (leg, status), early),
+            LegEvent::Answered { body, needs_answer } => self.leg_answered(now, &mut call, (leg, needs_answer), body),
+            LegEvent::Refused(cause) => self.leg_lost(now, &mut call, leg, cause),
+            LegEvent::Ended(cause) => self.leg_lost(now, &mut call, leg, cause),
+            LegEvent::Acknowledged { answer } => self.leg_acknowledged(&mut call, leg, answer),
+            LegEvent::Reoffer { offer } => self.leg_reoffers(&mut call, leg, offer),
+            LegEvent::ReofferAnswered { body, needs_answer } => {
+                self.reoffer_answered(&mut call, (leg, needs_answer), body);
+            }
+            LegEvent::ReofferRefused { status } => self.reoffer_refused(&mut call, leg, status),
+            LegEvent::ReofferAcknowledged { answer } => self.reoffer_acknowledged(&mut call, leg, answer),
+            LegEvent::Silent => self.finish(now, &mut call, Cause::MEDIA_LOST, EndedBy::Box),
+        }
+        self.keep(call);
+    }
+
+    /// Ends a call from the box: an operator, a limit, a fault.
+    pub fn hang_up(&mut self, now: Instant, call: CallId, cause: Cause) {
+        if let Some(mut call) = self.lift(call) {
+            self.finish(now, &mut call, cause, EndedBy::Box);
+        }
+    }
+
+    /// Moves time on.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(&(due, id)) = self.deadlines.first() {
+            if due > now {
+                break;
+            }
+            self.deadlines.pop_first();
+            let Some(mut call) = self.calls.remove(&id) else {
+                continue;
+            };
+            if call.ring_until().is_some_and(|until| until <= now) {
+                self.rang_out(now, &mut call);
+            }
+            self.keep(call);
+        }
+    }
+
+    /// When a phone has rung for long enough.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(due, _)| *due)
+    }
+
+    /// The next thing to do.
+    pub fn poll_action(&mut self) -> Option<Action<T>> {
+        self.actions.pop_front()
+    }
+
+    pub(crate) fn new_leg(&mut self, call: CallId) -> LegId {
+        let leg = LegId(self.next_leg);
+        self.next_leg += 1;
+        self.of_leg.insert(leg, call);
+        leg
+    }
+
+    /// Lifts a call out of the table to work on it; [`keep`](Self::keep) puts it back.
+    pub(crate) fn take(&mut self, leg: LegId) -> Option<Call<T>> {
+        let id = self.call_of(leg)?;
+        self.lift(id)
+    }
+
+    pub(crate) fn lift(&mut self, id: CallId) -> Option<Call<T>> {
+        let call = self.calls.remove(&id)?;
+        if let Some(until) = call.ring_until() {
+            self.deadlines.remove(&(until, id));
+        }
+        Some(call)
+    }
+
+    pub(crate) fn keep(&mut self, call: Call<T>) {
+        if call.legs.is_empty() {
+            return;
+        }
+        if let Some(until) = call.ring_until() {
+            self.deadlines.insert((until, call.id));
+        }
+        self.calls.insert(call.id, call);
+    }
+
+    pub(crate) fn act(&mut self, action: Action<T>) {
+        self.actions.push_back(action);
+    }
+
+    pub(crate) fn drop_leg(&mut self, call: &mut Call<T>, leg: LegId) {
+        self.of_leg.remove(&leg);
+        call.legs.retain(|known| known.id != leg);
+    }
+
+    /// Hangs up or refuses whatever is left and reports the end.
+    pub(crate) fn finish(&mut self, now: Instant, call: &mut Call<T>, cause: Cause, ended_by: EndedBy) {
+        let talking = match &call.phase {
+            Phase::Talking(talking) => talking.pair.to_vec(),
+            Phase::Dialing(dialing) | Phase::Transferring { dialing, .. } => vec![dialing.caller],
+        };
+        for leg in std::mem::take(&mut call.legs) {
+            self.of_leg.remove(&leg.id);
+            match leg.state {
+                LegState::Offered => self.act(Action::Refuse { leg: leg.id, cause }),
+                LegState::Invited | LegState::Up => self.act(Action::HangUp { leg: leg.id, cause }),
+            }
+        }
+        self.act(Action::Finished(Box::new(Summary {
+            call: call.id,
+            started: call.started,
+            answered: call.answered,
+            ended: now,
+            cause,
+            ended_by,
+            transfers: call.transfers,
+            legs: talking,
+        })));
+    }
+}
+
+impl<T> Call<T> {
+    pub(crate) fn leg(&self, id: LegId) -> Option<&Leg> {
+        self.legs.iter().find(|leg| leg.id == id)
+    }
+
+    pub(crate) fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.id == id)
+    }
+
+    pub(crate) fn described(&self, id: LegId) -> Option<Sdp> {
+        self.leg(id)?.described.clone()
+    }
+
+    /// Remembers what a leg described, unless it sent nothing.
+    pub(crate) fn describe(&mut self, id: LegId, description: Option<&Sdp>) {
+        if let (Some(leg), Some(description)) = (self.leg_mut(id), description) {
+            leg.described = Some(description.clone());
+        }
+    }
+
+    pub(crate) fn side_of(&self, leg: LegId) -> EndedBy {
+        if self.calling_side.contains(&leg) {
+            EndedBy::Caller
+        } else {
+            EndedBy::Callee
+        }
+    }
+
+    fn ring_until(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Dialing(dialing) | Phase::Transferring { dialing, .. } => dialing.until,
+            Phase::Talking(_) => None,
+        }
+    }
+}

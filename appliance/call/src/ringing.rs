@@ -1,0 +1,257 @@
+//! From the first ring to the answer.
+
+use std::time::Instant;
+
+use branchline_sdp::Sdp;
+
+use crate::calls::{Action, Call, Calls, EndedBy, Phase};
+use crate::cause::{Cause, Class};
+use crate::leg::{Leg, LegId, LegState};
+use crate::talking::{Exchange, Talking};
+
+impl<T: Clone> Calls<T> {
+    /// Starts the next attempt, or gives up and says why.
+    pub(crate) fn dial_next(&mut self, now: Instant, call: &mut Call<T>) {
+        let Some(dialing) = call.dialing_mut() else { return };
+        dialing.early = None;
+        let caller = dialing.caller;
+        match dialing.next_attempt() {
+            Some(attempt) => {
+                dialing.until = Some(now + attempt.ring);
+                let offer = call.described(caller);
+                for target in attempt.targets {
+                    let leg = self.new_leg(call.id);
+                    call.legs.push(Leg {
+                        id: leg,
+                        state: LegState::Invited,
+                        described: None,
+                    });
+                    if let Some(dialing) = call.dialing_mut() {
+                        dialing.ringing.push(leg);
+                    }
+                    self.act(Action::Invite {
+                        call: call.id,
+                        leg,
+                        target,
+                        offer: offer.clone(),
+                    });
+                }
+                if call.dialing_mut().is_some_and(|dialing| dialing.ringing.is_empty()) {
+                    self.attempt_failed(now, call, Cause::NOT_REGISTERED);
+                }
+            }
+            None => self.nobody_answered(now, call),
+        }
+    }
+
+    fn attempt_failed(&mut self, now: Instant, call: &mut Call<T>, cause: Cause) {
+        if let Some(dialing) = call.dialing_mut() {
+            dialing.note_failure(cause);
+            dialing.until = None;
+        }
+        self.dial_next(now, call);
+    }
+
+    fn nobody_answered(&mut self, now: Instant, call: &mut Call<T>) {
+        let Some(dialing) = call.dialing_mut() else { return };
+        let (verdict, kept) = (dialing.verdict(), dialing.caller);
+        match &call.phase {
+            Phase::Transferring {
+                transferor: Some(transferor),
+                ..
+            } => {
+                let transferor = *transferor;
+                self.act(Action::TransferProgress {
+                    leg: transferor,
+                    status: verdict.status,
+                });
+                call.phase = Phase::Talking(Talking::settled(call.in_order(transferor, kept)));
+                self.act(Action::MediaChanged(call.id));
+            }
+            Phase::Dialing(_) | Phase::Transferring { transferor: None, .. } => {
+                let ended_by = if verdict.class() == Class::Unreachable {
+                    EndedBy::Box
+                } else {
+                    EndedBy::Callee
+                };
+                self.finish(now, call, verdict, ended_by);
+            }
+            Phase::Talking(_) => {}
+        }
+    }
+
+    /// The ring time of the attempt is over.
+    pub(crate) fn rang_out(&mut self, now: Instant, call: &mut Call<T>) {
+        let Some(dialing) = call.dialing_mut() else { return };
+        for leg in std::mem::take(&mut dialing.ringing) {
+            self.drop_leg(call, leg);
+            self.act(Action::HangUp {
+                leg,
+                cause: Cause::NO_ANSWER,
+            });
+        }
+        self.attempt_failed(now, call, Cause::NO_ANSWER);
+    }
+
+    pub(crate) fn leg_progress(&mut self, call: &mut Call<T>, (leg, status): (LegId, u16), early: Option<Sdp>) {
+        call.describe(leg, early.as_ref());
+        let transferor = match &call.phase {
+            Phase::Transferring { transferor, .. } => *transferor,
+            Phase::Dialing(_) | Phase::Talking(_) => None,
+        };
+        let Some(dialing) = call.dialing_mut() else { return };
+        if !dialing.ringing.contains(&leg) {
+            return;
+        }
+        // One early medium at a time: a second ringing phone must not cut into the first one's announcement.
+        let early = early.filter(|_| dialing.early.is_none_or(|heard| heard == leg));
+        if early.is_none() && dialing.told == status {
+            return;
+        }
+        let (caller, opens_media) = (dialing.caller, early.is_some());
+        dialing.told = status;
+        if opens_media {
+            dialing.early = Some(leg);
+        }
+        if let Some(transferor) = transferor {
+            self.act(Action::TransferProgress {
+                leg: transferor,
+                status,
+            });
+        } else if call.leg(caller).is_some_and(|leg| leg.state == LegState::Offered) {
+            self.act(Action::Progress {
+                leg: caller,
+                status,
+                early,
+            });
+        }
+        if opens_media {
+            self.act(Action::MediaChanged(call.id));
+        }
+    }
+
+    pub(crate) fn leg_answered(
+        &mut self,
+        now: Instant,
+        call: &mut Call<T>,
+        (leg, needs_answer): (LegId, bool),
+        body: Option<Sdp>,
+    ) {
+        let Some(dialing) = call.dialing_mut() else { return };
+        if !dialing.ringing.contains(&leg) {
+            return;
+        }
+        let caller = dialing.caller;
+        for loser in std::mem::take(&mut dialing.ringing) {
+            if loser != leg {
+                self.drop_leg(call, loser);
+                self.act(Action::HangUp {
+                    leg: loser,
+                    cause: Cause::ANSWERED_ELSEWHERE,
+                });
+            }
+        }
+        call.describe(leg, body.as_ref());
+        call.set_up(leg);
+        let description = call.described(leg);
+        let exchange = if call.leg(caller).is_some_and(|leg| leg.state == LegState::Offered) {
+            self.act(Action::Answer {
+                leg: caller,
+                body: description,
+            });
+            call.set_up(caller);
+            if needs_answer {
+                Exchange::AnswerDue { from: caller, to: leg }
+            } else {
+                Exchange::Settled
+            }
+        } else {
+            self.act(Action::Reoffer {
+                leg: caller,
+                offer: description.map(|sdp| sdp.resumed()),
+            });
+            if needs_answer {
+                Exchange::JoinAnswerDue { from: caller, to: leg }
+            } else {
+                Exchange::Joining {
+                    asked: caller,
+                    then: None,
+                }
+            }
+        };
+        self.release_transferor(call, leg);
+        call.phase = Phase::Talking(Talking {
+            pair: call.in_order(caller, leg),
+            exchange,
+        });
+        if call.answered.is_none() {
+            call.answered = Some(now);
+            self.act(Action::Answered { call: call.id, by: leg });
+        }
+        self.act(Action::MediaChanged(call.id));
+    }
+
+    /// The new party has answered: who arranged it may go.
+    fn release_transferor(&mut self, call: &mut Call<T>, joined: LegId) {
+        let Phase::Transferring { transferor, .. } = &call.phase else {
+            return;
+        };
+        let transferor = *transferor;
+        call.transfers += 1;
+        if !call.calling_side.contains(&match &call.phase {
+            Phase::Transferring { dialing, .. } => dialing.caller,
+            Phase::Dialing(_) | Phase::Talking(_) => joined,
+        }) {
+            call.calling_side.push(joined);
+        }
+        if let Some(transferor) = transferor {
+            self.act(Action::TransferProgress {
+                leg: transferor,
+                status: 200,
+            });
+            self.drop_leg(call, transferor);
+            self.act(Action::HangUp {
+                leg: transferor,
+                cause: Cause::CLEARED,
+            });
+        }
+    }
+
+    /// A leg refused, failed or hung up.
+    pub(crate) fn leg_lost(&mut self, now: Instant, call: &mut Call<T>, leg: LegId, cause: Cause) {
+        let side = call.side_of(leg);
+        self.drop_leg(call, leg);
+        match &mut call.phase {
+            Phase::Talking(_) => self.talker_lost(now, call, (leg, side), cause),
+            Phase::Dialing(dialing) | Phase::Transferring { dialing, .. } if dialing.caller == leg => {
+                let cause = if call.answered.is_none() && cause == Cause::CLEARED {
+                    Cause::CANCELLED
+                } else {
+                    cause
+                };
+                self.finish(now, call, cause, side);
+            }
+            Phase::Transferring { transferor, .. } if *transferor == Some(leg) => *transferor = None,
+            Phase::Dialing(dialing) | Phase::Transferring { dialing, .. } => {
+                dialing.ringing.retain(|ringing| *ringing != leg);
+                dialing.note_failure(cause);
+                if dialing.early == Some(leg) {
+                    dialing.early = None;
+                }
+                let decline_all = cause.status >= 600;
+                let left = if decline_all {
+                    std::mem::take(&mut dialing.ringing)
+                } else {
+                    Vec::new()
+                };
+                for leg in left {
+                    self.drop_leg(call, leg);
+                    self.act(Action::HangUp { leg, cause });
+                }
+                if call.dialing_mut().is_some_and(|dialing| dialing.ringing.is_empty()) {
+                    self.attempt_failed(now, call, cause);
+                }
+            }
+        }
+    }
+}
