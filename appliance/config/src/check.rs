@@ -1,0 +1,195 @@
+//! Checks that look across sections: names that must exist, numbers that must not collide.
+
+use std::collections::BTreeMap;
+
+use crate::fault::Wrong;
+use crate::read::{Faults, nearest};
+use crate::{Class, Config, Emergency, ExtensionEntry, Log, Media, Page, Route, Sip, Site, Target, Trunk};
+
+/// What was read, each list entry with its path. A section is missing when a required field of it is.
+pub(crate) struct Draft {
+    pub(crate) site: Option<Site>,
+    pub(crate) sip: Option<Sip>,
+    pub(crate) media: Option<Media>,
+    pub(crate) page: Option<Page>,
+    pub(crate) log: Option<Log>,
+    pub(crate) emergency: Option<Emergency>,
+    pub(crate) extensions: Vec<(String, ExtensionEntry)>,
+    pub(crate) trunks: Vec<(String, Trunk)>,
+    pub(crate) classes: Vec<(String, Class)>,
+    pub(crate) routes: Vec<(String, Route)>,
+}
+
+impl Draft {
+    /// Adds the faults it finds; a config comes out only when there are none at all.
+    pub(crate) fn check(mut self, faults: &Faults<'_>) -> Option<Config> {
+        if !self.classes.iter().any(|(_, class)| class.name == "default") {
+            self.classes.push((String::new(), Class::built_in()));
+        }
+        self.check_unique(faults);
+        self.check_classes(faults);
+        self.check_trunk_names(faults);
+        self.check_targets(faults);
+        self.check_emergency_numbers(faults);
+        if !faults.is_empty() {
+            return None;
+        }
+        Some(Config {
+            site: self.site?,
+            sip: self.sip?,
+            media: self.media?,
+            page: self.page?,
+            log: self.log?,
+            emergency: self.emergency?,
+            extensions: without_paths(self.extensions),
+            trunks: without_paths(self.trunks),
+            classes: without_paths(self.classes),
+            routes: without_paths(self.routes),
+        })
+    }
+
+    fn check_unique(&self, faults: &Faults<'_>) {
+        let numbers = self
+            .extensions
+            .iter()
+            .map(|(path, entry)| (format!("{path}.number"), entry.number.as_str()));
+        let trunks = self
+            .trunks
+            .iter()
+            .map(|(path, trunk)| (format!("{path}.name"), trunk.name.as_str()));
+        let classes = self
+            .classes
+            .iter()
+            .map(|(path, class)| (format!("{path}.name"), class.name.as_str()));
+        report_twice(faults, numbers);
+        report_twice(faults, trunks);
+        report_twice(faults, classes);
+    }
+
+    fn check_classes(&self, faults: &Faults<'_>) {
+        let known: Vec<&str> = self.classes.iter().map(|(_, class)| class.name.as_str()).collect();
+        for (path, entry) in &self.extensions {
+            if !known.contains(&entry.class.as_str()) {
+                faults.push(&format!("{path}.class"), unknown("class", &entry.class, &known));
+            }
+        }
+    }
+
+    fn check_trunk_names(&self, faults: &Faults<'_>) {
+        let known: Vec<&str> = self.trunks.iter().map(|(_, trunk)| trunk.name.as_str()).collect();
+        let routes = self
+            .routes
+            .iter()
+            .map(|(path, route)| (format!("{path}.trunks"), &route.trunks));
+        let emergency = self
+            .emergency
+            .iter()
+            .map(|emergency| ("emergency.trunks".to_owned(), &emergency.trunks));
+        for (path, names) in routes.chain(emergency) {
+            for (at, name) in names.iter().enumerate() {
+                let path = format!("{path}[{at}]");
+                if !known.contains(&name.as_str()) {
+                    faults.push(&path, unknown("trunk", name, &known));
+                } else if names[..at].contains(name) {
+                    faults.push(
+                        &path,
+                        Wrong::new(format!("trunk \"{name}\" is there twice"), "remove one"),
+                    );
+                }
+            }
+        }
+    }
+
+    fn check_targets(&self, faults: &Faults<'_>) {
+        let known: Vec<&str> = self.extensions.iter().map(|(_, entry)| entry.number.as_str()).collect();
+        let check = |path: String, target: &Target| match target {
+            Target::Extension(number) if !known.contains(&number.as_str()) => {
+                faults.push(&path, unknown("extension", number.as_str(), &known));
+            }
+            Target::Extension(_) | Target::Outside(_) => {}
+        };
+        for (path, trunk) in &self.trunks {
+            for (at, inbound) in trunk.inbound.iter().enumerate() {
+                check(format!("{path}.inbound[{at}].to"), &inbound.to);
+            }
+            if let Some(target) = &trunk.default_to {
+                check(format!("{path}.default_to"), target);
+            }
+            let numbers = trunk.inbound.iter().enumerate();
+            let numbers =
+                numbers.map(|(at, inbound)| (format!("{path}.inbound[{at}].number"), inbound.number.as_str()));
+            report_twice(faults, numbers);
+        }
+    }
+
+    /// An emergency number must mean nothing else, with or without the prefix for an outside line.
+    fn check_emergency_numbers(&self, faults: &Faults<'_>) {
+        let Some(site) = &self.site else { return };
+        let extra: &[String] = self.emergency.as_ref().map_or(&[], |emergency| &emergency.numbers);
+        let is_emergency = |number: &str| {
+            let after_prefix = site
+                .outside_prefix
+                .as_deref()
+                .and_then(|prefix| number.strip_prefix(prefix));
+            [Some(number), after_prefix].into_iter().flatten().any(|number| {
+                site.country.emergency_number(number).is_some() || extra.iter().any(|other| other == number)
+            })
+        };
+        for (path, entry) in &self.extensions {
+            let number = entry.number.as_str();
+            if is_emergency(number) {
+                let problem = format!("{number} calls the emergency services in {}", site.country.name);
+                faults.push(&format!("{path}.number"), Wrong::new(problem, "choose another number"));
+            }
+        }
+        let test_number = self
+            .emergency
+            .as_ref()
+            .and_then(|emergency| emergency.test_number.as_deref());
+        if let Some(number) = test_number {
+            if is_emergency(number) {
+                let problem = format!("{number} calls the emergency services");
+                faults.push("emergency.test_number", Wrong::new(problem, "choose another number"));
+            }
+            if let Some((path, _)) = self
+                .extensions
+                .iter()
+                .find(|(_, entry)| entry.number.as_str() == number)
+            {
+                let problem = format!("{number} is the emergency test number");
+                faults.push(&format!("{path}.number"), Wrong::new(problem, "choose another number"));
+            }
+        }
+    }
+}
+
+fn without_paths<T>(list: Vec<(String, T)>) -> Vec<T> {
+    list.into_iter().map(|(_, item)| item).collect()
+}
+
+fn report_twice<'n>(faults: &Faults<'_>, named: impl Iterator<Item = (String, &'n str)>) {
+    let mut first_at: BTreeMap<&str, String> = BTreeMap::new();
+    for (path, name) in named {
+        match first_at.get(name) {
+            Some(first) => {
+                let problem = format!("\"{name}\" is taken by {first}");
+                faults.push(&path, Wrong::new(problem, "choose another, or remove one"));
+            }
+            None => {
+                first_at.insert(name, path);
+            }
+        }
+    }
+}
+
+fn unknown(what: &str, name: &str, known: &[&str]) -> Wrong {
+    let fix = match nearest(name, known) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None if known.is_empty() => format!("add a [[{what}]] first"),
+        None => format!(
+            "known: {}",
+            known.iter().take(10).copied().collect::<Vec<_>>().join(", ")
+        ),
+    };
+    Wrong::new(format!("there is no {what} \"{name}\""), fix)
+}

@@ -1,0 +1,529 @@
+//! Walks the parsed document: each read names a key, takes its value or records a fault with its place.
+//!
+//! In: a TOML table with spans. Out: typed values; unknown keys are found by what nobody asked for.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::fault::{Fault, Wrong};
+use crate::{Extension, TEXT_BYTES_MAX};
+
+/// Faults reported at once; a file with more is not read to the end by anybody.
+const FAULTS_MAX: usize = 200;
+const TEXT_CHARS_MAX: usize = 255;
+const LIST_ITEMS_MAX: usize = 10_000;
+
+/// Collects faults and remembers where each field stands, for the checks that look across sections.
+pub(crate) struct Faults<'t> {
+    file: &'t str,
+    text: &'t str,
+    found: RefCell<Vec<(usize, Fault)>>,
+    places: RefCell<BTreeMap<String, usize>>,
+}
+
+impl<'t> Faults<'t> {
+    pub(crate) fn new(file: &'t str, text: &'t str) -> Faults<'t> {
+        Faults {
+            file,
+            text,
+            found: RefCell::default(),
+            places: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn parse_document(&self) -> Option<DeTable<'t>> {
+        if self.text.len() > TEXT_BYTES_MAX {
+            let problem = format!("the file is larger than {TEXT_BYTES_MAX} bytes");
+            self.push_at(0, "", Wrong::new(problem, "is it the right file?"));
+            return None;
+        }
+        let (document, errors) = DeTable::parse_recoverable(self.text);
+        for error in &errors {
+            let at = error.span().map_or(0, |span| span.start);
+            self.push_at(
+                at,
+                "",
+                Wrong::new(error.message().replace('\n', ", "), "correct the TOML on this line"),
+            );
+        }
+        errors.is_empty().then(|| document.into_inner())
+    }
+
+    /// Records a fault at the place where `path` was read; an absent field stands at the head of its table.
+    pub(crate) fn push(&self, path: &str, wrong: Wrong) {
+        self.push_at(self.offset(path), path, wrong);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.borrow().is_empty()
+    }
+
+    pub(crate) fn into_sorted(self) -> Vec<Fault> {
+        let mut found = self.found.into_inner();
+        found.sort_by_key(|(offset, _)| *offset);
+        found.into_iter().map(|(_, fault)| fault).collect()
+    }
+
+    fn offset(&self, path: &str) -> usize {
+        let places = self.places.borrow();
+        let mut rest = path;
+        loop {
+            if let Some(offset) = places.get(rest) {
+                return *offset;
+            }
+            match rest.rfind(['.', '[']) {
+                Some(end) => rest = &rest[..end],
+                None => return 0,
+            }
+        }
+    }
+
+    fn place(&self, path: &str, offset: usize) {
+        self.places.borrow_mut().insert(path.to_owned(), offset);
+    }
+
+    fn push_at(&self, offset: usize, path: &str, wrong: Wrong) {
+        let mut found = self.found.borrow_mut();
+        if found.len() >= FAULTS_MAX {
+            return;
+        }
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = before.matches('\n').count() + 1;
+        let column = before[line_start..].chars().count() + 1;
+        let Wrong { problem, fix } = wrong;
+        found.push((
+            offset,
+            Fault {
+                file: self.file.to_owned(),
+                line,
+                column,
+                field: path.to_owned(),
+                problem,
+                fix,
+            },
+        ));
+    }
+}
+
+/// A value written as text.
+pub(crate) trait FromText: Sized {
+    fn from_text(text: &str) -> Result<Self, Wrong>;
+}
+
+/// An enum written as one word out of a list.
+pub(crate) trait Word: Copy + 'static {
+    const WORDS: &'static [(&'static str, Self)];
+}
+
+/// One key's value and its place.
+struct Entry<'a> {
+    path: String,
+    value: &'a DeValue<'a>,
+}
+
+/// A table being read.
+pub(crate) struct Reader<'a> {
+    path: String,
+    table: Option<&'a DeTable<'a>>,
+    faults: &'a Faults<'a>,
+    asked: Vec<&'static str>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn root(table: &'a DeTable<'a>, faults: &'a Faults<'a>) -> Reader<'a> {
+        Reader::of(String::new(), table, faults)
+    }
+
+    fn of(path: String, table: &'a DeTable<'a>, faults: &'a Faults<'a>) -> Reader<'a> {
+        Reader {
+            path,
+            table: Some(table),
+            faults,
+            asked: Vec::new(),
+        }
+    }
+
+    /// The table under `key`; an absent one reads as empty, so that its defaults apply.
+    pub(crate) fn table(&mut self, key: &'static str) -> Reader<'a> {
+        let path = self.path_of(key);
+        let table = self.entry(key).and_then(|entry| match entry.value {
+            DeValue::Table(table) => Some(table),
+            other => {
+                let problem = format!("expected a table, found {}", kind_of(other));
+                self.faults.push(
+                    &entry.path,
+                    Wrong::new(problem, format!("write [{}] on a line of its own", entry.path)),
+                );
+                None
+            }
+        });
+        Reader {
+            path,
+            table,
+            faults: self.faults,
+            asked: Vec::new(),
+        }
+    }
+
+    /// The tables of the array under `key`, each with its path. One that is not readable is left out (its faults are kept).
+    pub(crate) fn tables<T>(&mut self, key: &'static str, read: fn(Reader<'a>) -> Option<T>) -> Vec<(String, T)> {
+        let Some(entry) = self.entry(key) else {
+            return Vec::new();
+        };
+        let fix = format!("write [[{}]] on a line of its own", entry.path);
+        let DeValue::Array(items) = entry.value else {
+            let problem = format!("expected a list of tables, found {}", kind_of(entry.value));
+            self.faults.push(&entry.path, Wrong::new(problem, fix));
+            return Vec::new();
+        };
+        let mut out = Vec::new();
+        for (index, item) in items.iter().take(LIST_ITEMS_MAX).enumerate() {
+            let path = format!("{}[{index}]", entry.path);
+            self.faults.place(&path, item.span().start);
+            match item.get_ref() {
+                DeValue::Table(table) => {
+                    let value = read(Reader::of(path.clone(), table, self.faults));
+                    out.extend(value.map(|value| (path, value)));
+                }
+                other => {
+                    let problem = format!("expected a table, found {}", kind_of(other));
+                    self.faults.push(&path, Wrong::new(problem, fix.clone()));
+                }
+            }
+        }
+        out
+    }
+
+    /// A whole number in `range`, `default` when absent.
+    pub(crate) fn number<N>(&mut self, key: &'static str, range: RangeInclusive<N>, default: N) -> N
+    where
+        N: Copy + PartialOrd + TryFrom<i64> + std::fmt::Display,
+    {
+        self.optional_number(key, range).unwrap_or(default)
+    }
+
+    /// A whole number in `range`.
+    pub(crate) fn optional_number<N>(&mut self, key: &'static str, range: RangeInclusive<N>) -> Option<N>
+    where
+        N: Copy + PartialOrd + TryFrom<i64> + std::fmt::Display,
+    {
+        let entry = self.entry(key)?;
+        let wanted = format!("write a whole number from {} to {}", range.start(), range.end());
+        let DeValue::Integer(written) = entry.value else {
+            let problem = format!("expected a whole number, found {}", kind_of(entry.value));
+            self.faults.push(&entry.path, Wrong::new(problem, wanted));
+            return None;
+        };
+        let number = i64::from_str_radix(written.as_str(), written.radix())
+            .ok()
+            .and_then(|n| N::try_from(n).ok());
+        match number.filter(|n| range.contains(n)) {
+            Some(number) => Some(number),
+            None => {
+                self.faults
+                    .push(&entry.path, Wrong::new(format!("{written} is out of range"), wanted));
+                None
+            }
+        }
+    }
+
+    /// One word of an enum, `default` when absent.
+    pub(crate) fn word<T: Word>(&mut self, key: &'static str, default: T) -> T {
+        let Some(entry) = self.entry(key) else { return default };
+        let fix = || {
+            let words: Vec<String> = T::WORDS.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            format!("write {}", words.join(" or "))
+        };
+        let Some(text) = self.text_of(&entry, fix()) else {
+            return default;
+        };
+        match T::WORDS.iter().find(|(word, _)| *word == text) {
+            Some((_, value)) => *value,
+            None => {
+                self.faults
+                    .push(&entry.path, Wrong::new(format!("\"{text}\" is not known here"), fix()));
+                default
+            }
+        }
+    }
+
+    /// Text that parses as `T`.
+    pub(crate) fn optional<T: FromText>(&mut self, key: &'static str) -> Option<T> {
+        let entry = self.entry(key)?;
+        self.parse(&entry)
+    }
+
+    /// Text that parses as `T`, `default` when absent.
+    pub(crate) fn or<T: FromText>(&mut self, key: &'static str, default: T) -> T {
+        self.optional(key).unwrap_or(default)
+    }
+
+    /// Text that must be there; `example` is the value the fix proposes.
+    pub(crate) fn required<T: FromText>(&mut self, key: &'static str, example: &str) -> Option<T> {
+        match self.entry(key) {
+            Some(entry) => self.parse(&entry),
+            None => {
+                self.faults.push(
+                    &self.path_of(key),
+                    Wrong::new("is missing", format!("add {key} = \"{example}\"")),
+                );
+                None
+            }
+        }
+    }
+
+    /// A list of texts (one text alone counts as a list of one). `None` when the key is absent.
+    pub(crate) fn list<T: FromText>(&mut self, key: &'static str) -> Option<Vec<T>> {
+        let entry = self.entry(key)?;
+        match entry.value {
+            DeValue::Array(items) => {
+                let mut out = Vec::new();
+                for (index, item) in items.iter().take(LIST_ITEMS_MAX).enumerate() {
+                    let path = format!("{}[{index}]", entry.path);
+                    self.faults.place(&path, item.span().start);
+                    out.extend(self.parse::<T>(&Entry {
+                        path,
+                        value: item.get_ref(),
+                    }));
+                }
+                Some(out)
+            }
+            DeValue::String(_) => Some(self.parse(&entry).into_iter().collect()),
+            other => {
+                let problem = format!("expected a list, found {}", kind_of(other));
+                self.faults
+                    .push(&entry.path, Wrong::new(problem, format!("write {key} = [\"…\"]")));
+                None
+            }
+        }
+    }
+
+    /// True when the key is written, well or badly.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.table
+            .is_some_and(|table| table.iter().any(|(name, _)| name.get_ref() == key))
+    }
+
+    /// Refuses a key that people try, with its own explanation.
+    pub(crate) fn refuse(&mut self, key: &'static str, wrong: impl FnOnce() -> Wrong) {
+        if let Some(entry) = self.entry(key) {
+            self.faults.push(&entry.path, wrong());
+        }
+    }
+
+    /// Records a fault on a field of this table.
+    pub(crate) fn wrong(&self, key: &str, wrong: Wrong) {
+        self.faults.push(&self.path_of(key), wrong);
+    }
+
+    /// Reports every key that was never asked for.
+    pub(crate) fn finish(self) -> &'a Faults<'a> {
+        let Some(table) = self.table else { return self.faults };
+        for (key, _) in table.iter() {
+            let name: &str = key.get_ref();
+            if self.asked.contains(&name) {
+                continue;
+            }
+            let fix = match nearest(name, &self.asked) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => format!("remove it; known here: {}", self.asked.join(", ")),
+            };
+            let path = self.path_of(name);
+            self.faults.place(&path, key.span().start);
+            self.faults.push(&path, Wrong::new("unknown key", fix));
+        }
+        self.faults
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
+    }
+
+    fn entry(&mut self, key: &'static str) -> Option<Entry<'a>> {
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
+        let (name, value) = self.table?.iter().find(|(name, _)| name.get_ref() == key)?;
+        let path = self.path_of(key);
+        self.faults.place(&path, name.span().start);
+        Some(Entry {
+            path,
+            value: value.get_ref(),
+        })
+    }
+
+    fn parse<T: FromText>(&self, entry: &Entry<'a>) -> Option<T> {
+        let text = self.text_of(entry, "write it in quotation marks".to_owned())?;
+        T::from_text(text)
+            .map_err(|wrong| self.faults.push(&entry.path, wrong))
+            .ok()
+    }
+
+    fn text_of(&self, entry: &Entry<'a>, fix: String) -> Option<&'a str> {
+        let DeValue::String(text) = entry.value else {
+            let problem = format!("expected text, found {}", kind_of(entry.value));
+            self.faults.push(&entry.path, Wrong::new(problem, fix));
+            return None;
+        };
+        Some(text)
+    }
+}
+
+impl FromText for String {
+    fn from_text(text: &str) -> Result<String, Wrong> {
+        if text.is_empty() || text.chars().count() > TEXT_CHARS_MAX || text.chars().any(char::is_control) {
+            let problem = "is empty, too long or holds control characters";
+            return Err(Wrong::new(
+                problem,
+                format!("write 1 to {TEXT_CHARS_MAX} printable characters"),
+            ));
+        }
+        Ok(text.to_owned())
+    }
+}
+
+impl FromText for Extension {
+    fn from_text(text: &str) -> Result<Extension, Wrong> {
+        Extension::new(text).map_err(|fault| Wrong::new(fault.to_string(), "write 1 to 15 digits, such as \"201\""))
+    }
+}
+
+/// A host name (RFC 1123) or an address; IPv6 with or without brackets.
+pub(crate) struct Host(pub(crate) String);
+
+impl FromText for Host {
+    fn from_text(text: &str) -> Result<Host, Wrong> {
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(text);
+        if bare.parse::<std::net::IpAddr>().is_ok() {
+            return Ok(Host(bare.to_owned()));
+        }
+        let label_is_good = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        let name = text.strip_suffix('.').unwrap_or(text);
+        if name.len() > 253 || !name.split('.').all(label_is_good) {
+            let problem = format!("\"{text}\" is neither a host name nor an IP address");
+            return Err(Wrong::new(
+                problem,
+                "write \"sip.example.net\", \"192.0.2.5\" or \"2001:db8::5\"",
+            ));
+        }
+        Ok(Host(name.to_ascii_lowercase()))
+    }
+}
+
+/// A name that other sections refer to.
+pub(crate) struct Name(pub(crate) String);
+
+impl FromText for Name {
+    fn from_text(text: &str) -> Result<Name, Wrong> {
+        let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        if text.is_empty() || text.len() > 64 || !text.bytes().all(good) {
+            let problem = format!("\"{text}\" cannot be a name");
+            return Err(Wrong::new(problem, "write 1 to 64 letters, digits, -, _ or ."));
+        }
+        Ok(Name(text.to_owned()))
+    }
+}
+
+/// Digits to dial, perhaps after a plus; visual separators are dropped.
+pub(crate) struct Digits(pub(crate) String);
+
+impl FromText for Digits {
+    fn from_text(text: &str) -> Result<Digits, Wrong> {
+        let digits: String = text
+            .chars()
+            .filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')'))
+            .collect();
+        let bare = digits.strip_prefix('+').unwrap_or(&digits);
+        if bare.is_empty() || bare.len() > 20 || !bare.bytes().all(|b| b.is_ascii_digit()) {
+            let problem = format!("\"{text}\" is not a telephone number");
+            return Err(Wrong::new(problem, "write digits, such as \"+15551230100\""));
+        }
+        Ok(Digits(digits))
+    }
+}
+
+/// Digits, `*` and `#`, as put in front of a number.
+pub(crate) struct DialString(pub(crate) String);
+
+impl FromText for DialString {
+    fn from_text(text: &str) -> Result<DialString, Wrong> {
+        let good = |(at, b): (usize, u8)| b.is_ascii_digit() || matches!(b, b'*' | b'#') || (at == 0 && b == b'+');
+        if text.len() > 20 || !text.bytes().enumerate().all(good) {
+            let problem = format!("\"{text}\" cannot be dialled");
+            return Err(Wrong::new(
+                problem,
+                "write up to 20 digits, * or #, with an optional leading +",
+            ));
+        }
+        Ok(DialString(text.to_owned()))
+    }
+}
+
+/// An SDP encoding name (RFC 8866 section 6.6, a token), kept in upper case.
+pub(crate) struct Codec(pub(crate) String);
+
+impl FromText for Codec {
+    fn from_text(text: &str) -> Result<Codec, Wrong> {
+        let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+        if text.is_empty() || text.len() > 32 || !text.bytes().all(good) {
+            let problem = format!("\"{text}\" is not an encoding name");
+            return Err(Wrong::new(problem, "write \"PCMA\", \"PCMU\", \"G722\" or \"opus\""));
+        }
+        Ok(Codec(text.to_ascii_uppercase()))
+    }
+}
+
+/// The candidate within two edits (or a third of a long word), the closest first.
+pub(crate) fn nearest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
+    let limit = (word.len() / 3).clamp(1, 3);
+    let scored = candidates.iter().map(|candidate| (edits(word, candidate), *candidate));
+    scored
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (at, letter) in from.chars().take(64).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = at + 1;
+        for (column, other) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *other);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+fn kind_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

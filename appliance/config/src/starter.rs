@@ -1,0 +1,94 @@
+use crate::secret::to_hex;
+use crate::{Country, Extension, Hashes};
+
+/// What the first start knows.
+#[derive(Clone, Debug)]
+pub struct Starter {
+    /// Shown on the page.
+    pub site_name: String,
+    /// Decides dialling and emergency numbers.
+    pub country: &'static Country,
+    /// Digest realm the hashes were made with.
+    pub realm: String,
+    /// Written in order.
+    pub extensions: Vec<StarterExtension>,
+}
+
+/// One extension of the starter file.
+#[derive(Clone, Debug)]
+pub struct StarterExtension {
+    /// Its number.
+    pub number: Extension,
+    /// Shown to called parties.
+    pub name: String,
+    /// Of the password just made.
+    pub hashes: Hashes,
+}
+
+/// A commented `branchline.toml`; it parses as it is.
+pub fn default_text(starter: &Starter) -> String {
+    let mut text = HEAD
+        .replace("{name}", &quoted(&starter.site_name))
+        .replace("{realm}", &quoted(&starter.realm))
+        .replace("{country}", starter.country.code)
+        .replace("{country_name}", starter.country.name)
+        .replace("{emergency}", starter.country.general_number());
+    for extension in &starter.extensions {
+        text.push_str("\n[[extension]]\n");
+        text.push_str(&format!(
+            "number = \"{}\"\nname = {}\n",
+            extension.number,
+            quoted(&extension.name)
+        ));
+        if let Some(hash) = &extension.hashes.md5 {
+            text.push_str(&format!("ha1_md5 = \"{}\"\n", to_hex(hash)));
+        }
+        if let Some(hash) = &extension.hashes.sha256 {
+            text.push_str(&format!("ha1_sha256 = \"{}\"\n", to_hex(hash)));
+        }
+    }
+    text
+}
+
+fn quoted(text: &str) -> String {
+    toml_edit::Value::from(text).to_string()
+}
+
+const HEAD: &str = r##"# Branchline. After an edit: `branchline check`, then reload; calls go on.
+# Unknown keys and bad values are refused with their line and a fix.
+
+[site]
+name = {name}
+country = "{country}"        # {country_name}: decides how numbers are dialled and which are emergencies ({emergency})
+# area_code = "…"       # lets people dial local numbers
+# outside_prefix = "9"  # when people dial a digit for an outside line; emergencies work with and without it
+realm = {realm}  # part of every password hash: after a change all phones need new passwords
+
+[sip]
+# listen = ["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060", "tls:0.0.0.0:5061"]
+# advertised = "203.0.113.5"  # when phones or trunks reach the box under another address
+
+[page]
+listen = "127.0.0.1:8080"
+# reach = "lan"         # show the page to the local network too
+
+[emergency]
+# callback = "+15551230100"  # the number emergency operators call back
+# test_number = "933"        # plays back what is said
+
+# A line to the outside; without one only extensions can be called.
+# [[trunk]]
+# name = "provider"
+# host = "sip.example.net"
+# username = "…"
+# password_file = "/etc/branchline/provider.password"
+# inbound = [{ number = "+15551230100", to = "201" }]
+
+# What extensions may dial; "default" applies where none is named.
+# [[class]]
+# name = "default"
+# allow = ["internal", "local", "national", "mobile", "toll_free", "shared_cost", "service"]
+# deny = ["+1900*"]
+
+# Telephones. `branchline extension add 203` adds one and shows its password once.
+"##;
