@@ -1,1 +1,7 @@
 //! SIP without I/O: messages, transactions, dialogs, sessions, digest, bindings.
+
+pub mod flow;
+pub mod message;
+
+pub use flow::{ConnectionId, Flow, Transmit, Transport};
+pub use message::{Builder, Message, Method, Name, NameAddr, ParseError, Uri, Via};
