@@ -306,7 +306,9 @@ impl<T: Clone> Calls<T> {
         let Some(mut call) = self.take(leg) else { return };
         match event {
             LegEvent::Progress { status, early } => self.leg_progress(&mut call, (leg, status), early),
-            LegEvent::Answered { body, needs_answer } => self.leg_answered(now, &mut call, (leg, needs_answer), body),
+            LegEvent::Answered { body, needs_answer } => {
+                self.leg_answered(now, &mut call, (leg, needs_answer), body.as_ref())
+            }
             LegEvent::Refused(cause) => self.leg_lost(now, &mut call, leg, cause),
             LegEvent::Ended(cause) => self.leg_lost(now, &mut call, leg, cause),
             LegEvent::Acknowledged { answer } => self.leg_acknowledged(&mut call, leg, answer),

@@ -135,7 +135,7 @@ impl<T: Clone> Calls<T> {
         now: Instant,
         call: &mut Call<T>,
         (leg, needs_answer): (LegId, bool),
-        body: Option<Sdp>,
+        body: Option<&Sdp>,
     ) {
         let Some(dialing) = call.dialing_mut() else { return };
         if !dialing.ringing.contains(&leg) {
@@ -151,7 +151,7 @@ impl<T: Clone> Calls<T> {
                 });
             }
         }
-        call.describe(leg, body.as_ref());
+        call.describe(leg, body);
         call.set_up(leg);
         let description = call.described(leg);
         let exchange = if call.leg(caller).is_some_and(|leg| leg.state == LegState::Offered) {

@@ -142,7 +142,7 @@ impl<T: Clone> Calls<T> {
             }),
             Phase::Dialing(dialing) if dialing.ringing.contains(&old) => {
                 let caller = dialing.caller;
-                Some(self.pick_up(now, &mut call, caller, offer))
+                Some(self.pick_up(now, &mut call, (caller, &offer)))
             }
             Phase::Talking(_) | Phase::Dialing(_) | Phase::Transferring { .. } => None,
         };
@@ -161,8 +161,8 @@ impl<T: Clone> Calls<T> {
     }
 
     /// The new phone answers for the ringing one: each side's offer is the other's answer.
-    fn pick_up(&mut self, now: Instant, call: &mut Call<T>, caller: LegId, offer: Sdp) -> LegId {
-        let new = self.join(call, &offer);
+    fn pick_up(&mut self, now: Instant, call: &mut Call<T>, (caller, offer): (LegId, &Sdp)) -> LegId {
+        let new = self.join(call, offer);
         self.act(Action::Answer {
             leg: new,
             body: call.described(caller),
