@@ -1,0 +1,256 @@
+//! The daemon under test: its configuration, its start, its end, and what its command line says.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::program::Program;
+use super::{Rig, clock, digest, sip};
+
+/// Realm of the box's digest challenges.
+pub const REALM: &str = "branchline";
+/// Port of the local page and the metrics.
+pub const PAGE_PORT: u16 = 8080;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_branchline");
+/// A debug build on a busy machine; a release build answers within a tenth of it.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+/// Below the phones' RTP ports, which baresip binds on every address.
+const RTP_PORT_MIN: u16 = 10_000;
+const RTP_PORT_MAX: u16 = 11_999;
+
+/// What the box is told.
+pub struct Site<'a> {
+    /// Extensions and their passwords.
+    pub extensions: &'a [(&'a str, &'a str)],
+    /// The line to the outside.
+    pub trunk: Option<Trunk<'a>>,
+    /// Appended to the file: sections of its own.
+    pub more: &'a str,
+    /// Lines of `[sip]`.
+    pub sip: &'a str,
+}
+
+impl<'a> Site<'a> {
+    /// Extensions alone.
+    pub fn with(extensions: &'a [(&'a str, &'a str)]) -> Site<'a> {
+        Site {
+            extensions,
+            trunk: None,
+            more: "",
+            sip: "",
+        }
+    }
+}
+
+/// A trunk that registers.
+pub struct Trunk<'a> {
+    /// The upstream.
+    pub host: SocketAddr,
+    /// Its account.
+    pub username: &'a str,
+    /// And password.
+    pub password: &'a str,
+    /// Our number at the upstream, without +.
+    pub number: &'a str,
+    /// The extension it rings.
+    pub rings: &'a str,
+}
+
+/// A running daemon.
+pub struct Daemon {
+    program: Program,
+    place: Place,
+}
+
+/// Where a daemon lives; what is left when it is killed.
+struct Place {
+    ip: Ipv4Addr,
+    /// Where the rig asks from whether it answers.
+    asking_ip: Ipv4Addr,
+    configuration: PathBuf,
+    state: PathBuf,
+    log: PathBuf,
+}
+
+impl Daemon {
+    /// Writes the configuration, starts `branchline run`, and waits until it answers OPTIONS.
+    pub fn start(rig: &Rig, site: &Site) -> Daemon {
+        let folder = rig.subfolder("box");
+        let place = Place {
+            ip: rig.box_ip(),
+            asking_ip: rig.phone_ip(191),
+            configuration: folder.join("branchline.toml"),
+            state: folder.join("state"),
+            log: folder.join("log"),
+        };
+        std::fs::create_dir_all(&place.state).expect("the test's folder is writable");
+        std::fs::write(&place.configuration, configuration(place.ip, site)).expect("the test's folder is writable");
+        Daemon {
+            program: place.started(),
+            place,
+        }
+    }
+
+    /// SIP over UDP and TCP.
+    pub fn address(&self) -> SocketAddr {
+        (self.place.ip, sip::PORT).into()
+    }
+
+    /// SIP over TLS.
+    pub fn tls_address(&self) -> SocketAddr {
+        (self.place.ip, sip::TLS_PORT).into()
+    }
+
+    /// The local page and the metrics.
+    pub fn page_address(&self) -> SocketAddr {
+        (self.place.ip, PAGE_PORT).into()
+    }
+
+    /// Its state folder: journal and database.
+    pub fn state(&self) -> &Path {
+        &self.place.state
+    }
+
+    /// Its process, for `/proc`.
+    pub fn pid(&self) -> u32 {
+        self.program.pid()
+    }
+
+    /// Stops it in order.
+    pub fn stop(&mut self) {
+        let status = self.program.stop();
+        assert!(
+            status.success(),
+            "the daemon ended with {status}\n{}",
+            self.program.log_tail()
+        );
+    }
+
+    /// Kills it: the power is cut.
+    pub fn kill9(&mut self) {
+        self.program.kill9();
+    }
+
+    /// Starts it again with what it left behind.
+    pub fn start_again(&mut self) {
+        assert!(self.program.ended().is_some(), "it still runs");
+        self.program = self.place.started();
+    }
+
+    /// Stops and starts it.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.start_again();
+    }
+
+    /// Fails the test if it has ended.
+    pub fn assert_running(&mut self) {
+        let ended = self.program.ended();
+        assert!(
+            ended.is_none(),
+            "the daemon ended: {ended:?}\n{}",
+            self.program.log_tail()
+        );
+    }
+
+    /// Its log so far, all starts.
+    pub fn log(&self) -> String {
+        self.program.log()
+    }
+
+    /// Runs the command line beside it and returns what it prints; fails the test when it fails.
+    pub fn command(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(BINARY);
+        command
+            .args(arguments)
+            .arg("--config")
+            .arg(&self.place.configuration)
+            .arg("--state")
+            .arg(&self.place.state);
+        let output = command.output().expect("the binary was built for this test");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "branchline {arguments:?}: {}\n{errors}",
+            output.status
+        );
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// The ended calls on record, oldest first, once there are `count` of them.
+    pub fn wait_for_records(&self, count: usize, within: Duration) -> Vec<serde_json::Value> {
+        let mut records = Vec::new();
+        let enough = clock::try_for(within, || {
+            records = self.records();
+            (records.len() >= count).then_some(())
+        });
+        assert!(enough.is_some(), "{} records of {count}: {records:#?}", records.len());
+        records
+    }
+
+    /// The ended calls on record.
+    pub fn records(&self) -> Vec<serde_json::Value> {
+        let printed = self.command(&["calls", "--past", "--json"]);
+        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("calls --json: {error}: {printed}"))
+    }
+}
+
+impl Place {
+    fn started(&self) -> Program {
+        let mut command = Command::new(BINARY);
+        command
+            .arg("run")
+            .arg("--config")
+            .arg(&self.configuration)
+            .arg("--state")
+            .arg(&self.state);
+        let mut program = Program::start("the daemon", &mut command, &self.log);
+        let answer = sip::wait_until_answering(self.asking_ip, (self.ip, sip::PORT).into(), READY_WITHIN);
+        if answer.is_none() {
+            let ended = program.ended();
+            panic!("the daemon did not start ({ended:?}): {}", program.log_tail());
+        }
+        program
+    }
+}
+
+fn configuration(ip: Ipv4Addr, site: &Site) -> String {
+    let mut text = format!(
+        "[site]\ncountry = \"DE\"\nrealm = \"{REALM}\"\n\n\
+         [sip]\nlisten = [\"udp:{ip}:5060\", \"tcp:{ip}:5060\", \"tls:{ip}:5061\"]\n{}\n\
+         [media]\naddresses = [\"{ip}\"]\nport_min = {RTP_PORT_MIN}\nport_max = {RTP_PORT_MAX}\n\n\
+         [page]\nlisten = \"{ip}:{PAGE_PORT}\"\n\n[log]\nlevel = \"debug\"\n",
+        site.sip
+    );
+    for (number, password) in site.extensions {
+        let (md5, sha256) = (
+            digest::ha1_md5(number, REALM, password),
+            digest::ha1_sha256(number, REALM, password),
+        );
+        write!(
+            text,
+            "\n[[extension]]\nnumber = \"{number}\"\nha1_md5 = \"{md5}\"\nha1_sha256 = \"{sha256}\"\n"
+        )
+        .expect("a string grows");
+    }
+    if let Some(trunk) = &site.trunk {
+        write!(
+            text,
+            "\n[[trunk]]\nname = \"upstream\"\nhost = \"{}\"\nport = {}\nusername = \"{}\"\npassword = \"{}\"\n\
+             number = \"+{}\"\ninbound = [{{ number = \"+{}\", to = \"{}\" }}]\nsend = \"digits\"\n",
+            trunk.host.ip(),
+            trunk.host.port(),
+            trunk.username,
+            trunk.password,
+            trunk.number,
+            trunk.number,
+            trunk.rings
+        )
+        .expect("a string grows");
+    }
+    text.push_str(site.more);
+    text
+}

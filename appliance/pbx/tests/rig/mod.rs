@@ -1,0 +1,82 @@
+//! Real clients and real peers around the daemon, on loopback.
+//!
+//! In: what a test wants to stand up (phones, a trunk, the daemon). Out: programs that are known to be ready, events,
+//! and sound to measure. A program that outlives its test is stopped by its pid; a test that fails prints their logs.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of the rig")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "the rig is test code: a step that fails ends the test with its cause"
+)]
+
+pub mod baresip;
+pub mod clock;
+pub mod daemon;
+pub mod digest;
+pub mod http;
+pub mod inbox;
+pub mod kamailio;
+pub mod loopback;
+pub mod pjsua;
+pub mod program;
+pub mod scratch;
+pub mod sip;
+pub mod sipp;
+pub mod sound;
+pub mod tls;
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use loopback::Loopback;
+use scratch::Scratch;
+
+/// One test's own piece of the world: loopback addresses nobody else uses, and a folder.
+pub struct Rig {
+    net: Loopback,
+    scratch: Scratch,
+}
+
+impl Rig {
+    /// Claims addresses and a folder for the test called `name`.
+    pub fn new(name: &str) -> Rig {
+        Rig {
+            net: Loopback::claim(name),
+            scratch: Scratch::new(name),
+        }
+    }
+
+    /// The daemon's address, also that of a stand-in for it.
+    pub fn box_ip(&self) -> Ipv4Addr {
+        self.net.host(1)
+    }
+
+    /// The upstream's address.
+    pub fn upstream_ip(&self) -> Ipv4Addr {
+        self.net.host(2)
+    }
+
+    /// The address of phone `n`, `n` below 200.
+    pub fn phone_ip(&self, n: u8) -> Ipv4Addr {
+        self.net.host(n.checked_add(20).expect("fewer than 200 phones"))
+    }
+
+    /// The test's folder; it goes with the test unless the test fails.
+    pub fn folder(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// A new folder inside the test's folder.
+    pub fn subfolder(&self, name: &str) -> PathBuf {
+        let folder = self.scratch.path().join(name);
+        std::fs::create_dir_all(&folder).expect("a folder in the temporary folder");
+        folder
+    }
+}
+
+/// A file under `tests/phones`.
+pub fn phone_file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/phones").join(name)
+}

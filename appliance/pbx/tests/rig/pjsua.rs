@@ -1,0 +1,295 @@
+//! PJSIP as a telephone, over UDP, TCP or TLS: `tests/phones/pjsua_phone.py` in its virtual environment.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Sender};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::inbox::Inbox;
+use super::program::Program;
+use super::sound::Sound;
+use super::{Rig, clock, digest, phone_file};
+
+/// How long the rig waits for an event that the test expects.
+pub const EVENT_WITHIN: Duration = Duration::from_secs(10);
+
+const RATE_HZ: u32 = 8_000;
+const TONE_SECONDS: u32 = 10;
+/// PJSIP writes its recording in blocks of 4,096 bytes: this much of it may be missing from the file.
+const RECORDING_LAG_MS: usize = 300;
+
+/// How SIP travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Datagrams, port 5060
+    Udp,
+    /// Port 5060
+    Tcp,
+    /// Port 5061
+    Tls,
+}
+
+/// What makes one telephone different from the next.
+pub struct Phone<'a> {
+    /// Number of the phone's address.
+    pub n: u8,
+    /// Its extension, also the user name of its digest.
+    pub extension: &'a str,
+    /// Its password.
+    pub password: &'a str,
+    /// Where it registers, with the port of the transport.
+    pub registrar: SocketAddr,
+    /// How.
+    pub transport: Transport,
+    /// The tone it plays. Multiples of 50 Hz fit the frames they are measured in.
+    pub tone_hz: u32,
+}
+
+/// A running PJSIP phone.
+pub struct Pjsua {
+    program: Program,
+    folder: PathBuf,
+    commands_in: ChildStdin,
+    inbox: Inbox,
+    commands: u32,
+}
+
+/// A call of one phone, numbered from 1.
+pub type Call = u64;
+
+impl Pjsua {
+    /// Starts a phone; it registers by itself.
+    pub fn start(rig: &Rig, phone: &Phone) -> Pjsua {
+        let folder = rig.subfolder(&format!("pjsua-{}", phone.extension));
+        Sound::tone(phone.tone_hz, RATE_HZ, TONE_SECONDS).write_wav(&folder.join("tone.wav"));
+        Sound {
+            rate_hz: RATE_HZ,
+            samples: vec![0; RATE_HZ as usize],
+        }
+        .write_wav(&folder.join("silence.wav"));
+        let mut command = Command::new(python());
+        let errors = std::fs::File::create(folder.join("stderr")).expect("the test's folder is writable");
+        command.arg("-u").arg(phone_file("pjsua_phone.py"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
+        let name = format!("pjsua {}", phone.extension);
+        let mut program = Program::start_with_own_output(&name, &mut command, &folder.join("pjsip.log"));
+        let commands_in = program.child().stdin.take().expect("it is piped");
+        let replies = program.child().stdout.take().expect("it is piped");
+        let (heard, incoming) = mpsc::channel();
+        std::thread::spawn(move || read_lines(replies, &heard));
+        let mut started = Pjsua {
+            program,
+            folder,
+            commands_in,
+            inbox: Inbox::new(incoming),
+            commands: 0,
+        };
+        started.write(&settings(rig, phone, &started.folder));
+        started.wait_event("start of PJSIP", |event| event["event"] == "ready");
+        started
+    }
+
+    /// Starts a phone and waits until it is registered.
+    pub fn start_registered(rig: &Rig, phone: &Phone) -> Pjsua {
+        let mut started = Pjsua::start(rig, phone);
+        assert_eq!(started.wait_registration(), 200, "registration of {}", phone.extension);
+        started
+    }
+
+    /// Waits for the outcome of a registration: its status code.
+    pub fn wait_registration(&mut self) -> u64 {
+        self.wait_event("registration", |event| event["event"] == "registration")["code"]
+            .as_u64()
+            .unwrap_or(0)
+    }
+
+    /// Calls a number at the registrar.
+    pub fn dial(&mut self, number: &str) -> Call {
+        self.command(json!({"do": "dial", "number": number}))["call"]
+            .as_u64()
+            .expect("a call has a number")
+    }
+
+    /// Waits for an incoming call; `remote` of the value is who calls.
+    pub fn wait_incoming(&mut self) -> (Call, Value) {
+        let event = self.wait_event("incoming call", |event| event["event"] == "incoming");
+        (event["call"].as_u64().expect("a call has a number"), event)
+    }
+
+    /// Answers with a status code, 200 to take the call.
+    pub fn answer(&mut self, call: Call, code: u16) {
+        self.command(json!({"do": "answer", "call": call, "code": code}));
+    }
+
+    /// Ends, cancels or refuses the call.
+    pub fn hang_up(&mut self, call: Call) {
+        self.command(json!({"do": "hang_up", "call": call}));
+    }
+
+    /// Puts the other side on hold.
+    pub fn hold(&mut self, call: Call) {
+        self.command(json!({"do": "hold", "call": call}));
+    }
+
+    /// Takes the other side back.
+    pub fn resume(&mut self, call: Call) {
+        self.command(json!({"do": "resume", "call": call}));
+    }
+
+    /// Sends a re-INVITE that changes nothing.
+    pub fn reinvite(&mut self, call: Call) {
+        self.command(json!({"do": "reinvite", "call": call}));
+    }
+
+    /// Sends an UPDATE with an offer (RFC 3311).
+    pub fn update(&mut self, call: Call) {
+        self.command(json!({"do": "update", "call": call}));
+    }
+
+    /// Blind transfer: REFER to a number.
+    pub fn transfer(&mut self, call: Call, number: &str) {
+        self.command(json!({"do": "transfer", "call": call, "number": number}));
+    }
+
+    /// Attended transfer: REFER with Replaces, so that the far ends of the two calls talk.
+    pub fn transfer_to_call(&mut self, call: Call, other: Call) {
+        self.command(json!({"do": "transfer_to_call", "call": call, "other": other}));
+    }
+
+    /// Sends digits as RFC 4733 events.
+    pub fn send_dtmf(&mut self, call: Call, digits: &str) {
+        self.command(json!({"do": "dtmf", "call": call, "digits": digits}));
+    }
+
+    /// `codec`, `sent`, `received`, `lost` of the call's stream.
+    pub fn statistics(&mut self, call: Call) -> Value {
+        self.command(json!({"do": "stats", "call": call}))
+    }
+
+    /// Waits until the call is up.
+    pub fn wait_until_talking(&mut self, call: Call) {
+        self.wait_state(call, "confirmed");
+    }
+
+    /// Waits for the end of the call: its status code.
+    pub fn wait_until_closed(&mut self, call: Call) -> u64 {
+        self.wait_state(call, "disconnected")["code"].as_u64().unwrap_or(0)
+    }
+
+    /// Waits until the call is in a state, in PJSIP's words in lower case.
+    pub fn wait_state(&mut self, call: Call, state: &str) -> Value {
+        let what = format!("call {call} in state {state}");
+        self.wait_event(&what, |event| {
+            event["event"] == "call" && event["call"] == call && event["state"] == state
+        })
+    }
+
+    /// Takes the next event that fits out of those that came; fails the test after a while.
+    pub fn wait_event(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let found = self.inbox.take(EVENT_WITHIN, fits);
+        found.unwrap_or_else(|missing| panic!("no {what}: {missing:#?}\n{}", self.errors()))
+    }
+
+    /// Forgets the events so far, before a step whose events look like earlier ones.
+    pub fn forget_events(&mut self) {
+        self.inbox.clear();
+    }
+
+    /// What the call hears in the next `ms`.
+    pub fn hear(&mut self, call: Call, ms: usize) -> Sound {
+        let before_ms = self.recording(call).length_ms() + RECORDING_LAG_MS;
+        let within = EVENT_WITHIN + Duration::from_millis(ms as u64);
+        let heard = clock::wait_for("sound in the recording", within, || {
+            Some(self.recording(call)).filter(|sound| sound.length_ms() >= before_ms + ms)
+        });
+        heard.after(before_ms)
+    }
+
+    /// Everything the call has heard, silence included.
+    pub fn recording(&self, call: Call) -> Sound {
+        let path = self.folder.join(format!("call-{call}.wav"));
+        let what = format!("recording of call {call}");
+        clock::wait_for(&what, EVENT_WITHIN, || Sound::read_wav(&path))
+    }
+
+    /// Kills it: no BYE, no un-REGISTER.
+    pub fn kill9(&mut self) {
+        self.program.kill9();
+    }
+
+    /// PJSIP's own log with all SIP messages.
+    pub fn log(&self) -> String {
+        self.program.log()
+    }
+
+    /// Runs a command; fails the test when PJSIP refuses it.
+    pub fn command(&mut self, mut command: Value) -> Value {
+        self.commands += 1;
+        let id = self.commands;
+        command["id"] = id.into();
+        self.write(&command);
+        let reply = self.wait_event("reply", |message| message["id"] == id);
+        assert_eq!(reply["ok"], true, "{command} is refused: {reply}");
+        reply
+    }
+
+    fn write(&mut self, message: &Value) {
+        writeln!(self.commands_in, "{message}").unwrap_or_else(|error| panic!("PJSIP: {error}\n{}", self.errors()));
+    }
+
+    fn errors(&self) -> String {
+        std::fs::read_to_string(self.folder.join("stderr")).unwrap_or_default()
+    }
+}
+
+/// The interpreter that has `pjsua2`. `make setup-test` makes the environment, under the same name.
+fn python() -> PathBuf {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(home)
+        .expect("HOME is set");
+    let requirements = std::fs::read(phone_file("requirements.txt")).expect("it is part of the tests");
+    let version = digest::sha256(&requirements);
+    let python = cache
+        .join("branchline")
+        .join(format!("venv-{}", &version[..12]))
+        .join("bin/python");
+    assert!(
+        python.exists(),
+        "{} is missing; `make setup-test` makes it",
+        python.display()
+    );
+    python
+}
+
+fn settings(rig: &Rig, phone: &Phone, folder: &Path) -> Value {
+    let transport = match phone.transport {
+        Transport::Udp => "udp",
+        Transport::Tcp => "tcp",
+        Transport::Tls => "tls",
+    };
+    json!({
+        "ip": rig.phone_ip(phone.n).to_string(),
+        "folder": folder,
+        "extension": phone.extension,
+        "password": phone.password,
+        "registrar": phone.registrar.to_string(),
+        "transport": transport,
+    })
+}
+
+fn read_lines(replies: ChildStdout, heard: &Sender<Value>) {
+    for line in BufReader::new(replies).lines().map_while(Result::ok) {
+        let Ok(message) = serde_json::from_str(&line) else {
+            continue;
+        };
+        if heard.send(message).is_err() {
+            return;
+        }
+    }
+}
