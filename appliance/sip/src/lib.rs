@@ -2,6 +2,7 @@
 
 pub mod flow;
 pub mod message;
+pub mod transaction;
 
 pub use flow::{ConnectionId, Flow, Transmit, Transport};
 pub use message::{Builder, Message, Method, Name, NameAddr, ParseError, Uri, Via};

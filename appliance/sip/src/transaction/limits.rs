@@ -1,0 +1,88 @@
+//! Bounds, settings and counters of an endpoint.
+
+use std::fmt;
+
+use super::timers::Timing;
+use crate::message::Message;
+
+/// Bounds and settings of an endpoint.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// Server transactions at once; beyond, requests get a stateless 503 with Retry-After.
+    pub server: usize,
+    /// Client transactions at once; beyond, `request` answers [`Full`].
+    pub client: usize,
+    /// Percentage of both bounds that only priority requests may use (0 to 100).
+    pub reserved_percent: u8,
+    /// Tells which requests may use the reserved part: emergency calls, and what frees resources.
+    pub is_priority: fn(&Message) -> bool,
+    /// Retry-After of a 503, in seconds; up to as much again is added at random, so that phones don't come back together.
+    pub retry_after_s: u32,
+    /// Timer values.
+    pub timing: Timing,
+}
+
+impl Default for Limits {
+    // 65,536 un-ACKed INVITEs cost about 60 MB; a flood of 1,000 a second holds 32,000 of them.
+    fn default() -> Limits {
+        Limits {
+            server: 65_536,
+            client: 16_384,
+            reserved_percent: 10,
+            is_priority: |_| false,
+            retry_after_s: 5,
+            timing: Timing::default(),
+        }
+    }
+}
+
+impl fmt::Debug for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limits")
+            .field("server", &self.server)
+            .field("client", &self.client)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Limits {
+    /// Whether a table with this bound and `used` entries has room for `request`.
+    pub(super) fn admits(&self, bound: usize, used: usize, request: &Message) -> bool {
+        let reserved = bound.saturating_mul(usize::from(self.reserved_percent.min(100))) / 100;
+        used < bound.saturating_sub(reserved) || (used < bound && (self.is_priority)(request))
+    }
+}
+
+/// No room for another client transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("all client transactions are in use")]
+pub struct Full;
+
+/// What an endpoint has done since it was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Requests and responses taken in.
+    pub received: u64,
+    /// Messages sent, retransmissions included.
+    pub sent: u64,
+    /// Messages sent again by a timer or because the peer repeated itself.
+    pub retransmissions: u64,
+    /// Requests of the peer that were repetitions.
+    pub repeated_requests: u64,
+    /// Server transactions begun.
+    pub server_begun: u64,
+    /// Client transactions begun.
+    pub client_begun: u64,
+    /// Client transactions that ended without a final response in time.
+    pub timeouts: u64,
+    /// Client transactions that ended because their flow failed.
+    pub flow_failures: u64,
+    /// Requests refused with 503 because a bound was reached.
+    pub overloaded: u64,
+    /// Copies of a request refused with 482.
+    pub merged: u64,
+    /// Messages that could not be parsed and were answered 400 or 505.
+    pub malformed_answered: u64,
+    /// Messages dropped: unparsable, or responses that match nothing.
+    pub dropped: u64,
+}

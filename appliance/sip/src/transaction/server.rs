@@ -1,0 +1,110 @@
+//! Server side of a non-INVITE transaction (RFC 3261 section 17.2.2, RFC 4320).
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::invite_server::Answer;
+use super::outcome::Outcome;
+use super::timers::{Clock, Reason};
+use crate::message::Message;
+
+#[derive(Debug)]
+pub(super) enum Server {
+    Trying {
+        request: Message,
+        give_up_at: Instant,
+    },
+    Proceeding {
+        request: Message,
+        last: Bytes,
+        give_up_at: Instant,
+    },
+    Completed {
+        response: Bytes,
+        until: Instant,
+    },
+    Terminated,
+}
+
+impl Server {
+    pub(super) fn start(clock: Clock<'_>, request: Message) -> Server {
+        Server::Trying {
+            request,
+            give_up_at: clock.patience_ends(),
+        }
+    }
+
+    /// The request, while it has no final response.
+    pub(super) fn request(&self) -> Option<&Message> {
+        match self {
+            Server::Trying { request, .. } | Server::Proceeding { request, .. } => Some(request),
+            Server::Completed { .. } | Server::Terminated => None,
+        }
+    }
+
+    /// The same request again.
+    pub(super) fn handle_request(&self) -> Outcome {
+        match self {
+            Server::Proceeding { last: response, .. } | Server::Completed { response, .. } => {
+                Outcome::again(response.clone())
+            }
+            Server::Trying { .. } | Server::Terminated => Outcome::NOTHING,
+        }
+    }
+
+    pub(super) fn handle_answer(&mut self, clock: Clock<'_>, answer: Answer<'_>) -> Outcome {
+        let bytes = answer.bytes;
+        match (&*self, answer.status) {
+            (
+                Server::Trying { request, give_up_at }
+                | Server::Proceeding {
+                    request, give_up_at, ..
+                },
+                100..=199,
+            ) => {
+                *self = Server::Proceeding {
+                    request: request.clone(),
+                    last: bytes.clone(),
+                    give_up_at: *give_up_at,
+                };
+            }
+            (Server::Trying { .. } | Server::Proceeding { .. }, _) => *self = Server::completed(clock, bytes.clone()),
+            (Server::Completed { .. } | Server::Terminated, _) => return Outcome::NOTHING,
+        }
+        Outcome::first(bytes)
+    }
+
+    pub(super) fn handle_timeout(&mut self, clock: Clock<'_>) -> Outcome {
+        if self.deadline().is_some_and(|(at, _)| at <= clock.now) {
+            *self = Server::Terminated;
+        }
+        Outcome::NOTHING
+    }
+
+    pub(super) fn deadline(&self) -> Option<(Instant, Reason)> {
+        match self {
+            // The client has given up by then, and a late answer would only be stray (RFC 4320 section 4.2).
+            Server::Trying { give_up_at, .. } | Server::Proceeding { give_up_at, .. } => {
+                Some((*give_up_at, Reason::Unanswered))
+            }
+            Server::Completed { until, .. } => Some((*until, Reason::J)),
+            Server::Terminated => None,
+        }
+    }
+
+    pub(super) fn is_terminated(&self) -> bool {
+        matches!(self, Server::Terminated)
+    }
+
+    // Timer J is 0 on a reliable transport.
+    fn completed(clock: Clock<'_>, response: Bytes) -> Server {
+        match clock.transport.reliable() {
+            true => Server::Terminated,
+            false => Server::Completed {
+                response,
+                until: clock.patience_ends(),
+            },
+        }
+    }
+}
