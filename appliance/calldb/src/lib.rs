@@ -1,1 +1,27 @@
 //! The call database: journal file, SQLite, and the actor that owns both.
+//!
+//! In: journal entries, in order ([`CallDb::append`]). Out: acknowledgements and the state of the database
+//! ([`Notice`]), what the last run left behind ([`OpenReport`]), and past calls ([`Records`]).
+//!
+//! The journal is the durable copy; SQLite is made from it and can be made again. An entry is acknowledged by the
+//! journal alone and never waits for SQLite.
+
+mod actor;
+mod applier;
+mod fold;
+mod journal_file;
+mod lookup;
+mod open;
+mod primary;
+mod records;
+mod salvage;
+mod schema;
+mod segment;
+mod writer;
+
+pub use actor::{Ack, AppendError, CallDb, DatabaseState, Kept, Notice, Status};
+pub use fold::Fold;
+pub use journal_file::Limits;
+pub use lookup::{Lookup, Reason};
+pub use open::{OpenError, OpenReport, Paths, Rebuilt, Setup};
+pub use records::{Filter, Listed, PAGE_RECORDS_MAX, Page, Records};

@@ -1,6 +1,6 @@
 //! The record of one finished call.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::Stamp;
@@ -196,13 +196,41 @@ pub struct LegQuality {
     /// RTP packets lost (RFC 3550 section 6.4.1).
     pub lost: u64,
     /// Loss in percent of the packets expected.
+    #[serde(serialize_with = "finite")]
     pub loss_percent: f32,
     /// Interarrival jitter, milliseconds.
+    #[serde(serialize_with = "finite")]
     pub jitter_ms: f32,
     /// Round trip, milliseconds, when RTCP told it.
     pub rtt_ms: Option<f32>,
     /// Estimated mean opinion score, 1.0 to 4.5 (ITU-T G.107).
     pub mos: Option<f32>,
+}
+
+impl Direction {
+    /// The word it is written as.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::Internal => "internal",
+            Direction::Inbound => "inbound",
+            Direction::Outbound => "outbound",
+        }
+    }
+}
+
+impl Outcome {
+    /// The word it is written as.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Answered => "answered",
+            Outcome::Busy => "busy",
+            Outcome::NoAnswer => "no_answer",
+            Outcome::Cancelled => "cancelled",
+            Outcome::Refused => "refused",
+            Outcome::Failed => "failed",
+            Outcome::Interrupted => "interrupted",
+        }
+    }
 }
 
 /// Bound on a text and on a list of a record that would not fit a frame otherwise.
@@ -237,6 +265,11 @@ impl Party {
         self.normalised.iter_mut().for_each(cut);
         self.display.iter_mut().for_each(cut);
     }
+}
+
+// JSON has no NaN: it would be written as null and make the record unreadable.
+fn finite<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f32(if value.is_finite() { *value } else { 0.0 })
 }
 
 fn cut(text: &mut String) {

@@ -1,0 +1,288 @@
+//! The SQLite copy: entries go in once each, in order, together with the cursor that says how far.
+
+use std::path::{Path, PathBuf};
+
+use branchline_journal::{CallRecord, Entry, Event, Stamp};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::fold::OpenCall;
+use crate::{Fold, Reason, salvage, schema};
+
+/// The open database.
+#[derive(Debug)]
+pub(crate) struct Primary {
+    connection: Connection,
+    applied_seq: u64,
+    records_max: u64,
+    since_trim: u64,
+}
+
+/// How the database was found.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Sound,
+    /// It was damaged and is now at `moved_to`; `salvaged` rows could still be read from it.
+    Damaged {
+        moved_to: PathBuf,
+        why: String,
+        salvaged: u64,
+    },
+}
+
+/// Old records are looked for once in so many applied entries.
+const TRIM_EVERY_ENTRIES: u64 = 1000;
+const BOOTS_MAX: i64 = 64;
+
+impl Primary {
+    /// Opens the database at `path`. A damaged file is moved aside and what can be read of it is carried over; its
+    /// cursor then starts at 0, so that the journal fills in the rest.
+    pub(crate) fn open(path: &Path, records_max: u64) -> Result<(Primary, Found), Reason> {
+        match schema::open(path) {
+            Ok(connection) => Ok((Primary::over(connection, records_max)?, Found::Sound)),
+            Err(Reason::Damaged(why)) => {
+                let moved_to = salvage::move_aside(path).map_err(|error| Reason::Failed(error.to_string()))?;
+                let mut connection = schema::open(path)?;
+                let salvaged = salvage::carry_over(&moved_to, &mut connection);
+                let primary = Primary::over(connection, records_max)?;
+                Ok((
+                    primary,
+                    Found::Damaged {
+                        moved_to,
+                        why,
+                        salvaged,
+                    },
+                ))
+            }
+            Err(
+                other @ (Reason::Deadline
+                | Reason::Busy
+                | Reason::TooManyLookups
+                | Reason::Missing
+                | Reason::NewerSchema { .. }
+                | Reason::Failed(_)),
+            ) => Err(other),
+        }
+    }
+
+    fn over(connection: Connection, records_max: u64) -> Result<Primary, Reason> {
+        let cursor: i64 =
+            connection.query_row("SELECT value FROM meta WHERE key = 'applied_seq'", [], |row| row.get(0))?;
+        Ok(Primary {
+            connection,
+            applied_seq: u64::try_from(cursor).unwrap_or(0),
+            records_max,
+            since_trim: 0,
+        })
+    }
+
+    /// The last `seq` that is in the tables.
+    pub(crate) fn applied_seq(&self) -> u64 {
+        self.applied_seq
+    }
+
+    /// Takes entries after `seq` again, as far as they are others than those applied.
+    pub(crate) fn rewind_to(&mut self, seq: u64) {
+        self.applied_seq = self.applied_seq.min(seq);
+    }
+
+    /// Applies entries in order, in one transaction with the cursor; those up to the cursor are passed over.
+    pub(crate) fn apply(&mut self, entries: &[Entry]) -> Result<(), Reason> {
+        let cursor = self.applied_seq;
+        let fresh = || entries.iter().filter(move |entry| entry.seq > cursor);
+        let Some(last) = fresh().next_back() else { return Ok(()) };
+        let transaction = self.connection.transaction()?;
+        for entry in fresh() {
+            apply_one(&transaction, entry)?;
+        }
+        note_boots(&transaction, fresh())?;
+        transaction
+            .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'applied_seq'")?
+            .execute([seq_of(last.seq)])?;
+        self.since_trim += entries.len() as u64;
+        if self.since_trim >= TRIM_EVERY_ENTRIES {
+            self.since_trim = 0;
+            trim(&transaction, self.records_max)?;
+        }
+        transaction.commit()?;
+        self.applied_seq = last.seq;
+        Ok(())
+    }
+
+    /// What the applied entries leave behind. Bindings that ended before `now` by a trusted clock are deleted.
+    pub(crate) fn fold(&self, now: &Stamp) -> Result<Fold, Reason> {
+        if now.clock_trusted {
+            self.connection
+                .execute("DELETE FROM binding WHERE expires_utc_ms <= ?1", [now.utc_ms])?;
+        }
+        let mut fold = Fold::default();
+        let mut bindings = self.connection.prepare("SELECT body FROM binding")?;
+        for body in bindings.query_map([], |row| read(row.get_ref(0)?.as_str()?))? {
+            readable(body)?.into_iter().for_each(|binding| fold.bind(binding));
+        }
+        let mut calls = self.connection.prepare("SELECT started, answered FROM open_call")?;
+        for open in calls.query_map([], |row| {
+            let answered: Option<String> = row.get(1)?;
+            Ok(OpenCall {
+                started: read(row.get_ref(0)?.as_str()?)?,
+                answered: answered.as_deref().map(read).transpose()?,
+            })
+        })? {
+            readable(open)?.into_iter().for_each(|open| fold.open_call(open));
+        }
+        let mut boots = self.connection.prepare("SELECT last_seen FROM boot ORDER BY seq")?;
+        for stamp in boots.query_map([], |row| read(row.get_ref(0)?.as_str()?))? {
+            readable(stamp)?.into_iter().for_each(|stamp| fold.seen(stamp));
+        }
+        Ok(fold)
+    }
+}
+
+fn apply_one(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Reason> {
+    match &entry.event {
+        Event::CallStarted(started) => {
+            transaction
+                .prepare_cached("INSERT INTO open_call (id, started) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING")?
+                .execute(params![started.call.as_bytes(), json(started)?])?;
+        }
+        Event::CallAnswered(answered) => {
+            transaction
+                .prepare_cached("UPDATE open_call SET answered = ?2 WHERE id = ?1 AND answered IS NULL")?
+                .execute(params![answered.call.as_bytes(), json(answered)?])?;
+        }
+        Event::CallEnded(record) => {
+            put_record(transaction, entry.seq, record)?;
+            close_call(transaction, &entry.event)?;
+        }
+        Event::Unknown(_) => close_call(transaction, &entry.event)?,
+        Event::BindingSet(binding) => {
+            let key = binding.key();
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO binding VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![key.aor, key.contact, binding.expires_utc_ms, json(binding)?])?;
+        }
+        Event::BindingRemoved(key) => {
+            transaction
+                .prepare_cached("DELETE FROM binding WHERE aor = ?1 AND contact_key = ?2")?
+                .execute([&key.aor, &key.contact])?;
+        }
+        Event::BoxStarted { .. } | Event::Heartbeat { .. } | Event::ConfigLoaded { .. } | Event::Omitted { .. } => {}
+    }
+    Ok(())
+}
+
+fn close_call(transaction: &Transaction<'_>, event: &Event) -> Result<(), Reason> {
+    if let Some(call) = event.ends_call() {
+        transaction
+            .prepare_cached("DELETE FROM open_call WHERE id = ?1")?
+            .execute([call.as_bytes()])?;
+    }
+    Ok(())
+}
+
+/// Puts a record in under its id. A record with a later `seq` for the same call is a correction and replaces it;
+/// the same or an earlier one changes nothing.
+pub(crate) fn put_record(transaction: &Transaction<'_>, seq: u64, record: &CallRecord) -> Result<(), Reason> {
+    let seq = seq_of(seq);
+    let known: Option<i64> = transaction
+        .prepare_cached("SELECT seq FROM call_record WHERE id = ?1")?
+        .query_row([record.id.as_bytes()], |row| row.get(0))
+        .optional()?;
+    if let Some(known) = known {
+        if known >= seq {
+            return Ok(());
+        }
+        transaction
+            .prepare_cached("DELETE FROM call_number WHERE seq = ?1")?
+            .execute([known])?;
+    }
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO call_record VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        )?
+        .execute(params![
+            record.id.as_bytes(),
+            seq,
+            record.started.utc_ms,
+            record.from.normalised.as_ref().unwrap_or(&record.from.dialled),
+            record.to.normalised.as_ref().unwrap_or(&record.to.dialled),
+            record.direction.name(),
+            record.outcome.name(),
+            record.trunks.last(),
+            record.extensions.last(),
+            i64::try_from(record.talk_ms).unwrap_or(i64::MAX),
+            record.emergency,
+            json(record)?,
+        ])?;
+    let mut number = transaction.prepare_cached("INSERT OR IGNORE INTO call_number VALUES (?1, ?2)")?;
+    for text in numbers(record) {
+        number.execute(params![text, seq])?;
+    }
+    Ok(())
+}
+
+fn numbers(record: &CallRecord) -> impl Iterator<Item = &String> {
+    let parties = [&record.from, &record.to];
+    let dialled = parties.map(|party| &party.dialled);
+    let normalised = parties.map(|party| party.normalised.as_ref()).into_iter().flatten();
+    dialled.into_iter().chain(normalised).chain(&record.extensions)
+}
+
+fn note_boots<'a>(transaction: &Transaction<'_>, entries: impl Iterator<Item = &'a Entry>) -> Result<(), Reason> {
+    let mut fold = Fold::default();
+    let mut last_seq = 0;
+    for entry in entries {
+        fold.seen(entry.stamp);
+        last_seq = entry.seq;
+    }
+    for stamp in fold.boots() {
+        transaction
+            .prepare_cached("INSERT OR REPLACE INTO boot VALUES (?1, ?2, ?3)")?
+            .execute(params![stamp.boot.0.as_bytes(), seq_of(last_seq), json(stamp)?])?;
+    }
+    transaction
+        .prepare_cached("DELETE FROM boot WHERE id NOT IN (SELECT id FROM boot ORDER BY seq DESC LIMIT ?1)")?
+        .execute([BOOTS_MAX])?;
+    Ok(())
+}
+
+fn trim(transaction: &Transaction<'_>, records_max: u64) -> Result<(), Reason> {
+    let keep = i64::try_from(records_max).unwrap_or(i64::MAX);
+    let oldest_gone: Option<i64> = transaction
+        .query_row(
+            "SELECT seq FROM call_record ORDER BY seq DESC LIMIT 1 OFFSET ?1",
+            [keep],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if let Some(seq) = oldest_gone {
+        transaction.execute("DELETE FROM call_number WHERE seq <= ?1", [seq])?;
+        transaction.execute("DELETE FROM call_record WHERE seq <= ?1", [seq])?;
+    }
+    Ok(())
+}
+
+pub(crate) fn seq_of(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, Reason> {
+    serde_json::to_string(value).map_err(|error| Reason::Failed(error.to_string()))
+}
+
+/// Passes over a row whose JSON a newer version wrote.
+pub(crate) fn readable<T>(row: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
+    match row {
+        Ok(value) => Ok(Some(value)),
+        Err(rusqlite::Error::FromSqlConversionFailure(..)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads a JSON column.
+pub(crate) fn read<T: DeserializeOwned>(body: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(body)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))
+}

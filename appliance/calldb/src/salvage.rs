@@ -1,0 +1,123 @@
+//! A damaged database file: set aside under another name, and read for as long as it can be.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use branchline_journal::CallRecord;
+use rusqlite::{Connection, OpenFlags, Row, Transaction, params};
+use tracing::warn;
+
+use crate::primary::{put_record, read};
+use crate::segment::sync_dir;
+
+/// Damaged files kept; the oldest goes when there are more.
+const KEPT_MAX: u32 = 4;
+
+/// Renames the database and its side files to `<name>.damaged-1`, older ones to `-2` and so on.
+pub(crate) fn move_aside(path: &Path) -> io::Result<PathBuf> {
+    for number in (1..=KEPT_MAX).rev() {
+        for side in ["", "-wal", "-shm"] {
+            let old = suffixed(path, number, side);
+            if !old.exists() {
+                continue;
+            }
+            if number == KEPT_MAX {
+                warn!(path = %old.display(), "the oldest damaged call database is deleted");
+                fs::remove_file(&old)?;
+            } else {
+                fs::rename(&old, suffixed(path, number + 1, side))?;
+            }
+        }
+    }
+    // Side files first: left behind, they would be taken for those of the new database.
+    for side in ["-wal", "-shm", ""] {
+        let mut from = OsString::from(path);
+        from.push(side);
+        if Path::new(&from).exists() {
+            fs::rename(&from, suffixed(path, 1, side))?;
+        }
+    }
+    sync_dir(path.parent().unwrap_or(Path::new(".")))?;
+    Ok(suffixed(path, 1, ""))
+}
+
+/// Copies the rows that can still be read into the new database; returns how many.
+pub(crate) fn carry_over(from: &Path, to: &mut Connection) -> u64 {
+    let mut carried = 0;
+    for table in [records, bindings, open_calls] {
+        match copy(from, to, table) {
+            Ok(rows) => carried += rows,
+            Err(error) => warn!(%error, "part of the damaged call database cannot be read"),
+        }
+    }
+    carried
+}
+
+type Copy = fn(&Connection, &Transaction<'_>) -> rusqlite::Result<u64>;
+
+fn copy(from: &Path, to: &mut Connection, table: Copy) -> rusqlite::Result<u64> {
+    let damaged = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let transaction = to.transaction()?;
+    let rows = table(&damaged, &transaction)?;
+    transaction.commit()?;
+    Ok(rows)
+}
+
+fn records(from: &Connection, to: &Transaction<'_>) -> rusqlite::Result<u64> {
+    copy_rows(from, "SELECT seq, body FROM call_record NOT INDEXED", |row| {
+        let seq: i64 = row.get(0)?;
+        let record: CallRecord = read(row.get_ref(1)?.as_str()?)?;
+        Ok(put_record(to, u64::try_from(seq).unwrap_or(0), &record).is_ok())
+    })
+}
+
+fn bindings(from: &Connection, to: &Transaction<'_>) -> rusqlite::Result<u64> {
+    copy_rows(
+        from,
+        "SELECT aor, contact_key, expires_utc_ms, body FROM binding",
+        |row| {
+            let (aor, key, expires, body): (String, String, i64, String) =
+                (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            read::<branchline_journal::Binding>(&body)?;
+            to.execute(
+                "INSERT OR IGNORE INTO binding VALUES (?1, ?2, ?3, ?4)",
+                params![aor, key, expires, body],
+            )?;
+            Ok(true)
+        },
+    )
+}
+
+fn open_calls(from: &Connection, to: &Transaction<'_>) -> rusqlite::Result<u64> {
+    copy_rows(from, "SELECT id, started, answered FROM open_call", |row| {
+        let (id, started, answered): (Vec<u8>, String, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        read::<branchline_journal::CallStarted>(&started)?;
+        to.execute(
+            "INSERT OR IGNORE INTO open_call VALUES (?1, ?2, ?3)",
+            params![id, started, answered],
+        )?;
+        Ok(true)
+    })
+}
+
+fn copy_rows(
+    from: &Connection,
+    select: &str,
+    mut put: impl FnMut(&Row<'_>) -> rusqlite::Result<bool>,
+) -> rusqlite::Result<u64> {
+    let mut statement = from.prepare(select)?;
+    let mut rows = statement.query([])?;
+    let mut copied = 0;
+    // The first page that cannot be read ends the table; what came before it is kept.
+    while let Ok(Some(row)) = rows.next() {
+        copied += u64::from(put(row).unwrap_or(false));
+    }
+    Ok(copied)
+}
+
+fn suffixed(path: &Path, number: u32, side: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(format!(".damaged-{number}{side}"));
+    name.into()
+}

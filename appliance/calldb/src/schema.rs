@@ -1,0 +1,133 @@
+//! The tables of the call database and their versions.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::Reason;
+
+/// Each step brings the schema to the next version; a step that has shipped never changes.
+const STEPS: &[&str] = &["
+    CREATE TABLE call_record (
+        id BLOB PRIMARY KEY NOT NULL,
+        seq INTEGER NOT NULL,
+        started_utc_ms INTEGER NOT NULL,
+        from_number TEXT NOT NULL,
+        to_number TEXT NOT NULL,
+        direction TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        trunk TEXT,
+        extension TEXT,
+        talk_ms INTEGER NOT NULL,
+        emergency INTEGER NOT NULL,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX call_record_seq ON call_record (seq);
+    CREATE TABLE call_number (number TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (number, seq)) STRICT, WITHOUT ROWID;
+    CREATE INDEX call_number_seq ON call_number (seq);
+    CREATE TABLE binding (
+        aor TEXT NOT NULL,
+        contact_key TEXT NOT NULL,
+        expires_utc_ms INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (aor, contact_key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE open_call (id BLOB PRIMARY KEY NOT NULL, started TEXT NOT NULL, answered TEXT) STRICT;
+    CREATE TABLE boot (id BLOB PRIMARY KEY NOT NULL, seq INTEGER NOT NULL, last_seen TEXT NOT NULL) STRICT;
+    CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    INSERT INTO meta VALUES ('applied_seq', 0);
+"];
+
+const BUSY_WAIT: Duration = Duration::from_millis(300);
+
+/// Opens or creates the database for writing, checks it, and brings its schema up to date.
+pub(crate) fn open(path: &Path) -> Result<Connection, Reason> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    check_version(&connection)?;
+    quick_check(&connection)?;
+    // NORMAL may lose the last transactions at a power cut, never the consistency: the journal replays them.
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// Opens an existing database for reading only.
+pub(crate) fn open_read_only(path: &Path) -> Result<Connection, Reason> {
+    if !path.exists() {
+        return Err(Reason::Missing);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    if version(&connection)? == 0 {
+        return Err(Reason::Missing);
+    }
+    check_version(&connection)?;
+    Ok(connection)
+}
+
+fn check_version(connection: &Connection) -> Result<(), Reason> {
+    let (found, known) = (version(connection)?, STEPS.len() as i64);
+    if found > known {
+        Err(Reason::NewerSchema { found, known })
+    } else {
+        Ok(())
+    }
+}
+
+fn version(connection: &Connection) -> Result<i64, rusqlite::Error> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn quick_check(connection: &Connection) -> Result<(), Reason> {
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict == "ok" {
+        Ok(())
+    } else {
+        Err(Reason::Damaged(verdict))
+    }
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), Reason> {
+    let from = usize::try_from(version(connection)?).unwrap_or(0);
+    for (at, step) in STEPS.iter().enumerate().skip(from) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", at as i64 + 1)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_schema_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("calls.db");
+        open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        let refused = Reason::NewerSchema {
+            found: 99,
+            known: STEPS.len() as i64,
+        };
+        assert_eq!(open(&path).err(), Some(refused.clone()));
+        assert_eq!(open_read_only(&path).err(), Some(refused.clone()));
+        assert!(refused.to_string().contains("install the newer version"));
+        assert_eq!(version(&Connection::open(&path).unwrap()).unwrap(), 99);
+    }
+
+    #[test]
+    fn a_locked_file_is_busy_and_not_damaged() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("calls.db");
+        let first = open(&path).unwrap();
+        first.pragma_update(None, "locking_mode", "EXCLUSIVE").unwrap();
+        first.execute("UPDATE meta SET value = 1", []).unwrap();
+        assert_eq!(open(&path).err(), Some(Reason::Busy));
+    }
+}

@@ -1,0 +1,240 @@
+//! The journal cut anywhere, and a process killed for real.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use branchline_calldb::*;
+use branchline_journal::*;
+use common::*;
+
+#[test]
+fn what_was_kept_is_there_after_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = open(dir.path());
+    assert_eq!((first.report.last_seq, first.report.bindings.len()), (0, 0));
+    assert_eq!(first.report.rebuilt, None);
+    assert_eq!(first.keep(vec![bound("201"), bound("202")]), Kept::Written);
+    assert_eq!(first.keep(vec![started(1), answered(1), ended(1)]), Kept::Synced);
+    first.append(vec![Event::BindingRemoved(binding("201").key())]);
+    first.close();
+
+    let second = open(dir.path());
+    assert_eq!((second.report.last_seq, second.call_db.next_seq()), (6, 7));
+    assert_eq!(aors(&second.report), ["202"]);
+    assert_eq!((second.report.torn_bytes, second.report.interrupted.len()), (0, 0));
+    assert_eq!(second.report.database, DatabaseState::Normal);
+    assert_eq!(records(dir.path()), [record(1)]);
+    second.close();
+}
+
+#[test]
+fn cut_at_every_byte_of_the_last_entries_the_earlier_ones_stand_and_each_call_has_one_record() {
+    let whole = tempfile::tempdir().unwrap();
+    let mut writer = open(whole.path());
+    writer.keep(vec![
+        started(1),
+        answered(1),
+        ended(1),
+        bound("201"),
+        started(2),
+        answered(2),
+        ended(2),
+    ]);
+    writer.close();
+    let journal = fs::read(segment(whole.path(), 1)).unwrap();
+    let ends: Vec<usize> = Decoder::new(&journal).map(|framed| framed.end).collect();
+
+    // From before the start of the second call to its whole record; every byte around frame borders, others in steps.
+    let cuts = (ends[3]..=journal.len()).filter(|cut| cut % 7 == 0 || ends.iter().any(|end| end.abs_diff(*cut) <= 9));
+    for cut in cuts {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("journal")).unwrap();
+        fs::write(segment(dir.path(), 1), &journal[..cut]).unwrap();
+        let good = ends.iter().filter(|end| **end <= cut).count();
+        let good_end = ends[good - 1];
+        for turn in ["first", "second"] {
+            let reopened = open(dir.path());
+            let interrupted = usize::from(turn == "first" && (good == 5 || good == 6));
+            assert_eq!(
+                reopened.report.interrupted.len(),
+                interrupted,
+                "cut at {cut}, {turn} time"
+            );
+            let torn_bytes = if turn == "first" { cut - good_end } else { 0 };
+            assert_eq!(
+                reopened.report.torn_bytes, torn_bytes as u64,
+                "cut at {cut}, {turn} time"
+            );
+            if torn_bytes > 0 {
+                let kept = fs::read(reopened.report.torn_kept.as_ref().unwrap()).unwrap();
+                assert_eq!(kept, journal[good_end..cut]);
+            }
+            assert_eq!(aors(&reopened.report), ["201"]);
+            reopened.close();
+        }
+        let calls: Vec<Uuid> = records(dir.path()).iter().map(|record| record.id).collect();
+        let expected = if good >= 5 {
+            vec![call(1), call(2)]
+        } else {
+            vec![call(1)]
+        };
+        assert_eq!(calls, expected, "cut at {cut}");
+    }
+}
+
+#[test]
+fn an_interrupted_call_is_recorded_once_up_to_the_last_heartbeat() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = open(dir.path());
+    first.keep(vec![started(1), answered(1), Event::Heartbeat { live_calls: 1 }]);
+    first.close();
+    let second = open(dir.path());
+    assert_eq!(second.report.interrupted.len(), 1);
+    assert_eq!((second.report.last_seq, second.call_db.next_seq()), (4, 5));
+    second.close();
+    let third = open(dir.path());
+    assert_eq!((third.report.interrupted.len(), third.report.last_seq), (0, 4));
+    third.close();
+    let found = records(dir.path());
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (found[0].outcome, found[0].ended, found[0].talk_ms),
+        (Outcome::Interrupted, stamp(1, 1003), 503)
+    );
+}
+
+#[test]
+fn damage_in_the_middle_costs_its_own_entry_and_is_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = open(dir.path());
+    first.keep((1..=5).map(ended).collect());
+    first.close();
+    let path = segment(dir.path(), 1);
+    let mut journal = fs::read(&path).unwrap();
+    let third = Decoder::new(&journal).nth(2).unwrap();
+    journal[third.start + 20] ^= 1;
+    fs::write(&path, &journal).unwrap();
+    remove_database(dir.path());
+    let second = open(dir.path());
+    assert_eq!((second.report.corrupt_regions, second.report.last_seq), (1, 5));
+    second.close();
+    assert_eq!(records(dir.path()), [1, 2, 4, 5].map(record));
+}
+
+#[test]
+fn one_journal_has_one_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open(dir.path());
+    let setup = Setup {
+        paths: Paths::under(dir.path()),
+        limits: Limits::default(),
+        now: stamp(2, 1),
+    };
+    assert!(matches!(CallDb::open(&setup, |_| ()), Err(OpenError::InUse { .. })));
+    first.close();
+    open(dir.path()).close();
+}
+
+#[test]
+fn a_killed_process_loses_nothing_that_was_acknowledged() {
+    for round in 0..4u32 {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_process_appends_until_it_is_killed", "--nocapture"])
+            .env(CHILD_DIR, dir.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut acked = 0;
+        let mut seen = 0;
+        while seen < 20 + 37 * round {
+            let line = lines.next().expect("the child is alive").unwrap();
+            if let Some(seq) = line.strip_prefix("acked ") {
+                acked = seq.parse().unwrap();
+                seen += 1;
+            }
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for line in lines {
+            // Told before the kill, read after it; the last line may be cut.
+            acked = line
+                .unwrap()
+                .strip_prefix("acked ")
+                .and_then(|seq| seq.parse().ok())
+                .unwrap_or(acked)
+                .max(acked);
+        }
+
+        let reopened = open(dir.path());
+        assert!(
+            reopened.report.last_seq >= acked,
+            "{} < {acked}",
+            reopened.report.last_seq
+        );
+        let bindings = reopened.report.bindings.len() as u64;
+        reopened.close();
+        let found: BTreeSet<Uuid> = records(dir.path()).iter().map(|record| record.id).collect();
+        // The child writes a call of three entries and a binding, over and over.
+        for number in 0..acked / 4 {
+            assert!(found.contains(&call(number)), "call {number} of {acked} acked entries");
+        }
+        assert!(bindings >= acked / 4);
+        assert_eq!(records(dir.path()).len(), found.len());
+    }
+}
+
+/// Does something only as the child of the test above.
+#[test]
+fn child_process_appends_until_it_is_killed() {
+    let Some(dir) = std::env::var_os(CHILD_DIR) else { return };
+    let tell = |notice| {
+        if let Notice::Acked(ack) = notice {
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "\nacked {}", ack.up_to_seq).unwrap();
+            out.flush().unwrap();
+        }
+    };
+    let setup = Setup {
+        paths: Paths::under(Path::new(&dir)),
+        limits: Limits::default(),
+        now: stamp(1, 1),
+    };
+    let (mut call_db, _) = CallDb::open(&setup, tell).unwrap();
+    for number in 0..100_000 {
+        let aor = number.to_string();
+        let events = [
+            vec![started(number), answered(number), ended(number)],
+            vec![bound(&aor)],
+        ];
+        for events in events {
+            let mut entries: Vec<Entry> = events.into_iter().zip(call_db.next_seq()..).map(entry).collect();
+            while let Err(refused) = call_db.append(entries) {
+                entries = refused.into_entries();
+                std::thread::yield_now();
+            }
+        }
+    }
+}
+
+const CHILD_DIR: &str = "CALLDB_CHILD_DIR";
+
+fn segment(dir: &Path, number: u64) -> std::path::PathBuf {
+    dir.join("journal").join(format!("{number:08}.log"))
+}
+
+fn remove_database(dir: &Path) {
+    for side in ["", "-wal", "-shm"] {
+        let path = dir.join(format!("calls.db{side}"));
+        if path.exists() {
+            fs::remove_file(path).unwrap();
+        }
+    }
+}
