@@ -105,3 +105,106 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::stage::{Row, Stage, request};
+    use super::*;
+    use crate::flow::Transport;
+    use crate::message::Method;
+
+    #[derive(Debug)]
+    enum Input {
+        Response(u16),
+        Wake,
+    }
+    use Input::{Response, Wake};
+
+    fn run(transport: Transport, start_due: &'static str, rows: &[Row<Input>]) {
+        let stage = Stage::new(transport);
+        let (mut machine, outcome) = Client::start(stage.at(0), request(&Method::Bye).bytes().clone());
+        stage.check(
+            &(0, Wake, "BYE", "Trying", start_due),
+            &outcome,
+            &machine,
+            machine.deadline(),
+        );
+        for row in rows {
+            let outcome = match row.1 {
+                Response(status) => machine.handle_response(stage.at(row.0), status),
+                Wake => machine.handle_timeout(stage.at(row.0)),
+            };
+            stage.check(row, &outcome, &machine, machine.deadline());
+        }
+    }
+
+    #[test]
+    fn an_unanswered_request_is_resent_with_pauses_up_to_t2_and_given_up_at_timer_f() {
+        run(
+            Transport::Udp,
+            "E 500",
+            &[
+                (500, Wake, "BYE again", "Trying", "E 1500"),
+                (1_500, Wake, "BYE again", "Trying", "E 3500"),
+                (3_500, Wake, "BYE again", "Trying", "E 7500"),
+                (7_500, Wake, "BYE again", "Trying", "E 11500"),
+                (11_500, Wake, "BYE again", "Trying", "E 15500"),
+                (15_500, Wake, "BYE again", "Trying", "E 19500"),
+                (19_500, Wake, "BYE again", "Trying", "E 23500"),
+                (23_500, Wake, "BYE again", "Trying", "E 27500"),
+                (27_500, Wake, "BYE again", "Trying", "E 31500"),
+                (31_500, Wake, "BYE again", "Trying", "F 32000"),
+                (32_000, Wake, "tell Timeout", "Terminated", ""),
+                (32_001, Response(200), "", "Terminated", ""),
+            ],
+        );
+    }
+
+    #[test]
+    fn after_a_provisional_the_pause_is_t2_and_timer_f_still_runs() {
+        run(
+            Transport::Udp,
+            "E 500",
+            &[
+                (100, Response(100), "tell Response", "Proceeding", "E 500"),
+                (500, Wake, "BYE again", "Proceeding", "E 4500"),
+                (600, Response(182), "tell Response", "Proceeding", "E 4500"),
+                (4_500, Wake, "BYE again", "Proceeding", "E 8500"),
+                (32_000, Wake, "tell Timeout", "Terminated", ""),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_final_goes_up_once_and_its_repetitions_are_absorbed_until_timer_k() {
+        for status in [200, 302, 401, 503, 603] {
+            for provisional in [None, Some((10, Response(100), "tell Response", "Proceeding", "E 500"))] {
+                let mut rows: Vec<Row<Input>> = provisional.into_iter().collect();
+                rows.extend([
+                    (100, Response(status), "tell Response", "Completed", "K 5100"),
+                    (200, Response(status), "", "Completed", "K 5100"),
+                    (300, Response(100), "", "Completed", "K 5100"),
+                    (5_100, Wake, "", "Terminated", ""),
+                ]);
+                run(Transport::Udp, "E 500", &rows);
+            }
+        }
+    }
+
+    #[test]
+    fn a_reliable_transport_needs_neither_timer_e_nor_k() {
+        run(
+            Transport::Tcp,
+            "F 32000",
+            &[
+                (10, Response(100), "tell Response", "Proceeding", "F 32000"),
+                (100, Response(200), "tell Response", "Terminated", ""),
+            ],
+        );
+        run(
+            Transport::Tcp,
+            "F 32000",
+            &[(32_000, Wake, "tell Timeout", "Terminated", "")],
+        );
+    }
+}

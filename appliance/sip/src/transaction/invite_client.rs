@@ -134,3 +134,147 @@ impl InviteClient {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::stage::{Row, Stage, request, response};
+    use super::*;
+    use crate::flow::Transport;
+    use crate::message::{Method, Name};
+
+    #[derive(Debug)]
+    enum Input {
+        Response(u16),
+        Wake,
+    }
+    use Input::{Response, Wake};
+
+    fn run(transport: Transport, start_due: &'static str, rows: &[Row<Input>]) {
+        let stage = Stage::new(transport);
+        let (mut machine, outcome) = InviteClient::start(stage.at(0), request(&Method::Invite));
+        stage.check(
+            &(0, Wake, "INVITE", "Calling", start_due),
+            &outcome,
+            &machine,
+            machine.deadline(),
+        );
+        for row in rows {
+            let outcome = match row.1 {
+                Response(status) => machine.handle_response(stage.at(row.0), &response(&Method::Invite, status)),
+                Wake => machine.handle_timeout(stage.at(row.0)),
+            };
+            stage.check(row, &outcome, &machine, machine.deadline());
+        }
+    }
+
+    #[test]
+    fn an_unanswered_invite_is_sent_seven_times_and_given_up_after_64_t1() {
+        run(
+            Transport::Udp,
+            "A 500",
+            &[
+                (499, Wake, "", "Calling", "A 500"),
+                (500, Wake, "INVITE again", "Calling", "A 1500"),
+                (1_500, Wake, "INVITE again", "Calling", "A 3500"),
+                (3_500, Wake, "INVITE again", "Calling", "A 7500"),
+                (7_500, Wake, "INVITE again", "Calling", "A 15500"),
+                (15_500, Wake, "INVITE again", "Calling", "A 31500"),
+                (31_500, Wake, "INVITE again", "Calling", "B 32000"),
+                (32_000, Wake, "tell Timeout", "Terminated", ""),
+                (32_001, Response(200), "", "Terminated", ""),
+                (32_001, Wake, "", "Terminated", ""),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_reliable_transport_is_trusted_with_the_invite_but_not_waited_for_longer() {
+        for transport in [Transport::Tcp, Transport::Tls] {
+            run(
+                transport,
+                "B 32000",
+                &[
+                    (500, Wake, "", "Calling", "B 32000"),
+                    (32_000, Wake, "tell Timeout", "Terminated", ""),
+                ],
+            );
+        }
+    }
+
+    #[test]
+    fn a_provisional_ends_the_resending_and_the_waiting() {
+        run(
+            Transport::Udp,
+            "A 500",
+            &[
+                (100, Response(100), "tell Response", "Proceeding", ""),
+                (200, Response(180), "tell Response", "Proceeding", ""),
+                (400_000, Wake, "", "Proceeding", ""),
+                (400_001, Response(183), "tell Response", "Proceeding", ""),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_refusal_is_acknowledged_each_time_it_comes_until_timer_d() {
+        for (before, first_due) in [(None, "A 500"), (Some(180), "A 500")] {
+            let mut rows = Vec::new();
+            if let Some(status) = before {
+                rows.push((10, Response(status), "tell Response", "Proceeding", ""));
+            }
+            rows.extend([
+                (20, Response(486), "ACK, tell Response", "Completed", "D 32020"),
+                (520, Response(486), "ACK again", "Completed", "D 32020"),
+                (530, Response(180), "", "Completed", "D 32020"),
+                (540, Response(200), "tell Stray", "Completed", "D 32020"),
+                (32_020, Wake, "", "Terminated", ""),
+            ]);
+            run(Transport::Udp, first_due, &rows);
+        }
+    }
+
+    #[test]
+    fn timer_d_is_zero_on_a_reliable_transport() {
+        run(
+            Transport::Tcp,
+            "B 32000",
+            &[(20, Response(603), "ACK, tell Response", "Terminated", "")],
+        );
+    }
+
+    #[test]
+    fn every_2xx_goes_up_until_timer_m_and_nothing_else_does() {
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let due = if transport.reliable() { "B 32000" } else { "A 500" };
+            run(
+                transport,
+                due,
+                &[
+                    (20, Response(200), "tell Response", "Accepted", "M 32020"),
+                    (520, Response(200), "tell Response", "Accepted", "M 32020"),
+                    (530, Response(486), "", "Accepted", "M 32020"),
+                    (540, Response(183), "", "Accepted", "M 32020"),
+                    (32_020, Wake, "", "Terminated", ""),
+                ],
+            );
+        }
+    }
+
+    #[test]
+    fn the_ack_repeats_the_invite_and_takes_the_to_of_the_response() {
+        let invite = request(&Method::Invite);
+        let ack = Message::parse(ack_for(&invite, &response(&Method::Invite, 404))).unwrap();
+        assert_eq!(
+            (ack.method(), ack.cseq(), ack.request_uri()),
+            (&Method::Ack, 7, invite.request_uri())
+        );
+        assert_eq!(
+            (ack.call_id(), ack.from_tag(), ack.to_tag()),
+            ("call-1", Some("a"), Some("b"))
+        );
+        for name in [Name::Via, Name::Route] {
+            assert_eq!(ack.value(name), invite.value(name));
+        }
+        assert_eq!(ack.values(Name::Via).count(), 1);
+    }
+}

@@ -217,3 +217,171 @@ impl InviteServer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::stage::{Row, Stage, request, response};
+    use super::*;
+    use crate::flow::Transport;
+    use crate::message::Method;
+
+    #[derive(Debug)]
+    enum Input {
+        Answer(u16),
+        Invite,
+        Ack,
+        Wake,
+    }
+    use Input::{Ack, Answer, Invite, Wake};
+
+    fn run(transport: Transport, rows: &[Row<Input>]) {
+        let stage = Stage::new(transport);
+        let mut machine = InviteServer::start(stage.at(0), request(&Method::Invite));
+        assert_eq!(machine.deadline(), Some((stage.at(200).now, Reason::Trying)));
+        for row in rows {
+            let clock = stage.at(row.0);
+            let outcome = match row.1 {
+                Answer(status) => machine.handle_answer(clock, answer(status)),
+                Invite => machine.handle_request(),
+                Ack => machine.handle_ack(clock),
+                Wake => machine.handle_timeout(clock),
+            };
+            stage.check(row, &outcome, &machine, machine.deadline());
+        }
+    }
+
+    fn answer(status: u16) -> super::Answer<'static> {
+        let bytes = response(&Method::Invite, status).bytes().clone();
+        super::Answer {
+            status,
+            to_tag: Some("b"),
+            bytes,
+        }
+    }
+
+    #[test]
+    fn an_invite_left_alone_for_200_ms_calls_for_a_100() {
+        run(
+            Transport::Udp,
+            &[
+                (100, Invite, "", "Proceeding", "Trying 200"),
+                (199, Wake, "", "Proceeding", "Trying 200"),
+                (200, Wake, "tell Trying", "Proceeding", ""),
+                (200, Answer(100), "100", "Proceeding", ""),
+                (500, Invite, "100 again", "Proceeding", ""),
+                (600, Answer(180), "180", "Proceeding", ""),
+                (700, Invite, "180 again", "Proceeding", ""),
+                (800, Ack, "", "Proceeding", ""),
+                (900_000, Wake, "", "Proceeding", ""),
+            ],
+        );
+    }
+
+    #[test]
+    fn an_early_answer_spares_the_100() {
+        run(
+            Transport::Udp,
+            &[
+                (50, Answer(180), "180", "Proceeding", ""),
+                (200, Wake, "", "Proceeding", ""),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_refusal_is_repeated_with_doubling_pauses_up_to_t2_until_timer_h() {
+        run(
+            Transport::Udp,
+            &[
+                (100, Answer(486), "486", "Completed", "G 600"),
+                (600, Wake, "486 again", "Completed", "G 1600"),
+                (1_600, Wake, "486 again", "Completed", "G 3600"),
+                (3_600, Wake, "486 again", "Completed", "G 7600"),
+                (7_600, Wake, "486 again", "Completed", "G 11600"),
+                (11_600, Wake, "486 again", "Completed", "G 15600"),
+                (15_600, Wake, "486 again", "Completed", "G 19600"),
+                (19_600, Wake, "486 again", "Completed", "G 23600"),
+                (23_600, Wake, "486 again", "Completed", "G 27600"),
+                (27_600, Wake, "486 again", "Completed", "G 31600"),
+                (31_600, Wake, "486 again", "Completed", "H 32100"),
+                (32_100, Wake, "tell Unacknowledged", "Terminated", ""),
+                (32_101, Invite, "", "Terminated", ""),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_ack_of_a_refusal_ends_it_after_timer_i() {
+        run(
+            Transport::Udp,
+            &[
+                (100, Answer(486), "486", "Completed", "G 600"),
+                (150, Invite, "486 again", "Completed", "G 600"),
+                (160, Answer(200), "", "Completed", "G 600"),
+                (200, Ack, "", "Confirmed", "I 5200"),
+                (210, Ack, "", "Confirmed", "I 5200"),
+                (220, Invite, "", "Confirmed", "I 5200"),
+                (230, Answer(500), "", "Confirmed", "I 5200"),
+                (5_200, Wake, "", "Terminated", ""),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_reliable_transport_needs_timer_h_but_neither_g_nor_i() {
+        run(
+            Transport::Tls,
+            &[
+                (100, Answer(486), "486", "Completed", "H 32100"),
+                (200, Ack, "", "Terminated", ""),
+            ],
+        );
+        run(
+            Transport::Tls,
+            &[
+                (100, Answer(486), "486", "Completed", "H 32100"),
+                (32_100, Wake, "tell Unacknowledged", "Terminated", ""),
+            ],
+        );
+    }
+
+    #[test]
+    fn after_a_2xx_repeated_invites_are_absorbed_and_acks_go_up_until_timer_l() {
+        for transport in [Transport::Udp, Transport::Tcp] {
+            run(
+                transport,
+                &[
+                    (100, Answer(200), "200", "Accepted", "L 32100"),
+                    (200, Invite, "", "Accepted", "L 32100"),
+                    (600, Answer(200), "200 again", "Accepted", "L 32100"),
+                    (610, Answer(486), "", "Accepted", "L 32100"),
+                    (620, Answer(180), "", "Accepted", "L 32100"),
+                    (700, Ack, "tell Ack", "Accepted", "L 32100"),
+                    (32_100, Wake, "", "Terminated", ""),
+                ],
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_first_cancel_of_an_unanswered_invite_counts() {
+        let stage = Stage::new(Transport::Udp);
+        let mut machine = InviteServer::start(stage.at(0), request(&Method::Invite));
+        assert_eq!(machine.handle_cancel(), CancelFound::First);
+        assert_eq!(machine.handle_cancel(), CancelFound::Late);
+        for status in [200, 486] {
+            let mut machine = InviteServer::start(stage.at(0), request(&Method::Invite));
+            machine.handle_answer(stage.at(10), answer(status));
+            assert_eq!(machine.handle_cancel(), CancelFound::Late, "after {status}");
+        }
+    }
+
+    #[test]
+    fn the_to_tag_of_a_provisional_is_kept_for_the_answer_to_a_cancel() {
+        let stage = Stage::new(Transport::Udp);
+        let mut machine = InviteServer::start(stage.at(0), request(&Method::Invite));
+        assert_eq!(machine.to_tag(), None);
+        machine.handle_answer(stage.at(10), answer(180));
+        assert_eq!(machine.to_tag(), Some("b"));
+    }
+}

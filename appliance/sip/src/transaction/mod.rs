@@ -22,3 +22,6 @@ pub use endpoint::Endpoint;
 pub use event::{ClientKey, Event, Failure, Refusal, ServerKey};
 pub use limits::{Counters, Full, Limits};
 pub use timers::{Reason, Timing};
+
+#[cfg(test)]
+mod stage;

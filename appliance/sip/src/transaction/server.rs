@@ -108,3 +108,83 @@ impl Server {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::stage::{Row, Stage, request, response};
+    use super::*;
+    use crate::flow::Transport;
+    use crate::message::Method;
+
+    #[derive(Debug)]
+    enum Input {
+        Answer(u16),
+        Request,
+        Wake,
+    }
+    use Input::{Answer, Request, Wake};
+
+    fn run(transport: Transport, rows: &[Row<Input>]) {
+        let stage = Stage::new(transport);
+        let mut machine = Server::start(stage.at(0), request(&Method::Options));
+        for row in rows {
+            let clock = stage.at(row.0);
+            let outcome = match row.1 {
+                Answer(status) => {
+                    let bytes = response(&Method::Options, status).bytes().clone();
+                    machine.handle_answer(
+                        clock,
+                        super::Answer {
+                            status,
+                            to_tag: None,
+                            bytes,
+                        },
+                    )
+                }
+                Request => machine.handle_request(),
+                Wake => machine.handle_timeout(clock),
+            };
+            stage.check(row, &outcome, &machine, machine.deadline());
+        }
+    }
+
+    #[test]
+    fn a_repeated_request_gets_the_latest_answer_until_timer_j() {
+        run(
+            Transport::Udp,
+            &[
+                (10, Request, "", "Trying", "Unanswered 32000"),
+                (20, Answer(100), "100", "Proceeding", "Unanswered 32000"),
+                (30, Request, "100 again", "Proceeding", "Unanswered 32000"),
+                (40, Answer(182), "182", "Proceeding", "Unanswered 32000"),
+                (50, Request, "182 again", "Proceeding", "Unanswered 32000"),
+                (60, Answer(404), "404", "Completed", "J 32060"),
+                (70, Request, "404 again", "Completed", "J 32060"),
+                (80, Answer(200), "", "Completed", "J 32060"),
+                (32_059, Wake, "", "Completed", "J 32060"),
+                (32_060, Wake, "", "Terminated", ""),
+                (32_061, Request, "", "Terminated", ""),
+                (32_061, Answer(200), "", "Terminated", ""),
+            ],
+        );
+    }
+
+    #[test]
+    fn timer_j_is_zero_on_a_reliable_transport() {
+        for transport in [Transport::Tcp, Transport::Tls] {
+            run(transport, &[(60, Answer(200), "200", "Terminated", "")]);
+        }
+    }
+
+    #[test]
+    fn a_request_that_nobody_answers_is_dropped_when_its_client_has_given_up() {
+        run(Transport::Udp, &[(32_000, Wake, "", "Terminated", "")]);
+        run(
+            Transport::Tcp,
+            &[
+                (10, Answer(100), "100", "Proceeding", "Unanswered 32000"),
+                (32_000, Wake, "", "Terminated", ""),
+            ],
+        );
+    }
+}
