@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::fault::Wrong;
-use crate::read::{Faults, nearest};
-use crate::{Class, Config, Emergency, ExtensionEntry, Log, Media, Page, Route, Sip, Site, Target, Trunk};
+use crate::read::Faults;
+use crate::text::nearest;
+use crate::{
+    Class, Config, Emergency, ExtensionEntry, Listen, Log, Media, Page, Route, Sip, Site, Target, Transport, Trunk,
+};
 
 /// What was read, each list entry with its path. A section is missing when a required field of it is.
 pub(crate) struct Draft {
@@ -29,6 +32,7 @@ impl Draft {
         self.check_unique(faults);
         self.check_classes(faults);
         self.check_trunk_names(faults);
+        self.check_ports(faults);
         self.check_targets(faults);
         self.check_emergency_numbers(faults);
         if !faults.is_empty() {
@@ -86,17 +90,30 @@ impl Draft {
             .iter()
             .map(|emergency| ("emergency.trunks".to_owned(), &emergency.trunks));
         for (path, names) in routes.chain(emergency) {
-            for (at, name) in names.iter().enumerate() {
-                let path = format!("{path}[{at}]");
-                if !known.contains(&name.as_str()) {
-                    faults.push(&path, unknown("trunk", name, &known));
-                } else if names[..at].contains(name) {
-                    faults.push(
-                        &path,
-                        Wrong::new(format!("trunk \"{name}\" is there twice"), "remove one"),
-                    );
-                }
+            for name in names.iter().filter(|name| !known.contains(&name.as_str())) {
+                faults.push(&path, unknown("trunk", name, &known));
             }
+            report_twice(
+                faults,
+                names
+                    .iter()
+                    .enumerate()
+                    .map(|(at, name)| (format!("{path}[{at}]"), name.as_str())),
+            );
+        }
+    }
+
+    /// A relay port that SIP listens on would steal its packets.
+    fn check_ports(&self, faults: &Faults<'_>) {
+        let (Some(sip), Some(media)) = (&self.sip, &self.media) else {
+            return;
+        };
+        let taken = |listen: &Listen| {
+            listen.transport == Transport::Udp && (media.port_min..=media.port_max).contains(&listen.address.port())
+        };
+        if let Some(listen) = sip.listen.iter().find(|listen| taken(listen)) {
+            let problem = format!("the relay's ports hold {listen}, where SIP listens");
+            faults.push("media.port_min", Wrong::new(problem, "move port_min above it"));
         }
     }
 

@@ -1,5 +1,6 @@
 use crate::fault::Wrong;
-use crate::read::{FromText, Name, Reader};
+use crate::read::Reader;
+use crate::text::{FromText, Name};
 use crate::{Kind, Pattern};
 
 /// `[[class]]`: class of service, what an extension may dial. Emergencies are never asked about.
@@ -85,7 +86,7 @@ impl FromText for Rule {
         }
         Pattern::new(text).map(Rule::Numbers).map_err(|fault| {
             let words: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
-            let fix = match crate::read::nearest(text, &words) {
+            let fix = match crate::text::nearest(text, &words) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => format!("write one of {}, or a pattern such as \"+1900*\"", words.join(", ")),
             };

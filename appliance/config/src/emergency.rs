@@ -1,4 +1,5 @@
-use crate::read::{Digits, Name, Reader};
+use crate::read::Reader;
+use crate::text::{Digits, Name};
 
 /// `[emergency]`: besides the numbers of the country, which are always there.
 #[derive(Clone, Debug, PartialEq)]

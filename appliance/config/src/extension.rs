@@ -1,7 +1,8 @@
 use crate::Extension;
 use crate::fault::Wrong;
-use crate::read::{DialString, Digits, FromText, Name, Reader, Word};
+use crate::read::{Reader, Word};
 use crate::secret::{Hashes, from_hex};
+use crate::text::{DialString, Digits, FromText, Name};
 
 /// `[[extension]]`: one telephone number of the box.
 #[derive(Clone, Debug, PartialEq)]

@@ -63,7 +63,7 @@ impl fmt::Display for Kind {
     }
 }
 
-impl crate::read::FromText for Kind {
+impl crate::text::FromText for Kind {
     fn from_text(text: &str) -> Result<Kind, crate::fault::Wrong> {
         Kind::from_word(text).ok_or_else(|| {
             let words: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();

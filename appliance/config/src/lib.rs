@@ -22,6 +22,7 @@ mod secret;
 mod sip;
 mod site;
 mod starter;
+mod text;
 mod trunk;
 
 pub use class::{Class, Rule};

@@ -1,7 +1,8 @@
 use std::net::IpAddr;
 
 use crate::fault::Wrong;
-use crate::read::{Codec, Reader};
+use crate::read::Reader;
+use crate::text::Codec;
 
 /// `[media]`: the RTP relay.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +34,7 @@ impl Media {
             workers: table.optional_number("workers", 1..=64),
             codecs: codec_names(&mut table),
         };
-        if media.port_min % 2 != 0 {
+        if !media.port_min.is_multiple_of(2) {
             let fix = format!("write {}", media.port_min - 1);
             table.wrong("port_min", Wrong::new("is odd; RTP takes the even port of a pair", fix));
         }

@@ -3,7 +3,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use crate::fault::Wrong;
-use crate::read::{FromText, Word};
+use crate::read::Word;
+use crate::text::FromText;
 
 /// How SIP travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,8 +1,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::fault::Wrong;
-use crate::read::{FromText, Reader, Word};
+use crate::read::{Reader, Word};
 use crate::secret::Secret;
+use crate::text::FromText;
 
 /// `[page]`: the local web page.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::fault::Wrong;
-use crate::read::FromText;
+use crate::text::FromText;
 
 const STEPS_MAX: usize = 32;
 

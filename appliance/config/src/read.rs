@@ -8,12 +8,12 @@ use std::ops::RangeInclusive;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::TEXT_BYTES_MAX;
 use crate::fault::{Fault, Wrong};
-use crate::{Extension, TEXT_BYTES_MAX};
+use crate::text::{FromText, nearest};
 
 /// Faults reported at once; a file with more is not read to the end by anybody.
 const FAULTS_MAX: usize = 200;
-const TEXT_CHARS_MAX: usize = 255;
 const LIST_ITEMS_MAX: usize = 10_000;
 
 /// Collects faults and remembers where each field stands, for the checks that look across sections.
@@ -109,11 +109,6 @@ impl<'t> Faults<'t> {
     }
 }
 
-/// A value written as text.
-pub(crate) trait FromText: Sized {
-    fn from_text(text: &str) -> Result<Self, Wrong>;
-}
-
 /// An enum written as one word out of a list.
 pub(crate) trait Word: Copy + 'static {
     const WORDS: &'static [(&'static str, Self)];
@@ -131,6 +126,7 @@ pub(crate) struct Reader<'a> {
     table: Option<&'a DeTable<'a>>,
     faults: &'a Faults<'a>,
     asked: Vec<&'static str>,
+    refused: Vec<&'static str>,
 }
 
 impl<'a> Reader<'a> {
@@ -144,6 +140,7 @@ impl<'a> Reader<'a> {
             table: Some(table),
             faults,
             asked: Vec::new(),
+            refused: Vec::new(),
         }
     }
 
@@ -166,6 +163,7 @@ impl<'a> Reader<'a> {
             table,
             faults: self.faults,
             asked: Vec::new(),
+            refused: Vec::new(),
         }
     }
 
@@ -308,11 +306,21 @@ impl<'a> Reader<'a> {
             .is_some_and(|table| table.iter().any(|(name, _)| name.get_ref() == key))
     }
 
+    /// True for `key = []`.
+    pub(crate) fn is_empty_list(&self, key: &str) -> bool {
+        let found = self
+            .table
+            .and_then(|table| table.iter().find(|(name, _)| name.get_ref() == key));
+        found
+            .is_some_and(|(_, value)| matches!(value.get_ref(), DeValue::Array(items) if items.iter().next().is_none()))
+    }
+
     /// Refuses a key that people try, with its own explanation.
     pub(crate) fn refuse(&mut self, key: &'static str, wrong: impl FnOnce() -> Wrong) {
         if let Some(entry) = self.entry(key) {
             self.faults.push(&entry.path, wrong());
         }
+        self.refused.push(key);
     }
 
     /// Records a fault on a field of this table.
@@ -323,14 +331,20 @@ impl<'a> Reader<'a> {
     /// Reports every key that was never asked for.
     pub(crate) fn finish(self) -> &'a Faults<'a> {
         let Some(table) = self.table else { return self.faults };
+        let known: Vec<&str> = self
+            .asked
+            .iter()
+            .copied()
+            .filter(|key| !self.refused.contains(key))
+            .collect();
         for (key, _) in table.iter() {
             let name: &str = key.get_ref();
             if self.asked.contains(&name) {
                 continue;
             }
-            let fix = match nearest(name, &self.asked) {
+            let fix = match nearest(name, &known) {
                 Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("remove it; known here: {}", self.asked.join(", ")),
+                None => format!("remove it; known here: {}", known.join(", ")),
             };
             let path = self.path_of(name);
             self.faults.place(&path, key.span().start);
@@ -375,145 +389,6 @@ impl<'a> Reader<'a> {
         };
         Some(text)
     }
-}
-
-impl FromText for String {
-    fn from_text(text: &str) -> Result<String, Wrong> {
-        if text.is_empty() || text.chars().count() > TEXT_CHARS_MAX || text.chars().any(char::is_control) {
-            let problem = "is empty, too long or holds control characters";
-            return Err(Wrong::new(
-                problem,
-                format!("write 1 to {TEXT_CHARS_MAX} printable characters"),
-            ));
-        }
-        Ok(text.to_owned())
-    }
-}
-
-impl FromText for Extension {
-    fn from_text(text: &str) -> Result<Extension, Wrong> {
-        Extension::new(text).map_err(|fault| Wrong::new(fault.to_string(), "write 1 to 15 digits, such as \"201\""))
-    }
-}
-
-/// A host name (RFC 1123) or an address; IPv6 with or without brackets.
-pub(crate) struct Host(pub(crate) String);
-
-impl FromText for Host {
-    fn from_text(text: &str) -> Result<Host, Wrong> {
-        let bare = text
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .unwrap_or(text);
-        if bare.parse::<std::net::IpAddr>().is_ok() {
-            return Ok(Host(bare.to_owned()));
-        }
-        let label_is_good = |label: &str| {
-            (1..=63).contains(&label.len())
-                && label
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        };
-        let name = text.strip_suffix('.').unwrap_or(text);
-        if name.len() > 253 || !name.split('.').all(label_is_good) {
-            let problem = format!("\"{text}\" is neither a host name nor an IP address");
-            return Err(Wrong::new(
-                problem,
-                "write \"sip.example.net\", \"192.0.2.5\" or \"2001:db8::5\"",
-            ));
-        }
-        Ok(Host(name.to_ascii_lowercase()))
-    }
-}
-
-/// A name that other sections refer to.
-pub(crate) struct Name(pub(crate) String);
-
-impl FromText for Name {
-    fn from_text(text: &str) -> Result<Name, Wrong> {
-        let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        if text.is_empty() || text.len() > 64 || !text.bytes().all(good) {
-            let problem = format!("\"{text}\" cannot be a name");
-            return Err(Wrong::new(problem, "write 1 to 64 letters, digits, -, _ or ."));
-        }
-        Ok(Name(text.to_owned()))
-    }
-}
-
-/// Digits to dial, perhaps after a plus; visual separators are dropped.
-pub(crate) struct Digits(pub(crate) String);
-
-impl FromText for Digits {
-    fn from_text(text: &str) -> Result<Digits, Wrong> {
-        let digits: String = text
-            .chars()
-            .filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')'))
-            .collect();
-        let bare = digits.strip_prefix('+').unwrap_or(&digits);
-        if bare.is_empty() || bare.len() > 20 || !bare.bytes().all(|b| b.is_ascii_digit()) {
-            let problem = format!("\"{text}\" is not a telephone number");
-            return Err(Wrong::new(problem, "write digits, such as \"+15551230100\""));
-        }
-        Ok(Digits(digits))
-    }
-}
-
-/// Digits, `*` and `#`, as put in front of a number.
-pub(crate) struct DialString(pub(crate) String);
-
-impl FromText for DialString {
-    fn from_text(text: &str) -> Result<DialString, Wrong> {
-        let good = |(at, b): (usize, u8)| b.is_ascii_digit() || matches!(b, b'*' | b'#') || (at == 0 && b == b'+');
-        if text.len() > 20 || !text.bytes().enumerate().all(good) {
-            let problem = format!("\"{text}\" cannot be dialled");
-            return Err(Wrong::new(
-                problem,
-                "write up to 20 digits, * or #, with an optional leading +",
-            ));
-        }
-        Ok(DialString(text.to_owned()))
-    }
-}
-
-/// An SDP encoding name (RFC 8866 section 6.6, a token), kept in upper case.
-pub(crate) struct Codec(pub(crate) String);
-
-impl FromText for Codec {
-    fn from_text(text: &str) -> Result<Codec, Wrong> {
-        let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-        if text.is_empty() || text.len() > 32 || !text.bytes().all(good) {
-            let problem = format!("\"{text}\" is not an encoding name");
-            return Err(Wrong::new(problem, "write \"PCMA\", \"PCMU\", \"G722\" or \"opus\""));
-        }
-        Ok(Codec(text.to_ascii_uppercase()))
-    }
-}
-
-/// The candidate within two edits (or a third of a long word), the closest first.
-pub(crate) fn nearest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
-    let limit = (word.len() / 3).clamp(1, 3);
-    let scored = candidates.iter().map(|candidate| (edits(word, candidate), *candidate));
-    scored
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-fn edits(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (at, letter) in from.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
-        for (column, other) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *other);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[to.len()]
 }
 
 fn kind_of(value: &DeValue<'_>) -> &'static str {

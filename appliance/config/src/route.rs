@@ -1,5 +1,6 @@
 use crate::fault::Wrong;
-use crate::read::{DialString, Name, Reader};
+use crate::read::Reader;
+use crate::text::{DialString, Name};
 use crate::{Kind, Pattern};
 
 /// `[[route]]`: which trunks an outside number takes. The first that fits is used.
@@ -20,7 +21,7 @@ pub struct Route {
 impl Route {
     pub(crate) fn read(mut table: Reader<'_>) -> Option<Route> {
         let named = table.list::<Name>("trunks");
-        if named.as_ref().is_some_and(Vec::is_empty) {
+        if table.is_empty_list("trunks") {
             table.wrong(
                 "trunks",
                 Wrong::new("is empty", "name a trunk, or remove the line to use all"),

@@ -69,8 +69,15 @@ impl Sip {
                 .map(everywhere)
                 .to_vec()
         };
+        let listen = table.list("listen");
+        if table.is_empty_list("listen") {
+            table.wrong(
+                "listen",
+                Wrong::new("is empty", "write [\"udp:0.0.0.0:5060\"], or remove the line"),
+            );
+        }
         let sip = Sip {
-            listen: table.list("listen").unwrap_or_else(defaults),
+            listen: listen.unwrap_or_else(defaults),
             advertised: optional_host(&mut table, "advertised"),
             tls_certificate: table.optional::<String>("tls_certificate").map(PathBuf::from),
             tls_key: table.optional::<String>("tls_key").map(PathBuf::from),
@@ -94,12 +101,6 @@ impl Sip {
     }
 
     fn check(&self, table: &Reader<'_>) {
-        if self.listen.is_empty() {
-            table.wrong(
-                "listen",
-                Wrong::new("is empty", "write [\"udp:0.0.0.0:5060\"], or remove the line"),
-            );
-        }
         for (at, listen) in self.listen.iter().enumerate() {
             if self.listen[..at].contains(listen) {
                 table.wrong(

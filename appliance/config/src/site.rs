@@ -1,6 +1,7 @@
 use crate::country::{self, Country};
 use crate::fault::Wrong;
-use crate::read::{DialString, Digits, FromText, Host, Reader};
+use crate::read::Reader;
+use crate::text::{DialString, Digits, FromText, Host};
 
 /// `[site]`: where the box stands; decides how dialled digits are read and which numbers are emergencies.
 #[derive(Clone, Debug, PartialEq)]

@@ -27,12 +27,7 @@ pub struct StarterExtension {
 
 /// A commented `branchline.toml`; it parses as it is.
 pub fn default_text(starter: &Starter) -> String {
-    let mut text = HEAD
-        .replace("{name}", &quoted(&starter.site_name))
-        .replace("{realm}", &quoted(&starter.realm))
-        .replace("{country}", starter.country.code)
-        .replace("{country_name}", starter.country.name)
-        .replace("{emergency}", starter.country.general_number());
+    let mut text = head(starter);
     for extension in &starter.extensions {
         text.push_str("\n[[extension]]\n");
         text.push_str(&format!(
@@ -54,11 +49,16 @@ fn quoted(text: &str) -> String {
     toml_edit::Value::from(text).to_string()
 }
 
-const HEAD: &str = r##"# Branchline. After an edit: `branchline check`, then reload; calls go on.
+fn head(starter: &Starter) -> String {
+    let (site_name, realm) = (quoted(&starter.site_name), quoted(&starter.realm));
+    let (country, country_name) = (starter.country.code, starter.country.name);
+    let emergency = starter.country.general_number();
+    format!(
+        r##"# Branchline. After an edit: `branchline check`, then reload; calls go on.
 # Unknown keys and bad values are refused with their line and a fix.
 
 [site]
-name = {name}
+name = {site_name}
 country = "{country}"        # {country_name}: decides how numbers are dialled and which are emergencies ({emergency})
 # area_code = "…"       # lets people dial local numbers
 # outside_prefix = "9"  # when people dial a digit for an outside line; emergencies work with and without it
@@ -82,7 +82,7 @@ listen = "127.0.0.1:8080"
 # host = "sip.example.net"
 # username = "…"
 # password_file = "/etc/branchline/provider.password"
-# inbound = [{ number = "+15551230100", to = "201" }]
+# inbound = [{{ number = "+15551230100", to = "201" }}]
 
 # What extensions may dial; "default" applies where none is named.
 # [[class]]
@@ -91,4 +91,6 @@ listen = "127.0.0.1:8080"
 # deny = ["+1900*"]
 
 # Telephones. `branchline extension add 203` adds one and shows its password once.
-"##;
+"##
+    )
+}

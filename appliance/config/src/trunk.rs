@@ -2,9 +2,10 @@ use std::path::PathBuf;
 
 use crate::fault::Wrong;
 use crate::media::codec_names;
-use crate::read::{DialString, Digits, FromText, Host, Name, Reader, Word};
+use crate::read::{Reader, Word};
 use crate::secret::Secret;
 use crate::site::optional_host;
+use crate::text::{DialString, Digits, FromText, Host, Name};
 use crate::{Extension, Network, Transport};
 
 /// `[[trunk]]`: a line to the outside.
