@@ -15,9 +15,9 @@ pub enum ParseError {
     /// The head ends before its blank line.
     #[error("message head is cut off")]
     Truncated,
-    /// NUL or a carriage return without its line feed in the head.
-    #[error("control character in the message head")]
-    ControlCharacter,
+    /// A carriage return without its line feed in the head.
+    #[error("carriage return without a line feed in the message head")]
+    BareReturn,
     /// The start line is neither a request line nor a status line.
     #[error("malformed start line")]
     StartLine,

@@ -37,7 +37,10 @@ impl<'a> Params<'a> {
             _ => return Err(ParseError::Parameter),
         };
         // Some phones end a value with one lone semicolon; it carries nothing.
-        let raw = trim(raw.strip_suffix(b";").unwrap_or(raw));
+        let raw = match raw.strip_suffix(b";") {
+            Some(most) if !most.is_empty() && !most.ends_with(b";") => trim(most),
+            Some(_) | None => trim(raw),
+        };
         if raw.is_empty() {
             return Ok(Params::default());
         }

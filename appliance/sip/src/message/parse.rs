@@ -100,19 +100,19 @@ pub(crate) fn index(bytes: &[u8]) -> Result<Head, ParseError> {
     Ok(head)
 }
 
-struct LineEnd {
-    text: usize,
-    next: usize,
+pub(crate) struct LineEnd {
+    pub(crate) text: usize,
+    pub(crate) next: usize,
 }
 
-fn line_end(bytes: &[u8], from: usize) -> Result<LineEnd, ParseError> {
+pub(crate) fn line_end(bytes: &[u8], from: usize) -> Result<LineEnd, ParseError> {
     let rest = bytes.get(from..).unwrap_or_default();
-    let at = from + memchr::memchr3(b'\r', b'\n', 0, rest).ok_or(ParseError::Truncated)?;
+    let at = from + memchr::memchr2(b'\r', b'\n', rest).ok_or(ParseError::Truncated)?;
     match (bytes[at], bytes.get(at + 1)) {
         (b'\n', _) => Ok(LineEnd { text: at, next: at + 1 }),
         (b'\r', Some(b'\n')) => Ok(LineEnd { text: at, next: at + 2 }),
         (b'\r', None) => Err(ParseError::Truncated),
-        _ => Err(ParseError::ControlCharacter),
+        _ => Err(ParseError::BareReturn),
     }
 }
 

@@ -38,7 +38,9 @@ impl<'a> Host<'a> {
     pub fn parse(text: &'a str) -> Result<Host<'a>, ParseError> {
         if let Some(inner) = text.strip_prefix('[') {
             let inner = inner.strip_suffix(']').ok_or(ParseError::Uri)?;
-            return inner.parse().map(Host::V6).map_err(|_| ParseError::Uri);
+            // RFC 5118 section 4.10: an old grammar wrote three colons before an embedded IPv4 address.
+            let address = inner.parse().or_else(|_| inner.replacen(":::", "::", 1).parse());
+            return address.map(Host::V6).map_err(|_| ParseError::Uri);
         }
         let first = text.as_bytes().first().ok_or(ParseError::Uri)?;
         if first.is_ascii_digit()
