@@ -1,4 +1,5 @@
 //! SQLite gone, damaged, busy or behind, and the records read from it.
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod common;
 
@@ -94,11 +95,10 @@ fn a_busy_database_delays_no_ack_and_is_caught_up_with_afterwards() {
     for number in 2..100 {
         assert_eq!(running.keep(vec![ended(number)]), Kept::Synced);
     }
-    let degraded = |notice: &Notice| (*notice == Notice::Database(DatabaseState::Degraded(Reason::Busy))).then_some(());
-    running.wait_for(degraded);
+    running.wait_for_state(&DatabaseState::Degraded(Reason::Busy));
     assert!(running.call_db.status().applied_seq < 99);
     other.execute_batch("COMMIT").unwrap();
-    running.wait_for(|notice| (*notice == Notice::Database(DatabaseState::Normal)).then_some(()));
+    running.wait_for_state(&DatabaseState::Normal);
     running.close();
     assert_eq!(records(dir.path()), (1..100).map(record).collect::<Vec<_>>());
     assert!(!dir.path().join("calls.db.damaged-1").exists(), "busy is not damage");

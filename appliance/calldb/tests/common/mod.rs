@@ -1,6 +1,13 @@
 //! Entries, places and waiting for the tests of the call database.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at what it did not expect"
+)]
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
@@ -14,6 +21,7 @@ pub struct Rig {
     pub call_db: CallDb,
     pub report: OpenReport,
     notices: Receiver<Notice>,
+    states: RefCell<Vec<DatabaseState>>,
 }
 
 pub fn open(dir: &Path) -> Rig {
@@ -35,6 +43,7 @@ pub fn open_with(dir: &Path, limits: Limits) -> Rig {
         call_db,
         report,
         notices,
+        states: RefCell::default(),
     }
 }
 
@@ -54,9 +63,19 @@ impl Rig {
         })
     }
 
+    /// Waits until the database has been in `state` at some time.
+    pub fn wait_for_state(&self, state: &DatabaseState) {
+        if !self.states.borrow().contains(state) {
+            self.wait_for(|notice| (*notice == Notice::Database(state.clone())).then_some(()));
+        }
+    }
+
     pub fn wait_for<T>(&self, pick: impl Fn(&Notice) -> Option<T>) -> T {
         loop {
             let notice = self.notices.recv_timeout(DEADLINE).expect("a notice by the deadline");
+            if let Notice::Database(state) = &notice {
+                self.states.borrow_mut().push(state.clone());
+            }
             if let Some(picked) = pick(&notice) {
                 return picked;
             }
