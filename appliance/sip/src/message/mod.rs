@@ -13,6 +13,7 @@ mod refusal;
 mod status;
 mod uri;
 mod via;
+mod view;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -31,6 +32,7 @@ pub use refusal::Refusal;
 pub use status::reason_phrase;
 pub use uri::{Host, Scheme, Uri, unescape};
 pub use via::Via;
+pub use view::*;
 
 use field::{Shape, shape};
 use lex::{find_outside, trim, unfold};
