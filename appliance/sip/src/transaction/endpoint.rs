@@ -14,14 +14,13 @@ use super::identity::Identifier;
 use super::invitation::Invitation;
 use super::invite_server::InviteServer;
 use super::limits::{Counters, Limits};
-use super::malformed::answer_malformed;
 use super::outcome::Send;
 use super::server::Server;
 use super::table::Table;
 use super::timers::Reason;
-use super::via::ReturnPath;
+use super::via::{ReturnPath, stamp};
 use crate::flow::{Flow, Transmit};
-use crate::message::{Message, ParseError};
+use crate::message::{self, Message, ParseError};
 
 /// The transaction layer of the box (RFC 3261 section 17, RFC 6026).
 ///
@@ -107,7 +106,7 @@ impl Endpoint {
 
     fn handle_malformed(&mut self, flow: Flow, bytes: &[u8], fault: ParseError) {
         self.counters.received += 1;
-        match answer_malformed(bytes, flow.remote, fault) {
+        match self.answer_to_malformed(flow, bytes) {
             Some(answer) => {
                 self.counters.malformed_answered += 1;
                 self.transmit(flow, Send::First(answer));
@@ -118,6 +117,16 @@ impl Endpoint {
             flow,
             why: Refusal::Malformed(fault),
         });
+    }
+
+    fn answer_to_malformed(&self, flow: Flow, bytes: &[u8]) -> Option<Bytes> {
+        let answer = message::Refusal::for_bytes(bytes)?.response(&self.identifier.tag_of_bytes(bytes));
+        if answer.len() > BLIND_ANSWER_BYTES_MAX {
+            return None;
+        }
+        // What the answer repeats may be the malformed part; then the source is not told.
+        let parsed = Message::parse(answer.clone());
+        Some(parsed.map_or(answer, |answer| stamp(&answer, flow.remote)))
     }
 
     /// A connection was refused or reset, or a datagram came back by ICMP. Client transactions that wait on the flow fail at once;
@@ -241,3 +250,5 @@ impl ClientMachine {
 
 // A storm of timers is worked off in slices, so that messages get their turn in between.
 const FIRED_MAX: usize = 1024;
+// More than this is not repeated to a sender whose address nobody has checked.
+const BLIND_ANSWER_BYTES_MAX: usize = 4096;

@@ -127,6 +127,11 @@ impl Identifier {
         format!("{:016x}", digest.0[0])
     }
 
+    /// To tag for the answer to a request that could not be parsed.
+    pub(super) fn tag_of_bytes(&self, request: &[u8]) -> String {
+        self.tag(self.digest(Domain::Tag).bytes(request).finish())
+    }
+
     fn digest(&self, domain: Domain) -> Digest {
         let mut digest = Digest(self.keyed.clone());
         digest.0.write_u8(domain as u8);

@@ -9,7 +9,6 @@ mod invitation;
 mod invite_client;
 mod invite_server;
 mod limits;
-mod malformed;
 mod outcome;
 mod requests;
 mod responses;
