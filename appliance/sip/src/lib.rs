@@ -1,6 +1,7 @@
 //! SIP without I/O: messages, transactions, dialogs, sessions, digest, bindings.
 
 pub mod flow;
+pub mod frame;
 pub mod message;
 pub mod transaction;
 

@@ -142,10 +142,19 @@ fn the_answer_to_a_refused_message_parses() {
 #[test]
 fn the_parts_that_the_rfc_names_are_read() {
     let wsinv = message("rfc4475", "wsinv");
-    assert_eq!((wsinv.cseq(), wsinv.to_tag(), wsinv.from_tag()), (9, Some("1918181833n"), Some("98asjd8")));
+    assert_eq!(
+        (wsinv.cseq(), wsinv.to_tag(), wsinv.from_tag()),
+        (9, Some("1918181833n"), Some("98asjd8"))
+    );
     assert_eq!(wsinv.from().display.as_deref(), Some("J Rosenberg \\\""));
-    let vias: Vec<_> = wsinv.values(branchline_sip::Name::Via).map(|via| branchline_sip::Via::parse(via).unwrap()).collect();
-    assert_eq!(vias.iter().map(|via| via.branch().unwrap()).collect::<Vec<_>>(), ["390skdjuw", "z9hG4bK9ikj8", "z9hG4bK30239"]);
+    let vias: Vec<_> = wsinv
+        .values(branchline_sip::Name::Via)
+        .map(|via| branchline_sip::Via::parse(via).unwrap())
+        .collect();
+    assert_eq!(
+        vias.iter().map(|via| via.branch().unwrap()).collect::<Vec<_>>(),
+        ["390skdjuw", "z9hG4bK9ikj8", "z9hG4bK30239"]
+    );
     let semiuri = message("rfc4475", "semiuri");
     let uri = branchline_sip::Uri::parse(semiuri.request_uri()).unwrap();
     assert_eq!(uri.user_unescaped(), "user;par=u@example.net");
@@ -153,7 +162,10 @@ fn the_parts_that_the_rfc_names_are_read() {
     assert!(dblreq.bytes().len() < load("rfc4475", "dblreq").len());
     let mpart = message("rfc4475", "mpart01");
     assert!(mpart.body().len() == 553 && load("rfc4475", "mpart01").ends_with(mpart.body()));
-    assert_eq!(message("rfc4475", "unreason").reason_phrase().chars().last(), Some('\u{435}'));
+    assert_eq!(
+        message("rfc4475", "unreason").reason_phrase().chars().last(),
+        Some('\u{435}')
+    );
     let baddn = [&load("rfc4475", "baddn")[..], b"\r\n"].concat();
     let baddn = Message::parse(Bytes::from(baddn)).unwrap();
     assert_eq!(baddn.from().display.as_deref(), Some("Bell, Alexander"));
@@ -163,6 +175,9 @@ fn the_parts_that_the_rfc_names_are_read() {
     let contact: NameAddr<'_> = escaped.contact().unwrap().unwrap();
     assert_eq!(contact.uri().unwrap().headers, "Route=%3Csip:sip.example.com%3E");
     for name in ["via-received-param-with-delim", "via-received-param-no-delim"] {
-        assert_eq!(message("rfc5118", name).top_via().received().unwrap().to_string(), "2001:db8::9:255");
+        assert_eq!(
+            message("rfc5118", name).top_via().received().unwrap().to_string(),
+            "2001:db8::9:255"
+        );
     }
 }

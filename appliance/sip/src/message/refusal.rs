@@ -30,7 +30,8 @@ impl Refusal {
         let start = line_end(bytes, 0).ok()?;
         let line = &bytes[..start.text];
         let method = line.split(|&byte| byte == b' ').next()?;
-        if !is_token(method) || method == b"ACK" || line.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"SIP/")) {
+        if !is_token(method) || method == b"ACK" || line.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"SIP/"))
+        {
             return None;
         }
         let known = super::Method::of(std::str::from_utf8(method).ok()?);
@@ -41,7 +42,13 @@ impl Refusal {
             (ParseError::Truncated | ParseError::BareReturn | ParseError::Empty, _) => return None,
             _ => 400,
         };
-        let mut refusal = Refusal { status, why, via: Vec::new(), once: [const { None }; 4], to_tagged: false };
+        let mut refusal = Refusal {
+            status,
+            why,
+            via: Vec::new(),
+            once: [const { None }; 4],
+            to_tagged: false,
+        };
         refusal.collect(bytes, start.next)?;
         Some(refusal)
     }
@@ -64,14 +71,22 @@ impl Refusal {
     fn take(&mut self, line: &[u8]) {
         let name = line.iter().take_while(|&&byte| is_token_byte(byte)).count();
         let id = lookup(&line[..name]);
-        let one_line = || line.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }).collect();
+        let one_line = || {
+            line.iter()
+                .map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte })
+                .collect()
+        };
         if id == Id::Via as u8 {
             self.via.push(one_line());
         } else if let Some(at) = ONCE.iter().position(|&once| once == id)
             && self.once[at].is_none()
         {
             let line: Vec<u8> = one_line();
-            let compact: Vec<u8> = line.iter().filter(|byte| !byte.is_ascii_whitespace()).map(u8::to_ascii_lowercase).collect();
+            let compact: Vec<u8> = line
+                .iter()
+                .filter(|byte| !byte.is_ascii_whitespace())
+                .map(u8::to_ascii_lowercase)
+                .collect();
             self.to_tagged |= at == TO && compact.windows(5).any(|window| window == b";tag=");
             self.once[at] = Some(line);
         }

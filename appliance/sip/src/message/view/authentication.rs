@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::message::lex::{find_outside, is_blank, is_token, quoted_end, trim, unquote};
 use crate::message::ParseError;
+use crate::message::lex::{find_outside, is_blank, is_token, quoted_end, trim, unquote};
 
 /// The value of Authorization, WWW-Authenticate or one of their proxy forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,9 @@ impl<'a> Authentication<'a> {
 
     /// The first parameter of that name, without quotes and escapes.
     pub fn get(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| unquote(value))
+        self.iter()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| unquote(value))
     }
 
     /// Parameters in order: name, and value as written with its quotes.
@@ -52,7 +54,9 @@ impl<'a> Authentication<'a> {
                     None => (text, None),
                 };
                 rest = next;
-                let Some(equals) = one.iter().position(|&byte| byte == b'=') else { continue };
+                let Some(equals) = one.iter().position(|&byte| byte == b'=') else {
+                    continue;
+                };
                 let name = std::str::from_utf8(trim(&one[..equals])).unwrap_or_default();
                 return Some((name, trim(&one[equals + 1..])));
             }

@@ -19,14 +19,20 @@ const Q_DEFAULT: u16 = 1000;
 impl<'a> Contact<'a> {
     /// Reads one value.
     pub fn parse(value: &'a [u8]) -> Result<Contact<'a>, ParseError> {
-        if value == b"*" { Ok(Contact::All) } else { NameAddr::parse(value).map(Contact::Address) }
+        if value == b"*" {
+            Ok(Contact::All)
+        } else {
+            NameAddr::parse(value).map(Contact::Address)
+        }
     }
 }
 
 impl<'a> NameAddr<'a> {
     /// `q` in thousandths, 0 to 1000; 1000 if absent, `None` if malformed.
     pub fn q_thousandths(&self) -> Option<u16> {
-        let Some(text) = self.params.raw("q") else { return Some(Q_DEFAULT) };
+        let Some(text) = self.params.raw("q") else {
+            return Some(Q_DEFAULT);
+        };
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let all_digits = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());
         let padded = || format!("{fraction:0<3}").parse::<u16>().ok();

@@ -1,8 +1,8 @@
 //! Event: an event package and which of its subscriptions.
 
+use crate::message::ParseError;
 use crate::message::lex::{is_token, trim};
 use crate::message::params::Params;
-use crate::message::ParseError;
 
 /// Event (RFC 6665 section 8.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,10 @@ impl<'a> Event<'a> {
             return Err(fault);
         }
         let package = std::str::from_utf8(package).map_err(|_| fault)?;
-        Ok(Event { package, params: Params::parse(&value[end..]).map_err(|_| fault)? })
+        Ok(Event {
+            package,
+            params: Params::parse(&value[end..]).map_err(|_| fault)?,
+        })
     }
 
     /// The `id` parameter.

@@ -41,7 +41,8 @@ impl<'a> HistoryEntry<'a> {
         let target = NameAddr::parse(value)?;
         let reason = target.uri()?.headers.split('&').find_map(|header| {
             let (name, value) = header.split_once('=')?;
-            name.eq_ignore_ascii_case("Reason").then(|| unescape(value).into_owned())
+            name.eq_ignore_ascii_case("Reason")
+                .then(|| unescape(value).into_owned())
         });
         let index = target.params.raw("index");
         Ok(HistoryEntry { target, index, reason })

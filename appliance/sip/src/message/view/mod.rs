@@ -92,16 +92,19 @@ impl Message {
 
     /// The well-formed Diversions, latest first (RFC 5806).
     pub fn diversions(&self) -> impl Iterator<Item = Diversion<'_>> {
-        self.values(Name::Diversion).filter_map(|value| Diversion::parse(value).ok())
+        self.values(Name::Diversion)
+            .filter_map(|value| Diversion::parse(value).ok())
     }
 
     /// The well-formed History-Info entries, oldest first (RFC 7044).
     pub fn history(&self) -> impl Iterator<Item = HistoryEntry<'_>> {
-        self.values(Name::HistoryInfo).filter_map(|value| HistoryEntry::parse(value).ok())
+        self.values(Name::HistoryInfo)
+            .filter_map(|value| HistoryEntry::parse(value).ok())
     }
 
     /// The well-formed location references (RFC 6442).
     pub fn geolocations(&self) -> impl Iterator<Item = NameAddr<'_>> {
-        self.values(Name::Geolocation).filter_map(|value| NameAddr::parse(value).ok())
+        self.values(Name::Geolocation)
+            .filter_map(|value| NameAddr::parse(value).ok())
     }
 }

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::message::ParseError;
 use crate::message::lex::trim;
 use crate::message::params::Params;
-use crate::message::ParseError;
 
 /// Number space of a Reason's cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,11 @@ impl<'a> Reason<'a> {
         };
         let params = Params::parse(&value[end..]).map_err(|_| fault)?;
         let cause = params.number("cause").and_then(|cause| u16::try_from(cause).ok());
-        Ok(Reason { protocol, cause, text: params.get("text").flatten() })
+        Ok(Reason {
+            protocol,
+            cause,
+            text: params.get("text").flatten(),
+        })
     }
 }
 

@@ -31,14 +31,20 @@ impl<'a> Replaces<'a> {
         if call_id.is_empty() {
             return Err(fault);
         }
-        Ok(Replaces { call_id, to_tag, from_tag, early_only: params.has("early-only") })
+        Ok(Replaces {
+            call_id,
+            to_tag,
+            from_tag,
+            early_only: params.has("early-only"),
+        })
     }
 
     /// Reads the escaped form that stands in the headers of a Refer-To URI, and gives it as a header value for [`Replaces::parse`].
     pub fn in_uri_headers(headers: &str) -> Option<String> {
         headers.split('&').find_map(|header| {
             let (name, value) = header.split_once('=')?;
-            name.eq_ignore_ascii_case("Replaces").then(|| unescape(value).into_owned())
+            name.eq_ignore_ascii_case("Replaces")
+                .then(|| unescape(value).into_owned())
         })
     }
 }

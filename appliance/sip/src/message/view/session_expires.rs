@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use crate::message::ParseError;
 use crate::message::lex::number;
 use crate::message::params::Params;
-use crate::message::ParseError;
 
 /// Who sends the session refreshes (RFC 4028 section 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +31,13 @@ impl SessionExpires {
         let end = value.iter().position(|&byte| byte == b';').unwrap_or(value.len());
         let interval_s = number(&value[..end]).ok_or(fault)?;
         let params = Params::parse(&value[end..]).map_err(|_| fault)?;
-        let refresher = params.raw("refresher").and_then(|word| match word.to_ascii_lowercase().as_str() {
-            "uac" => Some(Refresher::Uac),
-            "uas" => Some(Refresher::Uas),
-            _ => None,
-        });
+        let refresher = params
+            .raw("refresher")
+            .and_then(|word| match word.to_ascii_lowercase().as_str() {
+                "uac" => Some(Refresher::Uac),
+                "uas" => Some(Refresher::Uas),
+                _ => None,
+            });
         Ok(SessionExpires { interval_s, refresher })
     }
 }

@@ -1,8 +1,8 @@
 //! Subscription-State: whether a subscription lives, for how long, or why it ended.
 
+use crate::message::ParseError;
 use crate::message::lex::trim;
 use crate::message::params::Params;
-use crate::message::ParseError;
 
 /// State of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +36,15 @@ impl<'a> SubscriptionState<'a> {
         let fault = ParseError::Malformed("Subscription-State");
         let end = value.iter().position(|&byte| byte == b';').unwrap_or(value.len());
         let word = std::str::from_utf8(trim(&value[..end])).map_err(|_| fault)?;
-        let known = [("active", SubscriptionPhase::Active), ("pending", SubscriptionPhase::Pending), ("terminated", SubscriptionPhase::Terminated)];
-        let phase = known.into_iter().find(|(text, _)| text.eq_ignore_ascii_case(word)).map_or(SubscriptionPhase::Other(word), |(_, phase)| phase);
+        let known = [
+            ("active", SubscriptionPhase::Active),
+            ("pending", SubscriptionPhase::Pending),
+            ("terminated", SubscriptionPhase::Terminated),
+        ];
+        let phase = known
+            .into_iter()
+            .find(|(text, _)| text.eq_ignore_ascii_case(word))
+            .map_or(SubscriptionPhase::Other(word), |(_, phase)| phase);
         if word.is_empty() {
             return Err(fault);
         }
