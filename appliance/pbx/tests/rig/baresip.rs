@@ -51,6 +51,7 @@ pub struct Baresip {
     program: Program,
     folder: PathBuf,
     registrar: SocketAddr,
+    tone_hz: u32,
     control: TcpStream,
     inbox: Inbox,
     commands: u32,
@@ -80,11 +81,12 @@ impl Baresip {
         let (heard, incoming) = mpsc::channel();
         let reading = control.try_clone().expect("a second handle");
         std::thread::spawn(move || read_netstrings(reading, &heard));
-        let registrar = phone.registrar;
+        let Phone { registrar, tone_hz, .. } = *phone;
         Baresip {
             program,
             folder,
             registrar,
+            tone_hz,
             control,
             inbox: Inbox::new(incoming),
             commands: 0,
@@ -108,7 +110,10 @@ impl Baresip {
 
     /// Waits until the registrar has refused.
     pub fn wait_until_refused(&mut self) {
-        self.wait_event("REGISTER_FAIL");
+        // The event may have come before anybody listened.
+        clock::wait_for("refusal of baresip", EVENT_WITHIN, || {
+            self.command("reginfo", "").contains("ERR").then_some(())
+        });
     }
 
     /// Calls a number at the registrar.
@@ -207,6 +212,11 @@ impl Baresip {
     pub fn recording(&self) -> Sound {
         let path = self.newest_recording("-dec.wav").expect("a call with sound was up");
         Sound::read_wav(&path).expect("the recording is readable")
+    }
+
+    /// The tone it plays.
+    pub fn tone_hz(&self) -> u32 {
+        self.tone_hz
     }
 
     /// Its log with all SIP messages.

@@ -1,12 +1,17 @@
 //! The daemon under test: its configuration, its start, its end, and what its command line says.
 
 use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::program::Program;
+use super::sip::Probe;
 use super::{Rig, clock, digest, sip};
 
 /// Realm of the box's digest challenges.
@@ -17,6 +22,7 @@ pub const PAGE_PORT: u16 = 8080;
 const BINARY: &str = env!("CARGO_BIN_EXE_branchline");
 /// A debug build on a busy machine; a release build answers within a tenth of it.
 const READY_WITHIN: Duration = Duration::from_secs(20);
+const CONTROL_WITHIN: Duration = Duration::from_secs(10);
 /// Below the phones' RTP ports, which baresip binds on every address.
 const RTP_PORT_MIN: u16 = 10_000;
 const RTP_PORT_MAX: u16 = 11_999;
@@ -180,8 +186,30 @@ impl Daemon {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// The ended calls on record, oldest first, once there are `count` of them.
-    pub fn wait_for_records(&self, count: usize, within: Duration) -> Vec<serde_json::Value> {
+    /// What the control socket says of the box: phones, calls, trunks, health, counters.
+    pub fn view(&self) -> Value {
+        let socket = self.place.state.join("control.sock");
+        let mut stream = UnixStream::connect(&socket).expect("the control socket is there once the box answers");
+        stream
+            .set_read_timeout(Some(CONTROL_WITHIN))
+            .expect("a span above zero");
+        stream
+            .write_all(b"{\"op\":\"view\"}\n")
+            .expect("the daemon reads its control socket");
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).expect("the daemon answers");
+        let mut reply: Value = serde_json::from_str(&line).expect("a reply is one line of JSON");
+        reply["view"].take()
+    }
+
+    /// Waits until `look` finds something in the view; fails the test with the view after `within`.
+    pub fn wait_in_view<T>(&self, what: &str, within: Duration, look: impl Fn(&Value) -> Option<T>) -> T {
+        let found = clock::try_for(within, || look(&self.view()));
+        found.unwrap_or_else(|| panic!("no {what} within {within:?}: {:#}", self.view()))
+    }
+
+    /// The ended calls on record, once there are `count` of them; fails the test after `within`.
+    pub fn wait_for_records(&self, count: usize, within: Duration) -> Vec<Value> {
         let mut records = Vec::new();
         let enough = clock::try_for(within, || {
             records = self.records();
@@ -192,9 +220,9 @@ impl Daemon {
     }
 
     /// The ended calls on record.
-    pub fn records(&self) -> Vec<serde_json::Value> {
+    pub fn records(&self) -> Vec<Value> {
         let printed = self.command(&["calls", "--past", "--json"]);
-        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("calls --json: {error}: {printed}"))
+        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("calls --past --json: {error}: {printed}"))
     }
 }
 
@@ -208,10 +236,17 @@ impl Place {
             .arg("--state")
             .arg(&self.state);
         let mut program = Program::start("the daemon", &mut command, &self.log);
-        let answer = sip::wait_until_answering(self.asking_ip, (self.ip, sip::PORT).into(), READY_WITHIN);
-        if answer.is_none() {
-            let ended = program.ended();
-            panic!("the daemon did not start ({ended:?}): {}", program.log_tail());
+        let probe = Probe::new(self.asking_ip);
+        let answered = clock::try_for(READY_WITHIN, || match program.ended() {
+            Some(_) => Some(false),
+            None => probe.answers((self.ip, sip::PORT).into()).then_some(true),
+        });
+        if answered != Some(true) {
+            panic!(
+                "the daemon did not start: {:?}: {}",
+                program.ended(),
+                program.log_tail()
+            );
         }
         program
     }
@@ -240,7 +275,8 @@ fn configuration(ip: Ipv4Addr, site: &Site) -> String {
         write!(
             text,
             "\n[[trunk]]\nname = \"upstream\"\nhost = \"{}\"\nport = {}\nusername = \"{}\"\npassword = \"{}\"\n\
-             number = \"+{}\"\ninbound = [{{ number = \"+{}\", to = \"{}\" }}]\nsend = \"digits\"\n",
+             number = \"+{}\"\ninbound = [{{ number = \"+{}\", to = \"{}\" }}]\nsend = \"digits\"\n\
+             options_s = 2\n",
             trunk.host.ip(),
             trunk.host.port(),
             trunk.username,

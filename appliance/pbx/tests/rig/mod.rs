@@ -19,6 +19,7 @@ pub mod http;
 pub mod inbox;
 pub mod kamailio;
 pub mod loopback;
+pub mod office;
 pub mod pjsua;
 pub mod program;
 pub mod scratch;

@@ -62,6 +62,12 @@ impl Probe {
         Some(String::from_utf8_lossy(&datagram[..length]).into_owned())
     }
 
+    /// Whether the server at `to` answers OPTIONS at once.
+    pub fn answers(&self, to: SocketAddr) -> bool {
+        self.send(&self.options(to), to);
+        self.receive(Duration::from_millis(100)).is_some()
+    }
+
     /// Sends `request` and returns the status of the first reply.
     pub fn status_of(&self, request: &str, to: SocketAddr) -> Option<u16> {
         self.send(request, to);
@@ -70,12 +76,8 @@ impl Probe {
     }
 }
 
-/// Waits until the server at `to` answers OPTIONS; `None` after `within`.
-pub fn wait_until_answering(from: Ipv4Addr, to: SocketAddr, within: Duration) -> Option<u16> {
+/// Waits until the server at `to` answers OPTIONS; false after `within`.
+pub fn wait_until_answering(from: Ipv4Addr, to: SocketAddr, within: Duration) -> bool {
     let probe = Probe::new(from);
-    let patience = Duration::from_millis(100);
-    clock::try_for(within, || {
-        probe.send(&probe.options(to), to);
-        probe.receive(patience)?.split(' ').nth(1)?.parse().ok()
-    })
+    clock::try_for(within, || probe.answers(to).then_some(())).is_some()
 }

@@ -1,0 +1,90 @@
+# `make` alone lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+SEEDS ?= 2000
+# Where `make run` keeps the configuration, the journal and the database.
+STATE ?= $(or $(XDG_STATE_HOME),$(HOME)/.local/state)/branchline
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/branchline
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PHONES := appliance/pbx/tests/phones/requirements.txt
+VENV := $(CACHE)/venv-$(shell sha256sum $(PHONES) | cut -c1-12)
+DENY_VERSION := 0.19.0
+DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)
+
+# A C compiler for SQLite and ring; certificates for the package registry.
+RUN_PACKAGES := gcc libc6-dev make pkg-config ca-certificates
+TEST_PACKAGES := $(RUN_PACKAGES) baresip-core sip-tester sipsak sipvicious kamailio kamailio-tls-modules \
+	python3 python3-venv chromium openssl iproute2
+BENCH_PACKAGES := $(RUN_PACKAGES) sip-tester kamailio rtpengine-daemon
+
+.PHONY: help run test bench sim lint image setup-run setup-test setup-bench \
+	check-format check-lints check-tests check-documentation check-sim
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: setup-run ## Build and start the box; STATE=folder holds its files
+	$(CARGO) build --release --package branchline-pbx
+	@mkdir -p -m 700 "$(STATE)"
+	exec "$(TARGET)/release/branchline" run --state "$(STATE)"
+
+test: setup-test check-format check-lints check-tests check-documentation check-sim ## Check everything
+
+sim: setup-run ## Run whole branches in memory; SEEDS=n of them
+	$(CARGO) run --release --package branchline-sim -- --seeds $(SEEDS)
+
+bench: setup-bench ## Measure against other programs, side by side
+	$(CARGO) run --release --package branchline-bench
+
+lint: setup-run check-format check-lints $(DENY)/bin/cargo-deny ## Check format, lints, licences and sources
+	"$(DENY)/bin/cargo-deny" check licenses bans sources
+
+image:
+	@echo "The ARM image is not part of this version." >&2; exit 1
+
+check-format:
+	$(CARGO) fmt --all --check
+	@echo "passed: format"
+
+check-lints:
+	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+	@echo "passed: lints"
+
+# nextest runs the slow tests of all programs side by side; without it they run program by program.
+check-tests:
+	if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		$(CARGO) nextest run --workspace --no-fail-fast; \
+	else \
+		$(CARGO) test --workspace --no-fail-fast --lib --bins --tests; \
+	fi
+
+check-documentation:
+	$(CARGO) test --workspace --no-fail-fast --doc
+
+check-sim: setup-run
+	$(CARGO) run --release --package branchline-sim -- --seeds $(SEEDS)
+	@echo "passed: simulator"
+
+setup-run:
+	@.ci/need-packages $(RUN_PACKAGES)
+	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: https://rustup.rs" >&2; exit 1; }
+
+setup-test: setup-run $(VENV)/ready
+	@.ci/need-packages $(TEST_PACKAGES)
+
+setup-bench:
+	@.ci/need-packages $(BENCH_PACKAGES)
+
+$(VENV)/ready: $(PHONES)
+	@.ci/need-packages python3 python3-venv
+	rm -rf "$(VENV)"
+	python3 -m venv "$(VENV)"
+	"$(VENV)/bin/pip" install --quiet --disable-pip-version-check --requirement $(PHONES)
+	touch "$@"
+
+$(DENY)/bin/cargo-deny:
+	$(CARGO) install cargo-deny --locked --version $(DENY_VERSION) --root "$(DENY)"

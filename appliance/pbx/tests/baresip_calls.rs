@@ -1,0 +1,163 @@
+//! baresip telephones on the box: what they hear of each other, and how calls end.
+
+mod rig;
+
+use std::time::Duration;
+
+use rig::Rig;
+use rig::baresip::{self, Baresip};
+use rig::daemon::{Daemon, Site};
+use rig::office::{self, EXTENSIONS, tone_hz};
+
+const LISTEN_MS: usize = 600;
+const RECORD_WITHIN: Duration = Duration::from_secs(5);
+
+fn assert_both_hear(a: &mut Baresip, b: &mut Baresip, when: &str) {
+    a.hear(LISTEN_MS)
+        .assert_tone(b.tone_hz(), &format!("the first phone {when}"));
+    b.hear(LISTEN_MS)
+        .assert_tone(a.tone_hz(), &format!("the second phone {when}"));
+}
+
+fn connect(caller: &mut Baresip, callee: &mut Baresip, number: &str) {
+    caller.dial(number);
+    callee.wait_until_ringing();
+    callee.accept();
+    caller.wait_until_talking();
+    callee.wait_until_talking();
+}
+
+#[test]
+fn a_tone_passes_both_ways_through_hold_and_reinvite() {
+    let rig = Rig::new("baresip-hold");
+    let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));
+    let (mut a, mut b) = (office::baresip(&rig, &daemon, 0), office::baresip(&rig, &daemon, 1));
+    connect(&mut a, &mut b, "202");
+    assert_both_hear(&mut a, &mut b, "at first");
+    a.hold();
+    b.wait_event("CALL_REMOTE_SDP");
+    b.hear(LISTEN_MS).assert_silence("the phone on hold");
+    a.resume();
+    b.wait_event("CALL_REMOTE_SDP");
+    assert_both_hear(&mut a, &mut b, "after hold");
+    b.forget_events();
+    a.reinvite();
+    a.wait_event("CALL_REMOTE_SDP");
+    assert_both_hear(&mut a, &mut b, "after the re-INVITE");
+    b.hang_up();
+    a.wait_until_closed();
+    let records = daemon.wait_for_records(1, RECORD_WITHIN);
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0]["outcome"], "answered");
+}
+
+#[test]
+fn a_reinvite_leaves_no_gap_in_the_sound() {
+    const GAP_MS_MAX: usize = 60;
+    let rig = Rig::new("baresip-gap");
+    let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));
+    let (mut a, mut b) = (office::baresip(&rig, &daemon, 0), office::baresip(&rig, &daemon, 1));
+    connect(&mut a, &mut b, "202");
+    let settled_ms = 500;
+    rig::clock::wait_for("sound", RECORD_WITHIN, || {
+        (b.recording().length_ms() > settled_ms).then_some(())
+    });
+    a.reinvite();
+    a.wait_event("CALL_REMOTE_SDP");
+    rig::clock::wait_for("more sound", RECORD_WITHIN, || {
+        (b.recording().length_ms() > 2_000).then_some(())
+    });
+    let gap_ms = b.recording().after(settled_ms).longest_gap_ms(tone_hz(0));
+    assert!(gap_ms <= GAP_MS_MAX, "a gap of {gap_ms} ms");
+    a.hang_up();
+    b.wait_until_closed();
+}
+
+#[test]
+fn a_blind_transfer_connects_the_caller_with_the_third_phone() {
+    let rig = Rig::new("baresip-transfer");
+    let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));
+    let [mut a, mut b, mut c] = [0, 1, 2].map(|n| office::baresip(&rig, &daemon, n));
+    connect(&mut a, &mut b, "202");
+    b.transfer("203");
+    c.wait_until_ringing();
+    c.accept();
+    c.wait_until_talking();
+    b.wait_until_closed();
+    assert_both_hear(&mut a, &mut c, "after the transfer");
+    c.hang_up();
+    a.wait_until_closed();
+    let records = daemon.wait_for_records(1, RECORD_WITHIN);
+    assert_eq!(records[0]["transfers"][0]["kind"], "blind", "{records:#?}");
+}
+
+#[test]
+fn a_call_that_is_refused_is_busy_for_the_caller() {
+    let rig = Rig::new("baresip-busy");
+    let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));
+    let (mut a, mut b) = (office::baresip(&rig, &daemon, 0), office::baresip(&rig, &daemon, 1));
+    a.dial("202");
+    b.wait_until_ringing();
+    b.hang_up();
+    assert!(a.wait_until_closed().starts_with("486"));
+    assert_eq!(daemon.wait_for_records(1, RECORD_WITHIN)[0]["outcome"], "busy");
+}
+
+#[test]
+fn a_call_nobody_answers_ends_and_stops_ringing() {
+    let rig = Rig::new("baresip-no-answer");
+    let daemon = Daemon::start(
+        &rig,
+        &Site {
+            sip: "ring_s = 5\n",
+            ..Site::with(&EXTENSIONS)
+        },
+    );
+    let (mut a, mut b) = (office::baresip(&rig, &daemon, 0), office::baresip(&rig, &daemon, 1));
+    a.dial("202");
+    b.wait_until_ringing();
+    assert!(a.wait_until_closed().starts_with("480"));
+    b.wait_until_closed();
+    assert_eq!(daemon.wait_for_records(1, RECORD_WITHIN)[0]["outcome"], "no_answer");
+}
+
+#[test]
+fn a_caller_who_gives_up_stops_the_ringing() {
+    let rig = Rig::new("baresip-cancel");
+    let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));
+    let (mut a, mut b) = (office::baresip(&rig, &daemon, 0), office::baresip(&rig, &daemon, 1));
+    a.dial("202");
+    b.wait_until_ringing();
+    a.hang_up();
+    b.wait_until_closed();
+    assert_eq!(daemon.wait_for_records(1, RECORD_WITHIN)[0]["outcome"], "cancelled");
+}
+
+#[test]
+fn a_number_that_cannot_be_reached_is_refused_with_its_reason() {
+    let rig = Rig::new("baresip-nobody");
+    let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));
+    let mut a = office::baresip(&rig, &daemon, 0);
+    for (number, status, why) in [
+        ("299", "404", "there is no such extension"),
+        ("203", "480", "no phone is registered"),
+    ] {
+        a.dial(number);
+        let end = a.wait_until_closed();
+        assert!(end.starts_with(status), "{why}: {end}");
+    }
+}
+
+#[test]
+fn a_wrong_password_is_refused() {
+    let rig = Rig::new("baresip-password");
+    let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));
+    let phone = baresip::Phone {
+        n: 0,
+        extension: "201",
+        password: "wrong",
+        registrar: daemon.address(),
+        tone_hz: tone_hz(0),
+    };
+    Baresip::start(&rig, &phone).wait_until_refused();
+}

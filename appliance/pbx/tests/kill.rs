@@ -1,0 +1,93 @@
+//! kill -9 under load: registrations and records survive, and no call is recorded twice.
+
+mod rig;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rig::Rig;
+use rig::clock;
+use rig::daemon::{Daemon, Site};
+use rig::sipp::{Load, Sipp, User};
+
+const PAIRS: u32 = 50;
+const CALLS: u32 = 1_000;
+const KILLED_AFTER: u64 = 100;
+const RECORD_WITHIN: Duration = Duration::from_secs(20);
+
+#[test]
+fn registrations_and_records_survive_a_kill_under_load() {
+    let rig = Rig::new("kill");
+    let password = |number: &str| format!("secret-of-{number}");
+    let numbers: Vec<String> = (1000..1000 + 2 * PAIRS).map(|number| number.to_string()).collect();
+    let passwords: Vec<String> = numbers.iter().map(|number| password(number)).collect();
+    let extensions: Vec<(&str, &str)> = numbers.iter().zip(&passwords).map(|(n, p)| (&**n, &**p)).collect();
+    let sip = "max_calls_per_second = 500\nmax_registers_per_second = 2000\n";
+    let mut daemon = Daemon::start(
+        &rig,
+        &Site {
+            sip,
+            ..Site::with(&extensions)
+        },
+    );
+
+    let pairs = PAIRS as usize;
+    let user = |n: usize, calls: String| User {
+        name: numbers[n].clone(),
+        password: passwords[n].clone(),
+        calls,
+    };
+    let callers: Vec<User> = (0..pairs).map(|n| user(n, numbers[pairs + n].clone())).collect();
+    let callees: Vec<User> = (pairs..2 * pairs).map(|n| user(n, String::new())).collect();
+    let address = daemon.address();
+    let load = |name, scenario, n, calls| Load {
+        name,
+        scenario,
+        from: rig.phone_ip(n),
+        to: address,
+        users: if n == 1 { &callees } else { &callers },
+        calls,
+        rate_per_s: 50,
+        talk: Duration::from_secs(1),
+        within: Duration::from_secs(60),
+    };
+    Sipp::run(&rig, &load("register", "register.xml", 1, PAIRS)).assert_all(PAIRS);
+    let answering = Sipp::start(&rig, &load("callees", "callee.xml", 1, CALLS));
+    let calling = Sipp::start(&rig, &load("callers", "caller.xml", 2, CALLS));
+    clock::wait_for("calls that ended", RECORD_WITHIN, || {
+        (calling.so_far().successful >= KILLED_AFTER).then_some(())
+    });
+    daemon.kill9();
+    let ended = calling.stop().successful;
+    answering.stop();
+
+    daemon.start_again();
+    assert_eq!(
+        daemon.view()["counters"]["registrations"],
+        PAIRS,
+        "registrations after the kill"
+    );
+    let records = daemon.wait_for_records(ended as usize, RECORD_WITHIN);
+    let ids: BTreeSet<&str> = records.iter().filter_map(|record| record["id"].as_str()).collect();
+    assert_eq!(ids.len(), records.len(), "a call is recorded twice");
+    let with = |outcome: &str| records.iter().filter(|record| record["outcome"] == outcome).count() as u64;
+    assert!(
+        with("answered") >= ended,
+        "{} records of {ended} calls that ended",
+        with("answered")
+    );
+    assert!(with("interrupted") > 0, "no call was up when the power went");
+    assert_eq!(
+        with("answered") + with("interrupted") + with("failed"),
+        records.len() as u64,
+        "other outcomes"
+    );
+
+    let answering = Sipp::start(&rig, &load("callees-after", "callee.xml", 1, PAIRS));
+    let after = Load {
+        talk: Duration::from_millis(200),
+        ..load("callers-after", "caller.xml", 2, PAIRS)
+    };
+    Sipp::run(&rig, &after).assert_all(PAIRS);
+    answering.finish().assert_all(PAIRS);
+}

@@ -1,0 +1,158 @@
+//! PJSIP telephones on the box over UDP, TCP and TLS.
+
+mod rig;
+
+use std::time::Duration;
+
+use rig::Rig;
+use rig::daemon::{Daemon, Site};
+use rig::office::{self, EXTENSIONS, tone_hz};
+use rig::pjsua::{Call, Pjsua, Transport};
+
+const LISTEN_MS: usize = 600;
+const RECORD_WITHIN: Duration = Duration::from_secs(5);
+
+fn connect(caller: &mut Pjsua, callee: &mut Pjsua, number: &str) -> (Call, Call) {
+    let out = caller.dial(number);
+    let (inc, _) = callee.wait_incoming();
+    callee.answer(inc, 180);
+    caller.wait_state(out, "early");
+    callee.answer(inc, 200);
+    caller.wait_until_talking(out);
+    callee.wait_until_talking(inc);
+    (out, inc)
+}
+
+fn call_with_hold(name: &str, transports: [Transport; 2]) {
+    let rig = Rig::new(name);
+    let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));
+    let mut a = office::pjsua(&rig, &daemon, 0, transports[0]);
+    let mut b = office::pjsua(&rig, &daemon, 1, transports[1]);
+    let (out, inc) = connect(&mut a, &mut b, "202");
+    a.hear(out, LISTEN_MS).assert_tone(tone_hz(1), "the caller at first");
+    b.hear(inc, LISTEN_MS).assert_tone(tone_hz(0), "the callee at first");
+    b.forget_events();
+    a.hold(out);
+    b.wait_event("hold", |event| event["event"] == "media");
+    b.hear(inc, LISTEN_MS).assert_silence("the phone on hold");
+    a.resume(out);
+    b.wait_event("end of hold", |event| event["event"] == "media");
+    a.hear(out, LISTEN_MS).assert_tone(tone_hz(1), "the caller after hold");
+    b.hear(inc, LISTEN_MS).assert_tone(tone_hz(0), "the callee after hold");
+    a.hang_up(out);
+    assert_eq!(b.wait_until_closed(inc), 200);
+    let records = daemon.wait_for_records(1, RECORD_WITHIN);
+    assert_eq!((records.len(), &records[0]["outcome"]), (1, &"answered".into()));
+}
+
+#[test]
+fn two_phones_talk_over_udp() {
+    call_with_hold("pjsip-udp", [Transport::Udp, Transport::Udp]);
+}
+
+#[test]
+fn two_phones_talk_over_tcp() {
+    call_with_hold("pjsip-tcp", [Transport::Tcp, Transport::Tcp]);
+}
+
+#[test]
+fn two_phones_talk_over_tls() {
+    call_with_hold("pjsip-tls", [Transport::Tls, Transport::Tls]);
+}
+
+#[test]
+fn a_phone_on_udp_talks_to_a_phone_on_tls() {
+    call_with_hold("pjsip-udp-tls", [Transport::Udp, Transport::Tls]);
+}
+
+#[test]
+fn an_attended_transfer_connects_the_far_ends() {
+    let rig = Rig::new("pjsip-attended");
+    let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));
+    let [mut a, mut b, mut c] = [0, 1, 2].map(|n| office::pjsua(&rig, &daemon, n, Transport::Udp));
+    let (a_call, first) = connect(&mut a, &mut b, "202");
+    b.hold(first);
+    let (second, c_call) = connect(&mut b, &mut c, "203");
+    b.hear(second, LISTEN_MS)
+        .assert_tone(tone_hz(2), "the phone that asks back");
+    b.transfer_to_call(first, second);
+    b.wait_until_closed(first);
+    b.wait_until_closed(second);
+    a.hear(a_call, LISTEN_MS)
+        .assert_tone(tone_hz(2), "the caller after the transfer");
+    c.hear(c_call, LISTEN_MS)
+        .assert_tone(tone_hz(0), "the third phone after the transfer");
+    a.hang_up(a_call);
+    c.wait_until_closed(c_call);
+    let records = daemon.wait_for_records(1, RECORD_WITHIN);
+    let attended = records
+        .iter()
+        .filter(|record| record["transfers"][0]["kind"] == "attended");
+    assert_eq!(attended.count(), 1, "{records:#?}");
+}
+
+#[test]
+fn a_blind_transfer_connects_the_caller_with_the_third_phone() {
+    let rig = Rig::new("pjsip-blind");
+    let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));
+    let [mut a, mut b, mut c] = [0, 1, 2].map(|n| office::pjsua(&rig, &daemon, n, Transport::Udp));
+    let (a_call, b_call) = connect(&mut a, &mut b, "202");
+    b.transfer(b_call, "203");
+    let (c_call, _) = c.wait_incoming();
+    c.answer(c_call, 200);
+    c.wait_until_talking(c_call);
+    let transferred = b.wait_event("outcome of the transfer", |event| {
+        event["event"] == "transfer" && event["final"] == true
+    });
+    assert_eq!(transferred["code"], 200);
+    a.hear(a_call, LISTEN_MS)
+        .assert_tone(tone_hz(2), "the caller after the transfer");
+    c.hear(c_call, LISTEN_MS)
+        .assert_tone(tone_hz(0), "the third phone after the transfer");
+}
+
+#[test]
+fn digits_pass_as_telephone_events() {
+    let rig = Rig::new("pjsip-dtmf");
+    let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));
+    let mut a = office::pjsua(&rig, &daemon, 0, Transport::Udp);
+    let mut b = office::pjsua(&rig, &daemon, 1, Transport::Udp);
+    let (out, _) = connect(&mut a, &mut b, "202");
+    a.send_dtmf(out, "159#");
+    let heard: String = (0..4)
+        .map(|_| {
+            b.wait_event("digit", |event| event["event"] == "dtmf")["digit"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(heard, "159#");
+}
+
+#[test]
+fn an_update_leaves_the_call_as_it_is() {
+    let rig = Rig::new("pjsip-update");
+    let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));
+    let mut a = office::pjsua(&rig, &daemon, 0, Transport::Udp);
+    let mut b = office::pjsua(&rig, &daemon, 1, Transport::Udp);
+    let (out, inc) = connect(&mut a, &mut b, "202");
+    a.forget_events();
+    a.update(out);
+    a.wait_event("answer to UPDATE", |event| event["event"] == "media");
+    a.hear(out, LISTEN_MS)
+        .assert_tone(tone_hz(1), "the caller after UPDATE");
+    b.hear(inc, LISTEN_MS)
+        .assert_tone(tone_hz(0), "the callee after UPDATE");
+}
+
+#[test]
+fn two_calls_at_once_reach_one_phone() {
+    let rig = Rig::new("pjsip-waiting");
+    let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));
+    let [mut a, mut b, mut c] = [0, 1, 2].map(|n| office::pjsua(&rig, &daemon, n, Transport::Udp));
+    let (first, _) = connect(&mut a, &mut b, "202");
+    let (second, _) = connect(&mut c, &mut b, "202");
+    a.hear(first, LISTEN_MS).assert_tone(tone_hz(1), "the first caller");
+    c.hear(second, LISTEN_MS).assert_tone(tone_hz(1), "the second caller");
+}
