@@ -16,6 +16,7 @@ mod primary;
 mod records;
 mod salvage;
 mod schema;
+mod sealed;
 mod segment;
 mod writer;
 

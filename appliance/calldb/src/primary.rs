@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use branchline_journal::{CallRecord, Entry, Event, Stamp};
-use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use branchline_journal::{Binding, CallAnswered, CallRecord, CallStarted, Entry, Event, Stamp};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::fold::OpenCall;
+use crate::sealed::{readable, seal, unseal};
 use crate::{Fold, Reason, salvage, schema};
 
 /// The open database.
@@ -32,6 +31,8 @@ pub(crate) enum Found {
     },
 }
 
+/// The open calls, for [`open_call`].
+pub(crate) const SELECT_OPEN_CALLS: &str = "SELECT started, started_crc, answered, answered_crc FROM open_call";
 /// Old records are looked for once in so many applied entries.
 const TRIM_EVERY_ENTRIES: u64 = 1000;
 const BOOTS_MAX: i64 = 64;
@@ -118,22 +119,18 @@ impl Primary {
                 .execute("DELETE FROM binding WHERE expires_utc_ms <= ?1", [now.utc_ms])?;
         }
         let mut fold = Fold::default();
-        let mut bindings = self.connection.prepare("SELECT body FROM binding")?;
-        for body in bindings.query_map([], |row| read(row.get_ref(0)?.as_str()?))? {
-            readable(body)?.into_iter().for_each(|binding| fold.bind(binding));
+        let mut bindings = self.connection.prepare("SELECT body, crc FROM binding")?;
+        for binding in bindings.query_map([], |row| unseal(row, 0))? {
+            readable(binding)?.into_iter().for_each(|binding| fold.bind(binding));
         }
-        let mut calls = self.connection.prepare("SELECT started, answered FROM open_call")?;
-        for open in calls.query_map([], |row| {
-            let answered: Option<String> = row.get(1)?;
-            Ok(OpenCall {
-                started: read(row.get_ref(0)?.as_str()?)?,
-                answered: answered.as_deref().map(read).transpose()?,
-            })
-        })? {
+        let mut calls = self.connection.prepare(SELECT_OPEN_CALLS)?;
+        for open in calls.query_map([], open_call)? {
             readable(open)?.into_iter().for_each(|open| fold.open_call(open));
         }
-        let mut boots = self.connection.prepare("SELECT last_seen FROM boot ORDER BY seq")?;
-        for stamp in boots.query_map([], |row| read(row.get_ref(0)?.as_str()?))? {
+        let mut boots = self
+            .connection
+            .prepare("SELECT last_seen, crc FROM boot ORDER BY seq")?;
+        for stamp in boots.query_map([], |row| unseal(row, 0))? {
             readable(stamp)?.into_iter().for_each(|stamp| fold.seen(stamp));
         }
         Ok(fold)
@@ -142,27 +139,14 @@ impl Primary {
 
 fn apply_one(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Reason> {
     match &entry.event {
-        Event::CallStarted(started) => {
-            transaction
-                .prepare_cached("INSERT INTO open_call (id, started) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING")?
-                .execute(params![started.call.as_bytes(), json(started)?])?;
-        }
-        Event::CallAnswered(answered) => {
-            transaction
-                .prepare_cached("UPDATE open_call SET answered = ?2 WHERE id = ?1 AND answered IS NULL")?
-                .execute(params![answered.call.as_bytes(), json(answered)?])?;
-        }
+        Event::CallStarted(started) => start_call(transaction, started)?,
+        Event::CallAnswered(answered) => answer_call(transaction, answered)?,
         Event::CallEnded(record) => {
             put_record(transaction, entry.seq, record)?;
             close_call(transaction, &entry.event)?;
         }
         Event::Unknown(_) => close_call(transaction, &entry.event)?,
-        Event::BindingSet(binding) => {
-            let key = binding.key();
-            transaction
-                .prepare_cached("INSERT OR REPLACE INTO binding VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![key.aor, key.contact, binding.expires_utc_ms, json(binding)?])?;
-        }
+        Event::BindingSet(binding) => put_binding(transaction, binding)?,
         Event::BindingRemoved(key) => {
             transaction
                 .prepare_cached("DELETE FROM binding WHERE aor = ?1 AND contact_key = ?2")?
@@ -171,6 +155,50 @@ fn apply_one(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Reason>
         Event::BoxStarted { .. } | Event::Heartbeat { .. } | Event::ConfigLoaded { .. } | Event::Omitted { .. } => {}
     }
     Ok(())
+}
+
+pub(crate) fn put_binding(transaction: &Transaction<'_>, binding: &Binding) -> Result<(), Reason> {
+    let (key, sealed) = (binding.key(), seal(binding)?);
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO binding VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![
+            key.aor,
+            key.contact,
+            binding.expires_utc_ms,
+            sealed.body,
+            sealed.crc
+        ])?;
+    Ok(())
+}
+
+pub(crate) fn start_call(transaction: &Transaction<'_>, started: &CallStarted) -> Result<(), Reason> {
+    let sealed = seal(started)?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO open_call (id, started, started_crc) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING",
+        )?
+        .execute(params![started.call.as_bytes(), sealed.body, sealed.crc])?;
+    Ok(())
+}
+
+pub(crate) fn answer_call(transaction: &Transaction<'_>, answered: &CallAnswered) -> Result<(), Reason> {
+    let sealed = seal(answered)?;
+    transaction
+        .prepare_cached("UPDATE open_call SET answered = ?2, answered_crc = ?3 WHERE id = ?1 AND answered IS NULL")?
+        .execute(params![answered.call.as_bytes(), sealed.body, sealed.crc])?;
+    Ok(())
+}
+
+/// Reads a row of [`SELECT_OPEN_CALLS`].
+pub(crate) fn open_call(row: &Row<'_>) -> rusqlite::Result<OpenCall> {
+    let answered = match row.get_ref(2)? {
+        ValueRef::Null => None,
+        ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_) => Some(unseal(row, 2)?),
+    };
+    Ok(OpenCall {
+        started: unseal(row, 0)?,
+        answered,
+    })
 }
 
 fn close_call(transaction: &Transaction<'_>, event: &Event) -> Result<(), Reason> {
@@ -198,9 +226,10 @@ pub(crate) fn put_record(transaction: &Transaction<'_>, seq: u64, record: &CallR
             .prepare_cached("DELETE FROM call_number WHERE seq = ?1")?
             .execute([known])?;
     }
+    let sealed = seal(record)?;
     transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO call_record VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            "INSERT OR REPLACE INTO call_record VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             record.id.as_bytes(),
@@ -214,7 +243,8 @@ pub(crate) fn put_record(transaction: &Transaction<'_>, seq: u64, record: &CallR
             record.extensions.last(),
             i64::try_from(record.talk_ms).unwrap_or(i64::MAX),
             record.emergency,
-            json(record)?,
+            sealed.body,
+            sealed.crc,
         ])?;
     let mut number = transaction.prepare_cached("INSERT OR IGNORE INTO call_number VALUES (?1, ?2)")?;
     for text in numbers(record) {
@@ -238,9 +268,15 @@ fn note_boots<'a>(transaction: &Transaction<'_>, entries: impl Iterator<Item = &
         last_seq = entry.seq;
     }
     for stamp in fold.boots() {
+        let sealed = seal(stamp)?;
         transaction
-            .prepare_cached("INSERT OR REPLACE INTO boot VALUES (?1, ?2, ?3)")?
-            .execute(params![stamp.boot.0.as_bytes(), seq_of(last_seq), json(stamp)?])?;
+            .prepare_cached("INSERT OR REPLACE INTO boot VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![
+                stamp.boot.0.as_bytes(),
+                seq_of(last_seq),
+                sealed.body,
+                sealed.crc
+            ])?;
     }
     transaction
         .prepare_cached("DELETE FROM boot WHERE id NOT IN (SELECT id FROM boot ORDER BY seq DESC LIMIT ?1)")?
@@ -266,23 +302,4 @@ fn trim(transaction: &Transaction<'_>, records_max: u64) -> Result<(), Reason> {
 
 pub(crate) fn seq_of(seq: u64) -> i64 {
     i64::try_from(seq).unwrap_or(i64::MAX)
-}
-
-fn json<T: Serialize>(value: &T) -> Result<String, Reason> {
-    serde_json::to_string(value).map_err(|error| Reason::Failed(error.to_string()))
-}
-
-/// Passes over a row whose JSON a newer version wrote.
-pub(crate) fn readable<T>(row: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
-    match row {
-        Ok(value) => Ok(Some(value)),
-        Err(rusqlite::Error::FromSqlConversionFailure(..)) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Reads a JSON column.
-pub(crate) fn read<T: DeserializeOwned>(body: &str) -> rusqlite::Result<T> {
-    serde_json::from_str(body)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))
 }

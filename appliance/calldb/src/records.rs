@@ -10,7 +10,8 @@ use branchline_journal::{CallRecord, Uuid};
 use rusqlite::types::Value;
 use rusqlite::{Connection, InterruptHandle, OptionalExtension, params_from_iter};
 
-use crate::primary::{read, readable, seq_of};
+use crate::primary::seq_of;
+use crate::sealed::{readable, unseal};
 use crate::{Lookup, Reason, schema};
 
 /// Which records are wanted; all of the given conditions hold.
@@ -78,9 +79,11 @@ impl Records {
     pub fn get(&self, call: Uuid, deadline: Duration) -> Lookup<CallRecord> {
         self.ask(deadline, move |connection| {
             let found = connection
-                .query_row("SELECT body FROM call_record WHERE id = ?1", [call.as_bytes()], |row| {
-                    read(row.get_ref(0)?.as_str()?)
-                })
+                .query_row(
+                    "SELECT body, crc FROM call_record WHERE id = ?1",
+                    [call.as_bytes()],
+                    |row| unseal(row, 0),
+                )
                 .optional()?;
             Ok(found.map_or(Lookup::NotFound, Lookup::Found))
         })
@@ -150,7 +153,7 @@ fn page(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page> {
         }
         let seq = u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0);
         last_seq = Some(seq);
-        if let Some(record) = readable(read(row.get_ref(1)?.as_str()?))? {
+        if let Some(record) = readable(unseal(row, 1))? {
             page.records.push(Listed { seq, record });
         }
     }
@@ -158,7 +161,7 @@ fn page(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page> {
 }
 
 fn select(filter: &Filter, limit: usize) -> (String, Vec<Value>) {
-    let mut sql = String::from("SELECT record.seq, record.body FROM ");
+    let mut sql = String::from("SELECT record.seq, record.body, record.crc FROM ");
     let mut values = Vec::new();
     match &filter.number {
         Some(number) => {

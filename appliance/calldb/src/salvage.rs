@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use branchline_journal::CallRecord;
-use rusqlite::{Connection, OpenFlags, Row, Transaction, params};
+use rusqlite::{Connection, OpenFlags, Row, Transaction};
 use tracing::warn;
 
-use crate::primary::{put_record, read};
+use crate::fold::OpenCall;
+use crate::primary::{SELECT_OPEN_CALLS, answer_call, open_call, put_binding, put_record, start_call};
+use crate::sealed::unseal;
 use crate::segment::sync_dir;
 
 /// Damaged files kept; the oldest goes when there are more.
@@ -65,39 +66,25 @@ fn copy(from: &Path, to: &mut Connection, table: Copy) -> rusqlite::Result<u64> 
 }
 
 fn records(from: &Connection, to: &Transaction<'_>) -> rusqlite::Result<u64> {
-    copy_rows(from, "SELECT seq, body FROM call_record NOT INDEXED", |row| {
-        let seq: i64 = row.get(0)?;
-        let record: CallRecord = read(row.get_ref(1)?.as_str()?)?;
-        Ok(put_record(to, u64::try_from(seq).unwrap_or(0), &record).is_ok())
+    copy_rows(from, "SELECT body, crc, seq FROM call_record NOT INDEXED", |row| {
+        let seq = u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
+        Ok(put_record(to, seq, &unseal(row, 0)?).is_ok())
     })
 }
 
 fn bindings(from: &Connection, to: &Transaction<'_>) -> rusqlite::Result<u64> {
-    copy_rows(
-        from,
-        "SELECT aor, contact_key, expires_utc_ms, body FROM binding",
-        |row| {
-            let (aor, key, expires, body): (String, String, i64, String) =
-                (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            read::<branchline_journal::Binding>(&body)?;
-            to.execute(
-                "INSERT OR IGNORE INTO binding VALUES (?1, ?2, ?3, ?4)",
-                params![aor, key, expires, body],
-            )?;
-            Ok(true)
-        },
-    )
+    copy_rows(from, "SELECT body, crc FROM binding", |row| {
+        Ok(put_binding(to, &unseal(row, 0)?).is_ok())
+    })
 }
 
 fn open_calls(from: &Connection, to: &Transaction<'_>) -> rusqlite::Result<u64> {
-    copy_rows(from, "SELECT id, started, answered FROM open_call", |row| {
-        let (id, started, answered): (Vec<u8>, String, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        read::<branchline_journal::CallStarted>(&started)?;
-        to.execute(
-            "INSERT OR IGNORE INTO open_call VALUES (?1, ?2, ?3)",
-            params![id, started, answered],
-        )?;
-        Ok(true)
+    copy_rows(from, SELECT_OPEN_CALLS, |row| {
+        let OpenCall { started, answered } = open_call(row)?;
+        let put = start_call(to, &started);
+        Ok(put
+            .and_then(|()| answered.map_or(Ok(()), |answered| answer_call(to, &answered)))
+            .is_ok())
     })
 }
 

@@ -1,11 +1,13 @@
 //! The tables of the call database and their versions.
 
+use std::ffi::OsString;
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::Reason;
+use crate::{Reason, sealed};
 
 /// Each step brings the schema to the next version; a step that has shipped never changes.
 const STEPS: &[&str] = &["
@@ -21,7 +23,8 @@ const STEPS: &[&str] = &["
         extension TEXT,
         talk_ms INTEGER NOT NULL,
         emergency INTEGER NOT NULL,
-        body TEXT NOT NULL
+        body TEXT NOT NULL,
+        crc INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX call_record_seq ON call_record (seq);
     CREATE TABLE call_number (number TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (number, seq)) STRICT, WITHOUT ROWID;
@@ -31,10 +34,12 @@ const STEPS: &[&str] = &["
         contact_key TEXT NOT NULL,
         expires_utc_ms INTEGER NOT NULL,
         body TEXT NOT NULL,
+        crc INTEGER NOT NULL,
         PRIMARY KEY (aor, contact_key)
     ) STRICT, WITHOUT ROWID;
-    CREATE TABLE open_call (id BLOB PRIMARY KEY NOT NULL, started TEXT NOT NULL, answered TEXT) STRICT;
-    CREATE TABLE boot (id BLOB PRIMARY KEY NOT NULL, seq INTEGER NOT NULL, last_seen TEXT NOT NULL) STRICT;
+    CREATE TABLE open_call (id BLOB PRIMARY KEY NOT NULL, started TEXT NOT NULL, started_crc INTEGER NOT NULL,
+        answered TEXT, answered_crc INTEGER) STRICT;
+    CREATE TABLE boot (id BLOB PRIMARY KEY NOT NULL, seq INTEGER NOT NULL, last_seen TEXT NOT NULL, crc INTEGER NOT NULL) STRICT;
     CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     INSERT INTO meta VALUES ('applied_seq', 0);
 "];
@@ -46,11 +51,13 @@ pub(crate) fn open(path: &Path) -> Result<Connection, Reason> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_WAIT)?;
     check_version(&connection)?;
+    check_length(path, &connection)?;
     quick_check(&connection)?;
     // NORMAL may lose the last transactions at a power cut, never the consistency: the journal replays them.
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     migrate(&mut connection)?;
+    sealed::check_all(&connection)?;
     Ok(connection)
 }
 
@@ -89,6 +96,21 @@ fn quick_check(connection: &Connection) -> Result<(), Reason> {
     } else {
         Err(Reason::Damaged(verdict))
     }
+}
+
+/// SQLite takes the missing end of a last page for zeros. While a WAL waits, it may still hold that page.
+fn check_length(path: &Path, connection: &Connection) -> Result<(), Reason> {
+    let mut wal = OsString::from(path);
+    wal.push("-wal");
+    let bytes_of = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let page_bytes: u64 = connection
+        .pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0))?
+        .into();
+    let cut_bytes = bytes_of(path).checked_rem(page_bytes).unwrap_or(0);
+    if cut_bytes > 0 && bytes_of(Path::new(&wal)) == 0 {
+        return Err(Reason::Damaged("the file ends within a page".to_owned()));
+    }
+    Ok(())
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), Reason> {

@@ -19,4 +19,5 @@ pub use record::{
     TransferKind, WanMode,
 };
 pub use stamp::{BootId, Stamp};
+pub use crc32c::crc32c;
 pub use uuid::Uuid;
