@@ -1,1 +1,26 @@
 //! Routing without I/O: a request and the tables in, a decision out.
+//!
+//! [`decide`] is a function: the same request, [`Tables`] and [`State`] always give the same [`Decision`]. An emergency
+//! number dialled inside is decided before everything that could refuse it. [`Admission`] and [`Guard`] are the two
+//! machines that say no before routing is asked: to overload, and to scanners. This crate never parses SIP, never counts
+//! calls itself and never reads a clock.
+
+mod admission;
+mod decide;
+mod dialled;
+mod emergency;
+mod guard;
+mod inbound;
+mod number;
+mod outbound;
+mod sources;
+mod tables;
+
+pub use admission::{Admission, AdmissionLimits, Arrival, ArrivalKind, Load, Verdict};
+pub use decide::{Caller, Decision, FORWARDS_MAX, Loop, Request, State, TrunkState, Why, decide};
+pub use dialled::Dialled;
+pub use emergency::emergency_number;
+pub use guard::{Ban, FailureKind, Guard, GuardLimits};
+pub use number::{E164, Home, Number, NumberFault, kind_of, normalise};
+pub use outbound::{CallerId, TrunkAttempt};
+pub use tables::Tables;

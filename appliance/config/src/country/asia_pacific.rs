@@ -158,6 +158,7 @@ pub(super) const JP: Country = Country {
     emergency: &[
         ("110", Service::Police),
         ("119", Service::Fire),
+        ("119", Service::Ambulance),
         ("118", Service::Marine),
     ],
     kinds: &[
@@ -182,6 +183,7 @@ pub(super) const KR: Country = Country {
     emergency: &[
         ("112", Service::Police),
         ("119", Service::Fire),
+        ("119", Service::Ambulance),
         ("122", Service::Marine),
     ],
     kinds: &[
@@ -276,6 +278,7 @@ pub(super) const SG: Country = Country {
     emergency: &[
         ("999", Service::Police),
         ("995", Service::Ambulance),
+        ("995", Service::Fire),
         ("112", Service::Police),
     ],
     kinds: &[

@@ -29,7 +29,7 @@ pub struct Country {
     pub digits: (usize, usize),
     /// Starts of national significant numbers that are dialled without national prefix.
     pub bare: &'static [&'static str],
-    /// Emergency numbers; the first is the general one.
+    /// Emergency numbers; the first is the general one. A number that several services answer is there for each.
     pub emergency: &'static [(&'static str, Service)],
     /// Starts of national significant numbers; the longest match counts, no match is [`Kind::Premium`].
     pub kinds: &'static [(Kind, &'static [&'static str])],
@@ -131,6 +131,14 @@ pub fn by_code(code: &str) -> Option<&'static Country> {
     ALL.iter().copied().find(|country| country.code == code)
 }
 
+/// The country of an international number without +. Shared codes (+1) answer with one of their countries.
+pub fn by_number(digits: &str) -> Option<&'static Country> {
+    // Calling codes are prefix-free, so at most one matches.
+    ALL.iter()
+        .copied()
+        .find(|country| digits.starts_with(country.calling_code))
+}
+
 impl Country {
     /// What to send for a dialled emergency number; `None` when it is not one here.
     pub fn emergency_number(&self, dialled: &str) -> Option<&'static str> {
@@ -159,7 +167,12 @@ impl Country {
         if self.plan == Plan::NorthAmerican && national.get(3..6) == Some("976") {
             return Kind::Premium;
         }
-        longest_match(self.kinds, national).unwrap_or(Kind::Premium)
+        self.listed_kind(national).unwrap_or(Kind::Premium)
+    }
+
+    /// The kind when the tables name one.
+    pub fn listed_kind(&self, national: &str) -> Option<Kind> {
+        longest_match(self.kinds, national)
     }
 
     /// The kind of a short number dialled as it is; `None` when it is not one.

@@ -1,0 +1,276 @@
+//! The decision: where a call goes, or why it goes nowhere.
+
+use std::collections::BTreeMap;
+
+use branchline_config::{Extension, ExtensionEntry, Kind};
+
+use crate::dialled::Dialled;
+use crate::emergency::emergency_number;
+use crate::inbound;
+use crate::number::{Number, NumberFault};
+use crate::outbound::{self, Outbound, TrunkAttempt};
+use crate::tables::Tables;
+
+/// Forwards in a row before a call is taken for a loop.
+pub const FORWARDS_MAX: u8 = 5;
+
+/// Who calls, as authenticated by the caller of [`decide`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A telephone of this box, or one that forwards.
+    Extension(Extension),
+    /// A trunk by name.
+    Trunk(String),
+    /// Nobody we know; may call the emergency services and nothing else.
+    Unknown,
+}
+
+/// What the headers said about loops (Max-Forwards, Via, our own tag).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loop {
+    /// The request passes here for the first time.
+    Clear,
+    /// It was here before (RFC 3261 section 16.3 item 4).
+    Seen,
+}
+
+/// One call to be routed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// Who calls.
+    pub from: Caller,
+    /// User part or whole URI of the request.
+    pub dialled: &'a str,
+    /// What the headers said.
+    pub looped: Loop,
+    /// How often this call was forwarded already.
+    pub forwards: u8,
+}
+
+impl<'a> Request<'a> {
+    /// A first call that was never here before.
+    pub fn new(from: Caller, dialled: &'a str) -> Request<'a> {
+        Request {
+            from,
+            dialled,
+            looped: Loop::Clear,
+            forwards: 0,
+        }
+    }
+}
+
+/// How a trunk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrunkState {
+    /// Registered where it has to be, and answering OPTIONS.
+    pub up: bool,
+    /// Calls in progress.
+    pub calls: u32,
+}
+
+/// What changes while the box runs. Bounded by the number of configured trunks and extensions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// By name; an absent trunk counts as down and idle.
+    pub trunks: BTreeMap<String, TrunkState>,
+    /// Calls in progress by extension number; absent is none.
+    pub extension_calls: BTreeMap<String, u32>,
+}
+
+/// Where the call goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Ring this extension.
+    Extension(Extension),
+    /// Try these trunks in order.
+    Trunks {
+        /// Never empty.
+        attempts: Vec<TrunkAttempt>,
+        /// What was called, for the record.
+        number: Number,
+        /// What it costs.
+        kind: Kind,
+    },
+    /// Try these trunks in order, past every limit.
+    Emergency {
+        /// Empty only when no trunk is configured.
+        attempts: Vec<TrunkAttempt>,
+        /// What is sent.
+        number: String,
+        /// What the operator can call back, where one is known.
+        callback: Option<String>,
+    },
+    /// Play back what is said.
+    Echo,
+    /// Answer with this status.
+    Refuse {
+        /// SIP status.
+        status: u16,
+        /// Cause of the Reason header (ITU-T Q.850).
+        q850: u8,
+        /// For the log and the record.
+        why: Why,
+    },
+}
+
+/// Why a call goes nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// Not an extension, not a number.
+    #[error("no such number")]
+    UnknownNumber,
+    /// Digits are missing, or the area code is.
+    #[error("the number is incomplete")]
+    Incomplete,
+    /// The caller's class of service.
+    #[error("the class of service does not allow it")]
+    ClassOfService,
+    /// The caller is not known.
+    #[error("the caller is not known")]
+    UnknownCaller,
+    /// Routes are configured and none fits.
+    #[error("no route fits the number")]
+    NoRoute,
+    /// No trunk is configured for it.
+    #[error("no trunk is configured")]
+    NoTrunk,
+    /// Every trunk has its limit of calls.
+    #[error("every trunk is at its limit")]
+    TrunksFull,
+    /// The extension has its limit of calls.
+    #[error("the extension is busy")]
+    Busy,
+    /// The call was here before.
+    #[error("the call loops")]
+    Loop,
+    /// Forwarded too often.
+    #[error("the call was forwarded too often")]
+    TooManyForwards,
+}
+
+impl Why {
+    /// SIP status and Q.850 cause.
+    pub fn codes(self) -> (u16, u8) {
+        match self {
+            Why::UnknownNumber => (404, 1),
+            Why::Incomplete => (484, 28),
+            Why::ClassOfService | Why::UnknownCaller => (403, 21),
+            Why::NoRoute => (404, 3),
+            Why::NoTrunk => (503, 38),
+            Why::TrunksFull => (503, 34),
+            Why::Busy => (486, 17),
+            Why::Loop => (482, 25),
+            Why::TooManyForwards => (483, 25),
+        }
+    }
+
+    pub(crate) fn refuse(self) -> Decision {
+        let (status, q850) = self.codes();
+        Decision::Refuse {
+            status,
+            q850,
+            why: self,
+        }
+    }
+}
+
+/// Routes one call. Pure: no clock, no randomness, nothing remembered.
+pub fn decide(request: &Request<'_>, tables: &Tables, state: &State) -> Decision {
+    match &request.from {
+        Caller::Trunk(name) => match loop_fault(request) {
+            Some(why) => why.refuse(),
+            None => inbound::decide(name, request.dialled, (tables, state)),
+        },
+        Caller::Extension(number) => from_inside(request, tables.extension(number.as_str()), (tables, state)),
+        Caller::Unknown => from_inside(request, None, (tables, state)),
+    }
+}
+
+fn from_inside(request: &Request<'_>, caller: Option<&ExtensionEntry>, (tables, state): (&Tables, &State)) -> Decision {
+    // First of all: nothing below may refuse an emergency call.
+    if let Some(number) = emergency_number(request.dialled, tables) {
+        return outbound::emergency(number, caller, (tables, state));
+    }
+    if let Some(why) = loop_fault(request) {
+        return why.refuse();
+    }
+    let Some(caller) = caller else {
+        return Why::UnknownCaller.refuse();
+    };
+    let Some(dialled) = Dialled::new(request.dialled) else {
+        return Why::UnknownNumber.refuse();
+    };
+    if is_test_number(&dialled, tables) {
+        return Decision::Echo;
+    }
+    if let Some(called) = tables.extension(&dialled.digits) {
+        let allowed = tables
+            .class_of(caller)
+            .is_some_and(|class| class.allows(Kind::Internal, &[&dialled.digits]));
+        return if allowed {
+            ring(called, state)
+        } else {
+            Why::ClassOfService.refuse()
+        };
+    }
+    match without_prefix(dialled, tables) {
+        Some(dialled) => outbound::decide(
+            &Outbound {
+                dialled: &dialled,
+                caller,
+            },
+            tables,
+            state,
+        ),
+        None => Why::UnknownNumber.refuse(),
+    }
+}
+
+/// Rings an extension unless it has its limit of calls.
+pub(crate) fn ring(called: &ExtensionEntry, state: &State) -> Decision {
+    let calls = state.extension_calls.get(called.number.as_str()).copied().unwrap_or(0);
+    if calls >= called.max_calls {
+        Why::Busy.refuse()
+    } else {
+        Decision::Extension(called.number.clone())
+    }
+}
+
+fn loop_fault(request: &Request<'_>) -> Option<Why> {
+    match request.looped {
+        Loop::Seen => Some(Why::Loop),
+        Loop::Clear if request.forwards > FORWARDS_MAX => Some(Why::TooManyForwards),
+        Loop::Clear => None,
+    }
+}
+
+fn is_test_number(dialled: &Dialled, tables: &Tables) -> bool {
+    let after_prefix = tables
+        .outside_prefix()
+        .and_then(|prefix| dialled.digits.strip_prefix(prefix));
+    let test_number = tables.emergency().test_number.as_deref();
+    test_number.is_some() && (test_number == Some(dialled.digits.as_str()) || test_number == after_prefix)
+}
+
+/// Outside numbers need the outside prefix where there is one; an international + replaces it.
+fn without_prefix(dialled: Dialled, tables: &Tables) -> Option<Dialled> {
+    match tables.outside_prefix() {
+        Some(prefix) if !dialled.digits.starts_with('+') => {
+            let digits = dialled.digits.strip_prefix(prefix)?.to_owned();
+            Some(Dialled {
+                digits,
+                context: dialled.context,
+            })
+        }
+        Some(_) | None => Some(dialled),
+    }
+}
+
+impl From<NumberFault> for Why {
+    fn from(fault: NumberFault) -> Why {
+        match fault {
+            NumberFault::TooShort | NumberFault::NoAreaCode => Why::Incomplete,
+            NumberFault::NotANumber | NumberFault::TooLong => Why::UnknownNumber,
+        }
+    }
+}
