@@ -1,0 +1,177 @@
+//! The asked side: challenges of a trunk in, credentials out.
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::response::{Algorithm, Count, Facts, Ha1, Hex, quote, response};
+use crate::message::{Authentication, Builder, Message, Name};
+
+/// Who we are to a trunk.
+#[derive(Clone)]
+pub struct Account {
+    /// Username of the credentials.
+    pub username: String,
+    /// Password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Account {
+    /// The username alone.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a challenge can't be answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AnswerRefused {
+    /// The response holds no challenge that we can answer.
+    #[error("no digest challenge with MD5 or SHA-256 and qop auth")]
+    Unsupported,
+    /// The peer asked again although it was answered: it does not accept the account.
+    #[error("credentials are not accepted")]
+    NotAccepted,
+}
+
+struct Challenge {
+    name: Name<'static>,
+    realm: String,
+    nonce: String,
+    opaque: Option<String>,
+    algorithm: Algorithm,
+    qop: bool,
+    count: u32,
+    ha1: Ha1,
+}
+
+/// Answers the challenges of one peer and signs further requests with the same nonce.
+pub struct Answerer {
+    account: Account,
+    rng: ChaCha20Rng,
+    challenge: Option<Challenge>,
+    answers_refused: u8,
+}
+
+impl Answerer {
+    /// An answerer that has not been asked yet.
+    pub fn new(account: Account, seed: [u8; 32]) -> Answerer {
+        Answerer {
+            account,
+            rng: ChaCha20Rng::from_seed(seed),
+            challenge: None,
+            answers_refused: 0,
+        }
+    }
+
+    /// Takes the strongest challenge of a 401 or 407. Send the request again, with a new CSeq, where this gives `Ok`.
+    pub fn handle_challenge(&mut self, response: &Message) -> Result<(), AnswerRefused> {
+        let best = [
+            (Name::WwwAuthenticate, Name::Authorization),
+            (Name::ProxyAuthenticate, Name::ProxyAuthorization),
+        ]
+        .into_iter()
+        .flat_map(|(asked, answer)| response.authentications(asked).map(move |value| (answer, value)))
+        .filter_map(|(answer, value)| self.read(answer, &value))
+        .max_by_key(|(challenge, _)| challenge.algorithm);
+        let (challenge, stale) = best.ok_or(AnswerRefused::Unsupported)?;
+        let was_answered = self
+            .challenge
+            .as_ref()
+            .is_some_and(|known| known.count > 0 && known.name == challenge.name);
+        if was_answered && !stale {
+            self.answers_refused = self.answers_refused.saturating_add(1);
+            // A peer that forgot its nonce, after a restart say, asks once without saying stale.
+            if self.answers_refused > 1 {
+                self.challenge = None;
+                return Err(AnswerRefused::NotAccepted);
+            }
+        }
+        self.challenge = Some(challenge);
+        Ok(())
+    }
+
+    /// To be called when a signed request went through.
+    pub fn handle_accepted(&mut self) {
+        self.answers_refused = 0;
+    }
+
+    /// Adds credentials to a request, if a challenge is known.
+    pub fn authorize(&mut self, request: Builder) -> Builder {
+        let mut cnonce = [0; 8];
+        self.rng.fill_bytes(&mut cnonce);
+        let cnonce = Hex::of(&cnonce);
+        let Some(challenge) = &mut self.challenge else {
+            return request;
+        };
+        challenge.count = challenge.count.saturating_add(1);
+        let nc = format!("{:08x}", challenge.count);
+        let facts = Facts {
+            algorithm: challenge.algorithm,
+            method: request.method().as_str(),
+            uri: request.request_uri(),
+            nonce: &challenge.nonce,
+            count: challenge.qop.then_some(Count {
+                nc: &nc,
+                cnonce: cnonce.as_str(),
+            }),
+        };
+        let answer = response(&challenge.ha1, &facts);
+        let mut value = format!(
+            "Digest username={}, realm={}, nonce={}, uri={}, response=\"{}\", algorithm={}",
+            quote(&self.account.username),
+            quote(&challenge.realm),
+            quote(&challenge.nonce),
+            quote(request.request_uri()),
+            answer.as_str(),
+            challenge.algorithm.name(),
+        );
+        if challenge.qop {
+            value.push_str(&format!(", qop=auth, nc={nc}, cnonce=\"{}\"", cnonce.as_str()));
+        }
+        if let Some(opaque) = &challenge.opaque {
+            value.push_str(&format!(", opaque={}", quote(opaque)));
+        }
+        request.header(challenge.name, value)
+    }
+
+    fn read(&self, name: Name<'static>, value: &Authentication<'_>) -> Option<(Challenge, bool)> {
+        if !value.is_digest() {
+            return None;
+        }
+        let algorithm = match value.get("algorithm") {
+            Some(word) => Algorithm::of(&word)?,
+            None => Algorithm::Md5,
+        };
+        let qop = match value.get("qop") {
+            Some(list)
+                if list
+                    .split(',')
+                    .any(|word| word.trim_ascii().eq_ignore_ascii_case("auth")) =>
+            {
+                true
+            }
+            Some(_) => return None,
+            None => false,
+        };
+        let realm = value.get("realm")?.into_owned();
+        let stale = value.get("stale").is_some_and(|word| word.eq_ignore_ascii_case("true"));
+        let ha1 = Ha1::of(&self.account.username, &realm, &self.account.password);
+        let nonce = value.get("nonce")?.into_owned();
+        let opaque = value.get("opaque").map(std::borrow::Cow::into_owned);
+        Some((
+            Challenge {
+                name,
+                realm,
+                nonce,
+                opaque,
+                algorithm,
+                qop,
+                count: 0,
+                ha1,
+            },
+            stale,
+        ))
+    }
+}

@@ -1,0 +1,209 @@
+//! The asking side: 401 or 407 out, credentials in, a verdict out.
+
+use std::time::{Duration, Instant};
+
+use subtle::ConstantTimeEq;
+
+use super::nonce::{NonceState, Nonces};
+use super::response::{Algorithm, Count, Facts, Ha1, quote, response};
+use crate::message::{Authentication, Builder, Message, Name, Uri};
+
+/// Whether credentials are asked for as a server (401) or as a proxy (407).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asker {
+    /// 401, WWW-Authenticate, Authorization.
+    Server,
+    /// 407, Proxy-Authenticate, Proxy-Authorization.
+    Proxy,
+}
+
+/// Settings of a [`Challenger`].
+#[derive(Clone, Debug)]
+pub struct ChallengerConfig {
+    /// Realm that the stored secrets are for.
+    pub realm: String,
+    /// How credentials are asked for.
+    pub asker: Asker,
+    /// How long a nonce is good for.
+    pub nonce_lifetime: Duration,
+    /// Most nonces whose use is remembered; beyond, the oldest become stale.
+    pub nonces_max: usize,
+}
+
+/// Whether the credentials were right but for their nonce, so that the phone need not ask its user.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stale {
+    /// No or wrong credentials.
+    No,
+    /// Right ones with an old nonce.
+    Yes,
+}
+
+/// What credentials are worth.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// The sender knows the password of this user.
+    Ok {
+        /// The user, as written in the credentials.
+        username: String,
+    },
+    /// Ask (again).
+    Challenge {
+        /// What to tell about the old nonce.
+        stale: Stale,
+    },
+    /// Wrong password or unknown user, which look the same.
+    Denied {
+        /// The user that was claimed, for counting guesses.
+        username: String,
+    },
+}
+
+/// Challenges requests and verifies credentials. Wrong guesses cost no memory.
+pub struct Challenger {
+    config: ChallengerConfig,
+    nonces: Nonces,
+}
+
+struct Claim<'a> {
+    algorithm: Algorithm,
+    username: std::borrow::Cow<'a, str>,
+    uri: std::borrow::Cow<'a, str>,
+    nonce: std::borrow::Cow<'a, str>,
+    response: std::borrow::Cow<'a, str>,
+    count: Option<(u32, std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>)>,
+}
+
+impl Challenger {
+    /// `epoch` is any instant before the first call; `seed` yields the nonce key and all random parts.
+    pub fn new(config: ChallengerConfig, epoch: Instant, seed: [u8; 32]) -> Challenger {
+        let nonces = Nonces::new(epoch, config.nonce_lifetime, config.nonces_max, seed);
+        Challenger { config, nonces }
+    }
+
+    /// The realm asked for.
+    pub fn realm(&self) -> &str {
+        &self.config.realm
+    }
+
+    /// 401 or 407.
+    pub fn status(&self) -> u16 {
+        match self.config.asker {
+            Asker::Server => 401,
+            Asker::Proxy => 407,
+        }
+    }
+
+    /// Adds the challenges to a response: SHA-256 first, then MD5 (RFC 8760 section 2.4), over one nonce.
+    pub fn challenge(&mut self, now: Instant, stale: Stale, response: Builder) -> Builder {
+        let name = match self.config.asker {
+            Asker::Server => Name::WwwAuthenticate,
+            Asker::Proxy => Name::ProxyAuthenticate,
+        };
+        let nonce = self.nonces.mint(now);
+        let stale = match stale {
+            Stale::No => "",
+            Stale::Yes => ", stale=true",
+        };
+        [Algorithm::Sha256, Algorithm::Md5]
+            .into_iter()
+            .fold(response, |response, algorithm| {
+                let realm = quote(&self.config.realm);
+                let algorithm = algorithm.name();
+                response.header(
+                    name,
+                    format_args!("Digest realm={realm}, nonce=\"{nonce}\", algorithm={algorithm}, qop=\"auth\"{stale}"),
+                )
+            })
+    }
+
+    /// Verifies the credentials of a request. `lookup` gives the secret of a user; work and answer are the same where it gives none.
+    pub fn verify(&mut self, now: Instant, request: &Message, lookup: impl FnOnce(&str) -> Option<Ha1>) -> Verdict {
+        let Some(claim) = self.claim(request) else {
+            return Verdict::Challenge { stale: Stale::No };
+        };
+        let fake = self.nonces.fake_secret(&claim.username);
+        let known = lookup(&claim.username);
+        let mut fake_md5 = [0; 16];
+        fake_md5.copy_from_slice(&fake[..16]);
+        let ha1 = known.unwrap_or(Ha1 {
+            md5: fake_md5,
+            sha256: fake,
+        });
+        let facts = Facts {
+            algorithm: claim.algorithm,
+            method: request.method().as_str(),
+            uri: &claim.uri,
+            nonce: &claim.nonce,
+            count: claim.count.as_ref().map(|(_, nc, cnonce)| Count { nc, cnonce }),
+        };
+        let expected = response(&ha1, &facts);
+        let given = claim.response.to_ascii_lowercase();
+        let right = bool::from(expected.as_bytes().ct_eq(given.as_bytes()));
+        let username = claim.username.into_owned();
+        if !right || known.is_none() || !same_target(&claim.uri, request.request_uri()) {
+            return Verdict::Denied { username };
+        }
+        let fresh = match self.nonces.check(now, &claim.nonce) {
+            NonceState::Valid(id) => self.nonces.use_once(now, id, claim.count.map(|(count, _, _)| count)),
+            NonceState::Expired | NonceState::Foreign => false,
+        };
+        if fresh {
+            Verdict::Ok { username }
+        } else {
+            Verdict::Challenge { stale: Stale::Yes }
+        }
+    }
+
+    fn claim<'a>(&self, request: &'a Message) -> Option<Claim<'a>> {
+        let name = match self.config.asker {
+            Asker::Server => Name::Authorization,
+            Asker::Proxy => Name::ProxyAuthorization,
+        };
+        request
+            .authentications(name)
+            .filter(|value| value.is_digest() && value.get("realm").is_some_and(|realm| realm == self.config.realm))
+            .filter_map(|value| claim(&value))
+            .max_by_key(|claim| claim.algorithm)
+    }
+}
+
+fn claim<'a>(value: &Authentication<'a>) -> Option<Claim<'a>> {
+    let algorithm = match value.get("algorithm") {
+        Some(word) => Algorithm::of(&word)?,
+        None => Algorithm::Md5,
+    };
+    let count = match value.get("qop") {
+        Some(qop) if qop.eq_ignore_ascii_case("auth") => {
+            let nc = value.get("nc")?;
+            let eight = nc.len() == 8 && nc.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let number = u32::from_str_radix(&nc, 16).ok().filter(|_| eight)?;
+            Some((number, nc, value.get("cnonce")?))
+        }
+        Some(_) => return None,
+        // RFC 2617 section 3.2.2 keeps the older form alive; RFC 8760 does not allow it with SHA-256.
+        None if algorithm == Algorithm::Md5 => None,
+        None => return None,
+    };
+    Some(Claim {
+        algorithm,
+        username: value.get("username")?,
+        uri: value.get("uri")?,
+        nonce: value.get("nonce")?,
+        response: value.get("response")?,
+        count,
+    })
+}
+
+// Proxies rewrite hosts and parameters of a request URI, and some phones sign the host alone; who is called must be the same.
+fn same_target(signed: &str, requested: &str) -> bool {
+    if signed == requested {
+        return true;
+    }
+    match (Uri::parse(signed), Uri::parse(requested)) {
+        (Ok(signed), Ok(requested)) if signed.is_sip() && requested.is_sip() => {
+            signed.user_unescaped() == requested.user_unescaped()
+        }
+        _ => false,
+    }
+}
