@@ -12,7 +12,7 @@ use rig::sipp::{Load, Sipp, User};
 
 const PAIRS: u32 = 50;
 const CALLS: u32 = 1_000;
-const KILLED_AFTER: u64 = 100;
+const KILLED_AFTER: u64 = 60;
 const RECORD_WITHIN: Duration = Duration::from_secs(20);
 
 #[test]
@@ -47,7 +47,7 @@ fn registrations_and_records_survive_a_kill_under_load() {
         to: address,
         users: if n == 1 { &callees } else { &callers },
         calls,
-        rate_per_s: 50,
+        rate_per_s: 25,
         talk: Duration::from_secs(1),
         within: Duration::from_secs(60),
     };

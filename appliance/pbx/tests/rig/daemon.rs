@@ -22,6 +22,8 @@ pub const PAGE_PORT: u16 = 8080;
 const BINARY: &str = env!("CARGO_BIN_EXE_branchline");
 /// A debug build on a busy machine; a release build answers within a tenth of it.
 const READY_WITHIN: Duration = Duration::from_secs(20);
+/// One page of the command line.
+const RECORDS_MAX: &str = "500";
 const CONTROL_WITHIN: Duration = Duration::from_secs(10);
 /// Below the phones' RTP ports, which baresip binds on every address.
 const RTP_PORT_MIN: u16 = 10_000;
@@ -208,7 +210,7 @@ impl Daemon {
         found.unwrap_or_else(|| panic!("no {what} within {within:?}: {:#}", self.view()))
     }
 
-    /// The ended calls on record, once there are `count` of them; fails the test after `within`.
+    /// The ended calls on record, the latest first, once there are `count` of them; fails the test after `within`.
     pub fn wait_for_records(&self, count: usize, within: Duration) -> Vec<Value> {
         let mut records = Vec::new();
         let enough = clock::try_for(within, || {
@@ -219,9 +221,9 @@ impl Daemon {
         records
     }
 
-    /// The ended calls on record.
+    /// The ended calls on record, the latest first, 500 at most.
     pub fn records(&self) -> Vec<Value> {
-        let printed = self.command(&["calls", "--past", "--json"]);
+        let printed = self.command(&["calls", "--past", "--json", "--limit", RECORDS_MAX]);
         serde_json::from_str(&printed).unwrap_or_else(|error| panic!("calls --past --json: {error}: {printed}"))
     }
 }
