@@ -1,2 +1,7 @@
 //! The `branchline` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    branchline_pbx::cli::main()
+}

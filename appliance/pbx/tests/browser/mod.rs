@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 const START_WITHIN: Duration = Duration::from_secs(30);
 /// How long a page may take to show what a test waits for.
-pub const SHOW_WITHIN: Duration = Duration::from_secs(15);
+pub(crate) const SHOW_WITHIN: Duration = Duration::from_secs(15);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// A browser window; dropping it closes the browser.
-pub struct Browser {
+pub(crate) struct Browser {
     driver: Child,
     address: SocketAddr,
     session: String,
@@ -24,7 +24,7 @@ pub struct Browser {
 
 impl Browser {
     /// Opens a window of so many CSS pixels.
-    pub fn open(name: &str, (width, height): (u32, u32)) -> Browser {
+    pub(crate) fn open(name: &str, (width, height): (u32, u32)) -> Browser {
         let profile = std::env::temp_dir().join(format!("branchline-browser-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&profile);
         std::fs::create_dir_all(&profile).unwrap();
@@ -60,23 +60,23 @@ impl Browser {
     }
 
     /// Goes to an address.
-    pub fn go(&self, url: &str) {
+    pub(crate) fn go(&self, url: &str) {
         self.post("/url", &json!({ "url": url }));
     }
 
     /// What a script (a function body) returns.
-    pub fn run(&self, script: &str) -> Value {
+    pub(crate) fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
     /// Text of the first element a selector finds; empty when there is none.
-    pub fn text(&self, selector: &str) -> String {
+    pub(crate) fn text(&self, selector: &str) -> String {
         let found = self.run(&format!("return document.querySelector({})?.innerText ?? ''", json!(selector)));
         found.as_str().unwrap_or_default().to_owned()
     }
 
     /// Waits until the text of an element contains `part`.
-    pub fn wait_for_text(&self, selector: &str, part: &str) {
+    pub(crate) fn wait_for_text(&self, selector: &str, part: &str) {
         let shown = || Some(()).filter(|()| self.text(selector).contains(part));
         if try_for(SHOW_WITHIN, shown).is_none() {
             panic!("\"{part}\" is not shown in {selector}, but: {}", self.text("body"));
@@ -84,7 +84,7 @@ impl Browser {
     }
 
     /// Waits until the path and fragment of the page are these.
-    pub fn wait_for_path(&self, path: &str) {
+    pub(crate) fn wait_for_path(&self, path: &str) {
         wait_for(path, SHOW_WITHIN, || {
             let there = self.run("return location.pathname + location.hash");
             (there.as_str() == Some(path)).then_some(())
@@ -92,7 +92,7 @@ impl Browser {
     }
 
     /// Types into a field and sends its form.
-    pub fn submit(&self, selector: &str, text: &str) {
+    pub(crate) fn submit(&self, selector: &str, text: &str) {
         let element = self.post("/element", &json!({ "using": "css selector", "value": selector }));
         let id = element.as_object().and_then(|object| object.values().next()).and_then(Value::as_str).unwrap().to_owned();
         self.post(&format!("/element/{id}/clear"), &json!({}));
@@ -100,26 +100,26 @@ impl Browser {
     }
 
     /// Clicks an element.
-    pub fn click(&self, selector: &str) {
+    pub(crate) fn click(&self, selector: &str) {
         let element = self.post("/element", &json!({ "using": "css selector", "value": selector }));
         let id = element.as_object().and_then(|object| object.values().next()).and_then(Value::as_str).unwrap().to_owned();
         self.post(&format!("/element/{id}/click"), &json!({}));
     }
 
     /// Messages of the console since the last call, errors and policy violations among them.
-    pub fn console(&self) -> Vec<String> {
+    pub(crate) fn console(&self) -> Vec<String> {
         let entries = self.post("/se/log", &json!({ "type": "browser" }));
         let text = |entry: &Value| format!("{} {}", entry["level"], entry["message"]);
         entries.as_array().map(|entries| entries.iter().map(text).collect()).unwrap_or_default()
     }
 
     /// The window as PNG, base 64.
-    pub fn screenshot(&self) -> String {
+    pub(crate) fn screenshot(&self) -> String {
         self.ask("GET", &format!("{}/screenshot", self.session), &Value::Null).unwrap().as_str().unwrap().to_owned()
     }
 
     /// The Chrome DevTools command `name`.
-    pub fn devtools(&self, name: &str, params: &Value) -> Value {
+    pub(crate) fn devtools(&self, name: &str, params: &Value) -> Value {
         self.post("/goog/cdp/execute", &json!({ "cmd": name, "params": params }))
     }
 
@@ -154,7 +154,7 @@ impl Drop for Browser {
 }
 
 /// Sends a request with `Connection: close` and reads the reply to its end.
-pub fn exchange(address: SocketAddr, request: &str) -> std::io::Result<String> {
+pub(crate) fn exchange(address: SocketAddr, request: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
     stream.write_all(request.as_bytes())?;
@@ -179,7 +179,7 @@ fn is_whole(bytes: &[u8]) -> bool {
 }
 
 /// Looks until `look` finds something; fails the test after `within`.
-pub fn wait_for<T>(what: &str, within: Duration, look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, within: Duration, look: impl FnMut() -> Option<T>) -> T {
     try_for(within, look).unwrap_or_else(|| panic!("within {within:?} there was no {what}"))
 }
 

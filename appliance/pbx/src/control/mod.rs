@@ -1,0 +1,188 @@
+//! The control socket: how the command line talks to the running daemon.
+//!
+//! A Unix stream socket of mode 0600 in the state directory, so that only the daemon's user and root reach it.
+
+pub mod client;
+pub mod protocol;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::OwnedReadHalf;
+use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::hub::{Command, Hub, Traced};
+use crate::page::Sessions;
+use protocol::{REQUEST_BYTES_MAX, Reply, Request};
+
+/// Connections at once; more wait.
+pub const CONNECTIONS_MAX: usize = 16;
+const WRITE_WITHIN: Duration = Duration::from_secs(10);
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// The listening socket; its file goes when it is dropped.
+#[derive(Debug)]
+pub struct Control {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Control {
+    /// Binds the socket; one that a dead daemon left is taken over. Fails with `AddrInUse` while another daemon runs.
+    pub fn bind(path: &Path) -> io::Result<Control> {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            let running = format!("branchline is already running ({})", path.display());
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, running));
+        }
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        // Until the mode is set, the state directory (0700) keeps others out.
+        let listener = UnixListener::bind(path)?;
+        listener.set_nonblocking(true)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        Ok(Control { listener, path: path.to_owned() })
+    }
+
+    /// Answers until the future is dropped. Needs a tokio runtime.
+    pub async fn serve(self, hub: Hub, sessions: Arc<Sessions>) -> io::Result<()> {
+        let listener = tokio::net::UnixListener::from_std(self.listener.try_clone()?)?;
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let (hub, sessions) = (hub.clone(), Arc::clone(&sessions));
+                    tokio::spawn(async move {
+                        if let Err(error) = converse(stream, &hub, &sessions).await {
+                            tracing::debug!(%error, "control connection ended");
+                        }
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "control socket does not accept");
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+async fn converse(stream: UnixStream, hub: &Hub, sessions: &Sessions) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut read = BufReader::new(read);
+    while let Some(line) = next_line(&mut read).await? {
+        let reply = match serde_json::from_slice(&line) {
+            Ok(Request::View) => Reply::View(Box::new(view_now(hub))),
+            Ok(Request::Reload) => command(hub, Command::Reload).await,
+            Ok(Request::HangUp { call }) => command(hub, Command::HangUp { call }).await,
+            Ok(Request::Shutdown) => command(hub, Command::Shutdown).await,
+            Ok(Request::EndSessions) => {
+                sessions.end_all();
+                Reply::Done("everybody is logged out of the page".into())
+            }
+            Ok(Request::Trace { number }) => return trace(hub, number, (read, write)).await,
+            Err(error) => Reply::Refused(format!("not understood: {error}")),
+        };
+        send(&mut write, &reply).await?;
+    }
+    Ok(())
+}
+
+fn view_now(hub: &Hub) -> branchline_branch::view::View {
+    hub.view().as_ref().clone()
+}
+
+async fn command(hub: &Hub, command: Command) -> Reply {
+    match hub.command(command).await {
+        Ok(Ok(text)) => Reply::Done(text),
+        Ok(Err(why)) => Reply::Refused(why),
+        Err(fault) => Reply::Refused(fault.to_string()),
+    }
+}
+
+type Halves = (BufReader<OwnedReadHalf>, tokio::net::unix::OwnedWriteHalf);
+
+async fn trace(hub: &Hub, number: Option<String>, (mut read, mut write): Halves) -> io::Result<()> {
+    let Some(mut lines) = hub.trace() else { return Ok(()) };
+    let mut filter = TraceFilter::new(number);
+    let mut ignored = [0; 64];
+    loop {
+        tokio::select! {
+            traced = lines.next() => match traced {
+                Some(Traced::Line(line)) if filter.shows(&line) => send(&mut write, &Reply::Line(line)).await?,
+                Some(Traced::Line(_)) => {}
+                Some(Traced::Gap { lines }) => send(&mut write, &Reply::Gap(lines)).await?,
+                None => return Ok(()),
+            },
+            // The reader closing its end is how a trace stops.
+            gone = read.read(&mut ignored) => if gone? == 0 { return Ok(()) },
+        }
+    }
+}
+
+async fn next_line(read: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let limit = u64::try_from(REQUEST_BYTES_MAX).unwrap_or(u64::MAX);
+    read.take(limit).read_until(b'\n', &mut line).await?;
+    match line.last() {
+        None => Ok(None),
+        Some(b'\n') => Ok(Some(line)),
+        Some(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "request too long or cut short")),
+    }
+}
+
+async fn send(write: &mut tokio::net::unix::OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
+    let mut line = serde_json::to_vec(reply)?;
+    line.push(b'\n');
+    timeout(WRITE_WITHIN, write.write_all(&line)).await?
+}
+
+/// Which messages of a trace are shown: all, or those of calls that touch a number.
+#[derive(Debug)]
+pub struct TraceFilter {
+    number: Option<String>,
+    calls: std::collections::VecDeque<String>,
+}
+
+/// Calls a filter follows at once; the oldest is forgotten first.
+const CALLS_FOLLOWED_MAX: usize = 256;
+
+impl TraceFilter {
+    /// Shows calls from or to a number that contains `number`, or everything.
+    pub fn new(number: Option<String>) -> TraceFilter {
+        TraceFilter { number, calls: std::collections::VecDeque::new() }
+    }
+
+    /// Whether to show `line`. A call that matched once is shown to its end, whatever its later messages carry.
+    pub fn shows(&mut self, line: &branchline_branch::view::TraceLine) -> bool {
+        let Some(number) = &self.number else { return true };
+        if self.calls.contains(&line.sip_call_id) {
+            return true;
+        }
+        if !line.numbers.iter().any(|seen| seen.contains(number.as_str())) {
+            return false;
+        }
+        if self.calls.len() == CALLS_FOLLOWED_MAX {
+            self.calls.pop_front();
+        }
+        self.calls.push_back(line.sip_call_id.clone());
+        true
+    }
+}

@@ -1,0 +1,48 @@
+//! What travels over the control socket: one JSON object a line, each request answered by one reply, except that a
+//! trace is answered by lines until either side closes.
+
+use branchline_branch::view::{TraceLine, View};
+use serde::{Deserialize, Serialize};
+
+/// Bytes of a request line.
+pub const REQUEST_BYTES_MAX: usize = 4096;
+
+/// From the command line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// The latest view.
+    View,
+    /// Read the configuration again.
+    Reload,
+    /// End a call.
+    HangUp {
+        /// Its id.
+        call: String,
+    },
+    /// End the daemon.
+    Shutdown,
+    /// Log everybody out of the page: its password has changed.
+    EndSessions,
+    /// Messages as they pass.
+    Trace {
+        /// Only calls from or to a number that contains this.
+        number: Option<String>,
+    },
+}
+
+/// From the daemon.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// The latest view.
+    View(Box<View>),
+    /// It was done.
+    Done(String),
+    /// It was not done, and why.
+    Refused(String),
+    /// A message that passed.
+    Line(Box<TraceLine>),
+    /// So many messages were lost: the reader was slow.
+    Gap(u64),
+}

@@ -1,0 +1,80 @@
+//! Where things lie: one configuration file and one state directory.
+
+use std::path::{Path, PathBuf};
+
+/// The files of one box.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// The state directory, mode 0700.
+    pub state: PathBuf,
+}
+
+impl Place {
+    /// Fills in what was not given: systemd's state directory, `/var/lib/branchline` for root, the user's own otherwise.
+    /// The configuration lies in the state directory unless it is named.
+    pub fn new(config: Option<PathBuf>, state: Option<PathBuf>) -> Place {
+        let state = state.unwrap_or_else(default_state);
+        let config = config.unwrap_or_else(|| state.join("branchline.toml"));
+        Place { config, state }
+    }
+
+    /// The control socket, mode 0600.
+    pub fn control_socket(&self) -> PathBuf {
+        self.state.join("control.sock")
+    }
+
+    /// The database of call records.
+    pub fn records(&self) -> PathBuf {
+        self.state.join("calls.db")
+    }
+
+    /// The journal's directory.
+    pub fn journal(&self) -> PathBuf {
+        self.state.join("journal")
+    }
+
+    /// Hash of the page's password, mode 0600.
+    pub fn page_hash(&self) -> PathBuf {
+        self.state.join("page-password.hash")
+    }
+
+    /// The certificate the box made for itself.
+    pub fn certificate(&self) -> PathBuf {
+        self.state.join("tls-certificate.pem")
+    }
+
+    /// Its key, mode 0600.
+    pub fn certificate_key(&self) -> PathBuf {
+        self.state.join("tls-key.pem")
+    }
+}
+
+fn default_state() -> PathBuf {
+    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(directory) = named("STATE_DIRECTORY") {
+        return directory;
+    }
+    if nix::unistd::geteuid().is_root() {
+        return Path::new("/var/lib/branchline").to_owned();
+    }
+    match (named("XDG_STATE_HOME"), named("HOME")) {
+        (Some(base), Some(_) | None) => base.join("branchline"),
+        (None, Some(home)) => home.join(".local/state/branchline"),
+        (None, None) => Path::new("/var/lib/branchline").to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_lies_in_the_state_directory_unless_it_is_named() {
+        let place = Place::new(None, Some("/s".into()));
+        assert_eq!(place.config, Path::new("/s/branchline.toml"));
+        let place = Place::new(Some("/c/x.toml".into()), Some("/s".into()));
+        assert_eq!((place.config.as_path(), place.state.as_path()), (Path::new("/c/x.toml"), Path::new("/s")));
+    }
+}
