@@ -58,13 +58,12 @@ impl Identifier {
     }
 
     /// Identity of the server transaction that a request belongs to; ACK and CANCEL belong to their INVITE.
-    pub(super) fn of_request(&self, request: &Message) -> Identity {
-        let via = request.top_via();
+    pub(super) fn of_request(&self, request: &Message, via: &Via<'_>) -> Identity {
         let method = match request.method() {
             Method::Ack | Method::Cancel => &Method::Invite,
             other => other,
         };
-        match branch(&via) {
+        match branch(via) {
             Some(branch) => {
                 let digest = self
                     .digest(Domain::Server)

@@ -72,10 +72,12 @@ impl Endpoint {
     }
 
     pub(super) fn handle_request(&mut self, now: Instant, flow: Flow, request: Message) {
+        let via = request.top_via();
         let arrival = Arrival {
             now,
             flow,
-            identity: self.identifier.of_request(&request),
+            identity: self.identifier.of_request(&request, &via),
+            path: ReturnPath::of(&via, flow),
             request,
         };
         let found = self.servers.find(arrival.identity);
@@ -178,6 +180,7 @@ impl Endpoint {
             now,
             flow,
             identity,
+            path,
             request,
         } = arrival;
         let clock = Clock {
@@ -191,10 +194,7 @@ impl Endpoint {
             ServerMachine::Other(Server::start(clock, request.clone()))
         };
         let deadline = machine.deadline().map(|(at, _)| at);
-        let slot = ServerSlot {
-            path: ReturnPath::of(&request, flow),
-            machine,
-        };
+        let slot = ServerSlot { path, machine };
         let key = self.servers.insert(identity, copies, slot);
         self.servers.arm(key, deadline);
         self.events.push_back(Event::Request {
@@ -220,8 +220,7 @@ impl Endpoint {
     }
 
     fn answer_statelessly(&mut self, arrival: &Arrival, response: &Message) {
-        let path = ReturnPath::of(&arrival.request, arrival.flow);
-        self.transmit(path.flow(), Send::First(stamp(response, arrival.flow.remote)));
+        self.transmit(arrival.path.flow(), Send::First(stamp(response, arrival.flow.remote)));
     }
 
     pub(super) fn fire_server(&mut self, now: Instant, key: Key) {
@@ -271,5 +270,6 @@ struct Arrival {
     now: Instant,
     flow: Flow,
     identity: Identity,
+    path: ReturnPath,
     request: Message,
 }

@@ -19,8 +19,7 @@ pub(super) struct ReturnPath {
 
 impl ReturnPath {
     // `maddr` is not followed: multicast is not offered, and it would let anyone aim our responses at a third party.
-    pub(super) fn of(request: &Message, flow: Flow) -> ReturnPath {
-        let via = request.top_via();
+    pub(super) fn of(via: &Via<'_>, flow: Flow) -> ReturnPath {
         let asked = via.port.unwrap_or_else(|| flow.transport.default_port());
         let port = match flow.transport {
             Transport::Udp if via.rport().is_some() => flow.remote.port(),
