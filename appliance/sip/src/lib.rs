@@ -1,5 +1,6 @@
 //! SIP without I/O: messages, transactions, dialogs, sessions, digest, bindings.
 
+pub mod binding;
 pub mod digest;
 pub mod flow;
 pub mod frame;

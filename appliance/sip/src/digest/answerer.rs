@@ -99,18 +99,24 @@ impl Answerer {
 
     /// Adds credentials to a request, if a challenge is known.
     pub fn authorize(&mut self, request: Builder) -> Builder {
+        match self.credentials(request.method().as_str(), request.request_uri()) {
+            Some((name, value)) => request.header(name, value),
+            None => request,
+        }
+    }
+
+    /// The header that proves the account for one request, if a challenge is known.
+    pub fn credentials(&mut self, method: &str, uri: &str) -> Option<(Name<'static>, String)> {
         let mut cnonce = [0; 8];
         self.rng.fill_bytes(&mut cnonce);
         let cnonce = Hex::of(&cnonce);
-        let Some(challenge) = &mut self.challenge else {
-            return request;
-        };
+        let challenge = self.challenge.as_mut()?;
         challenge.count = challenge.count.saturating_add(1);
         let nc = format!("{:08x}", challenge.count);
         let facts = Facts {
             algorithm: challenge.algorithm,
-            method: request.method().as_str(),
-            uri: request.request_uri(),
+            method,
+            uri,
             nonce: &challenge.nonce,
             count: challenge.qop.then_some(Count {
                 nc: &nc,
@@ -123,7 +129,7 @@ impl Answerer {
             quote(&self.account.username),
             quote(&challenge.realm),
             quote(&challenge.nonce),
-            quote(request.request_uri()),
+            quote(uri),
             answer.as_str(),
             challenge.algorithm.name(),
         );
@@ -133,7 +139,7 @@ impl Answerer {
         if let Some(opaque) = &challenge.opaque {
             value.push_str(&format!(", opaque={}", quote(opaque)));
         }
-        request.header(challenge.name, value)
+        Some((challenge.name, value))
     }
 
     fn read(&self, name: Name<'static>, value: &Authentication<'_>) -> Option<(Challenge, bool)> {

@@ -1,0 +1,93 @@
+//! One binding, as it is kept, journalled and restored.
+
+use std::fmt;
+
+use crate::flow::Flow;
+
+/// A contact under which a user can be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// User part of the address of record, unescaped: the extension.
+    pub user: Box<str>,
+    /// Contact URI as written: the request URI of requests to it.
+    pub contact: Box<str>,
+    /// `+sip.instance` of the phone (RFC 5626).
+    pub instance: Option<Box<str>>,
+    /// `reg-id` of the phone's flow (RFC 5626).
+    pub reg_id: Option<u32>,
+    /// Preference in thousandths; greater is rung first.
+    pub q_thousandths: u16,
+    /// Call-ID of the REGISTER.
+    pub call_id: Box<str>,
+    /// CSeq of the REGISTER.
+    pub cseq: u32,
+    /// When it ends, in UTC milliseconds.
+    pub expires_utc_ms: u64,
+    /// Route set of requests to it: the Path values in order (RFC 3327).
+    pub path: Box<[Box<str>]>,
+    /// Where the REGISTER came from; requests go back the same way, through NAT.
+    pub flow: Flow,
+}
+
+impl Binding {
+    /// True if both are the same flow of the same phone (RFC 5626 section 6); phones without reg-id have one flow.
+    pub(crate) fn same_instance(&self, other: &Binding) -> bool {
+        self.instance.is_some() && self.instance == other.instance && self.reg_id == other.reg_id
+    }
+}
+
+/// The value of Contact in the answer to a REGISTER.
+pub(crate) struct Granted<'a> {
+    pub(crate) binding: &'a Binding,
+    pub(crate) expires_s: u64,
+}
+
+impl fmt::Display for Granted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Granted { binding, expires_s } = self;
+        write!(f, "<{}>;expires={expires_s}", binding.contact)?;
+        if binding.q_thousandths < 1000 {
+            write!(f, ";q=0.{:03}", binding.q_thousandths)?;
+        }
+        if let Some(instance) = &binding.instance {
+            write!(
+                f,
+                ";+sip.instance=\"{}\"",
+                instance.replace('\\', "\\\\").replace('"', "\\\"")
+            )?;
+        }
+        if let Some(reg_id) = binding.reg_id {
+            write!(f, ";reg-id={reg_id}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a binding is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Removal {
+    /// The phone took it back.
+    Requested,
+    /// It was not refreshed.
+    Expired,
+    /// The same phone registered another contact in its place, or the user has too many.
+    Replaced,
+    /// The stream that it depends on is gone.
+    FlowLost,
+}
+
+/// A change to be journalled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BindingEvent {
+    /// New or refreshed.
+    Changed(Binding),
+    /// Gone.
+    Removed {
+        /// Whose.
+        user: Box<str>,
+        /// Which contact.
+        contact: Box<str>,
+        /// Why.
+        why: Removal,
+    },
+}
