@@ -1,10 +1,13 @@
 //! SIP without I/O: messages, transactions, dialogs, sessions, digest, bindings.
 
+pub mod agent;
 pub mod binding;
+mod dialog;
 pub mod digest;
 pub mod flow;
 pub mod frame;
 pub mod message;
+mod subscription;
 pub mod transaction;
 
 pub use flow::{ConnectionId, Flow, Transmit, Transport};

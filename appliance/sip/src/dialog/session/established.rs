@@ -1,0 +1,375 @@
+//! A session whose INVITE was answered with 2xx, until its last trace is gone (RFC 3261 sections 13 to 15).
+
+use std::time::{Duration, Instant};
+
+use crate::agent::{End, SessionEvent};
+use crate::flow::Flow;
+use crate::message::{Message, Method, Name};
+use crate::transaction::{ClientKey, Failure, ServerKey};
+
+use super::super::session_timer::Due;
+use super::super::{Dialog, Headers, Local, NextHop, Owner, Purpose, Turn};
+use super::Direction;
+use super::refer::{Asked, Reported, read_notify};
+use super::reoffer::Verdict as Offered;
+use super::usage::{Usage, Which};
+
+#[derive(Debug)]
+pub(super) struct Established {
+    pub(super) usage: Usage,
+    pub(super) stage: Stage,
+    /// CSeq of our INVITE, while other branches of its fork may still answer; 0 for an incoming call.
+    invite_cseq: u32,
+    dismissed: Vec<Dismissed>,
+    pub(super) reported: Option<Reported>,
+    pub(super) asked: Asked,
+}
+
+#[derive(Debug)]
+pub(super) enum Stage {
+    Open,
+    /// The BYE waits for the ACK to our 2xx.
+    HangingUp {
+        reason: Option<Box<str>>,
+    },
+    /// The BYE is out.
+    Leaving,
+    /// Over for the caller; reports on a transfer are still owed.
+    Lingering {
+        until: Instant,
+    },
+}
+
+/// Another branch of the fork that also answered.
+#[derive(Debug)]
+struct Dismissed {
+    tag: Box<str>,
+    flow: Flow,
+    ack: Message,
+}
+
+/// Whether anything is left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Rest {
+    Stays,
+    Over,
+}
+
+// More answering branches than a forking proxy rings at once in a branch.
+const DISMISSED_MAX: usize = 16;
+// The transferred call may ring that long after its transferor has hung up.
+const LINGER: Duration = Duration::from_secs(120);
+
+impl Established {
+    pub(super) fn new(usage: Usage) -> Established {
+        Established {
+            usage,
+            stage: Stage::Open,
+            invite_cseq: 0,
+            dismissed: Vec::new(),
+            reported: None,
+            asked: Asked::Nothing,
+        }
+    }
+
+    pub(super) fn of_invite(usage: Usage, cseq: u32) -> Established {
+        Established {
+            invite_cseq: cseq,
+            ..Established::new(usage)
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        match self.stage {
+            Stage::Open => true,
+            Stage::HangingUp { .. } | Stage::Leaving | Stage::Lingering { .. } => false,
+        }
+    }
+
+    /// Ends the session from our side.
+    pub(super) fn hang_up(&mut self, turn: &mut Turn<'_>, reason: Option<&str>) -> Rest {
+        if !self.is_open() {
+            return Rest::Stays;
+        }
+        self.settle(turn);
+        if self.usage.awaits_first_ack() {
+            self.stage = Stage::HangingUp {
+                reason: reason.map(Into::into),
+            };
+            return Rest::Stays;
+        }
+        self.send_bye(turn, reason)
+    }
+
+    fn send_bye(&mut self, turn: &mut Turn<'_>, reason: Option<&str>) -> Rest {
+        let mut bye = self.usage.dialog.request(&Method::Bye);
+        if let Some(reason) = reason {
+            bye = bye.header(Name::Reason, reason);
+        }
+        self.stage = Stage::Leaving;
+        match turn.send(&self.usage.dialog, bye, Purpose::Bye) {
+            Some(_) => Rest::Stays,
+            None => self.finish(turn, End::ByBox),
+        }
+    }
+
+    /// Answers what is still open on both sides.
+    fn settle(&mut self, turn: &mut Turn<'_>) {
+        self.usage.acknowledge_owed(turn, None);
+        self.usage.refuse_owed(turn, 487);
+        self.usage.timer = None;
+        if let Some(reported) = self.reported.take_if(|reported| !reported.is_reporting()) {
+            reported.drop_unanswered(turn);
+        }
+    }
+
+    /// Reports the end; what is owed to a transferor keeps the dialog alive for a while.
+    pub(super) fn finish(&mut self, turn: &mut Turn<'_>, why: End) -> Rest {
+        self.settle(turn);
+        self.usage.unacked = None;
+        turn.emit(SessionEvent::Ended { why });
+        if self.reported.is_some() {
+            self.stage = Stage::Lingering {
+                until: turn.now + LINGER,
+            };
+            return Rest::Stays;
+        }
+        Rest::Over
+    }
+
+    /// Says BYE without waiting for its answer.
+    fn leave(&mut self, turn: &mut Turn<'_>, why: End) -> Rest {
+        self.settle(turn);
+        let bye = self.usage.dialog.request(&Method::Bye);
+        // The peer's own timers end its side if the table is full.
+        let _ = turn.core.send(turn.now, self.usage.dialog.flow(), bye, Owner::Unwanted);
+        self.finish(turn, why)
+    }
+
+    pub(super) fn handle_bye(&mut self, turn: &mut Turn<'_>, key: ServerKey, request: Message) -> Rest {
+        turn.refuse(key, &request, 200);
+        match &self.stage {
+            Stage::Open => {
+                let reason = request.text(Name::Reason).map(|reason| reason.into_owned());
+                self.finish(turn, End::Bye { reason, request })
+            }
+            Stage::HangingUp { .. } | Stage::Leaving => self.finish(turn, End::ByBox),
+            Stage::Lingering { .. } => Rest::Stays,
+        }
+    }
+
+    pub(super) fn handle_ack(&mut self, turn: &mut Turn<'_>, flow: Flow, ack: &Message) -> Rest {
+        match &mut self.stage {
+            Stage::Open => {
+                self.usage.handle_ack(turn, flow, ack);
+                self.usage.pump(turn);
+                Rest::Stays
+            }
+            Stage::HangingUp { reason } => {
+                let reason = reason.take();
+                let events = turn.core.events.len();
+                let which = self.usage.handle_ack(turn, flow, ack);
+                // The caller has hung up already and waits for nothing but the end.
+                turn.core.events.truncate(events);
+                match which {
+                    Some(Which::First) => self.send_bye(turn, reason.as_deref()),
+                    Some(Which::Again) | None => {
+                        self.stage = Stage::HangingUp { reason };
+                        Rest::Stays
+                    }
+                }
+            }
+            Stage::Leaving | Stage::Lingering { .. } => Rest::Stays,
+        }
+    }
+
+    pub(super) fn handle_refer(&mut self, turn: &mut Turn<'_>, key: ServerKey, request: Message) {
+        if self.reported.is_some() {
+            return turn.refuse(key, &request, 491);
+        }
+        self.reported = Reported::receive(turn, key, request);
+    }
+
+    pub(super) fn handle_notify(&mut self, turn: &mut Turn<'_>, key: ServerKey, request: &Message) {
+        let event = request.text(Name::Event).unwrap_or_default();
+        let is_refer = event
+            .split(';')
+            .next()
+            .is_some_and(|name| name.trim().eq_ignore_ascii_case("refer"));
+        if !is_refer || self.asked == Asked::Nothing {
+            return turn.refuse(key, request, 481);
+        }
+        turn.refuse(key, request, 200);
+        let (status, ended) = read_notify(request);
+        self.asked = if ended { Asked::Nothing } else { Asked::Reported };
+        turn.emit(SessionEvent::ReferProgress { status, ended });
+    }
+
+    pub(super) fn handle_subscribe(&mut self, turn: &mut Turn<'_>, key: ServerKey, request: &Message) {
+        match &mut self.reported {
+            Some(reported) if reported.is_reporting() => {
+                reported.handle_subscribe(turn, &mut self.usage.dialog, (key, request));
+            }
+            Some(_) | None => {
+                let response = turn.response(request, 489).header(Name::AllowEvents, "refer").finish();
+                turn.respond(key, response);
+            }
+        }
+    }
+
+    /// A final response (or its absence) to a request of ours inside the dialog.
+    pub(super) fn handle_final(&mut self, turn: &mut Turn<'_>, done: Done<'_>) -> Rest {
+        let status = done.status();
+        match done.purpose {
+            Purpose::Bye => return self.finish(turn, End::ByBox),
+            Purpose::Offer if !self.is_open() => {
+                // The peer's 2xx wants its ACK, whatever came in between.
+                let success = done
+                    .outcome
+                    .ok()
+                    .filter(|response| (200..300).contains(&response.status()) && *response.method() == Method::Invite);
+                if let Some(response) = success {
+                    self.usage.acknowledge(turn, response.cseq(), None);
+                }
+                return Rest::Stays;
+            }
+            Purpose::Offer => {
+                let verdict = match done.outcome {
+                    Ok(response) => self.usage.handle_offer_response(turn, response, done.direction),
+                    Err(why) => self.usage.handle_offer_failed(turn, why),
+                };
+                return match verdict {
+                    Offered::PeerGone if self.is_open() => self.leave(turn, End::PeerGone),
+                    Offered::PeerGone | Offered::GoesOn => Rest::Stays,
+                };
+            }
+            Purpose::Notify => return self.notified(turn, (done.key, status)),
+            Purpose::Refer => {
+                if status >= 300 || self.asked == Asked::Sent {
+                    self.asked = if status >= 300 { Asked::Nothing } else { Asked::Sent };
+                    turn.emit(SessionEvent::ReferProgress {
+                        status,
+                        ended: status >= 300,
+                    });
+                }
+            }
+            Purpose::Caller => {
+                let response = done.outcome.ok().cloned();
+                turn.emit(SessionEvent::InDialogAnswered {
+                    key: done.key,
+                    status,
+                    response,
+                });
+            }
+            Purpose::Prack | Purpose::Invite => return Rest::Stays,
+        }
+        // RFC 5057 section 5.1: 481 ends the whole dialog.
+        if status == 481 && self.is_open() {
+            self.finish(turn, End::PeerGone)
+        } else {
+            Rest::Stays
+        }
+    }
+
+    fn notified(&mut self, turn: &mut Turn<'_>, done: (ClientKey, u16)) -> Rest {
+        let Some(reported) = &mut self.reported else {
+            return Rest::Stays;
+        };
+        if !reported.handle_final(turn, &mut self.usage.dialog, done) {
+            self.reported = None;
+        }
+        match (&self.stage, &self.reported) {
+            (Stage::Lingering { .. }, None) => Rest::Over,
+            _ => Rest::Stays,
+        }
+    }
+
+    /// A 2xx to an INVITE of ours after the first: a repetition, or another branch of the fork (RFC 3261 section 13.2.2.4).
+    pub(super) fn handle_late_success(&mut self, turn: &mut Turn<'_>, flow: Flow, response: &Message) {
+        if self.usage.repeat_ack(turn, response) || response.cseq() != self.invite_cseq {
+            return;
+        }
+        let tag = response.to_tag().unwrap_or_default();
+        if let Some(known) = self.dismissed.iter().find(|known| &*known.tag == tag) {
+            return turn.core.endpoint.send_again(known.flow, &known.ack);
+        }
+        if self.dismissed.len() >= DISMISSED_MAX {
+            return;
+        }
+        let local = Local {
+            tag: turn.tag,
+            contact: self.usage.dialog.contact(),
+            next_hop: NextHop::Flow,
+        };
+        let mut dialog = Dialog::of_response(response, flow, &local);
+        let ack = turn.core.dismiss(turn.now, &mut dialog);
+        self.dismissed.push(Dismissed {
+            tag: tag.into(),
+            flow: dialog.flow(),
+            ack,
+        });
+    }
+
+    /// Sends a request of the caller's in the dialog.
+    pub(super) fn compose(&mut self, method: &Method, headers: &Headers) -> crate::message::Builder {
+        headers.write(self.usage.dialog.request(method))
+    }
+
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Open | Stage::HangingUp { .. } => self.usage.due_at(),
+            Stage::Leaving => None,
+            Stage::Lingering { until } => Some(*until),
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, turn: &mut Turn<'_>) -> Rest {
+        match &self.stage {
+            Stage::Leaving => return Rest::Stays,
+            Stage::Lingering { until } => return if turn.now >= *until { Rest::Over } else { Rest::Stays },
+            Stage::Open | Stage::HangingUp { .. } => {}
+        }
+        if self.usage.fire_unacked(turn) {
+            let why = if self.is_open() {
+                End::Unacknowledged
+            } else {
+                End::ByBox
+            };
+            return self.leave(turn, why);
+        }
+        if self.usage.ours.has_given_up(turn.now) {
+            return self.leave(turn, End::Unacknowledged);
+        }
+        match self
+            .usage
+            .timer
+            .as_mut()
+            .map_or(Due::Nothing, |timer| timer.fire(turn.now))
+        {
+            Due::Nothing => {}
+            Due::Refresh => self.usage.refresh(turn),
+            Due::Expired => return self.leave(turn, End::Expired),
+        }
+        self.usage.pump(turn);
+        Rest::Stays
+    }
+}
+
+/// The end of a client transaction inside the dialog.
+#[derive(Clone, Copy)]
+pub(super) struct Done<'a> {
+    pub(super) key: ClientKey,
+    pub(super) purpose: Purpose,
+    pub(super) direction: Direction,
+    pub(super) outcome: Result<&'a Message, Failure>,
+}
+
+impl Done<'_> {
+    pub(super) fn status(&self) -> u16 {
+        match self.outcome {
+            Ok(response) => response.status(),
+            Err(Failure::Timeout) => 408,
+            Err(Failure::Flow) => 503,
+        }
+    }
+}

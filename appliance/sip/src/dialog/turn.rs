@@ -1,0 +1,169 @@
+//! What a session may touch while it handles one input: the transaction layer, the event queue, random numbers.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::Rng;
+
+use crate::agent::{AgentEvent, AgentSettings, SessionEvent, SubscriptionId};
+use crate::flow::Flow;
+use crate::message::{Builder, Message, Method, Name};
+use crate::transaction::{ClientKey, Endpoint, Full, ServerKey};
+
+use super::{Body, Dialog, SessionId, Tag, with_body};
+
+/// Methods that are understood somewhere in the box.
+pub(crate) const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, MESSAGE, REGISTER, PUBLISH";
+
+/// What a client transaction is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    /// The INVITE that starts a session.
+    Invite,
+    /// A re-INVITE or UPDATE.
+    Offer,
+    Prack,
+    Bye,
+    Refer,
+    /// A NOTIFY about a REFER.
+    Notify,
+    /// Sent by the caller.
+    Caller,
+}
+
+/// Whose client transaction it is; the ones without an owner belong to the caller.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Owner {
+    Session(SessionId, Purpose),
+    Subscription(SubscriptionId),
+    /// A BYE to a dialog that nobody wants.
+    Unwanted,
+}
+
+/// Everything below the sessions.
+pub(crate) struct Core {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) settings: AgentSettings,
+    pub(crate) rng: ChaCha12Rng,
+    /// Drained by the caller after each input; one input makes a bounded number of events.
+    pub(crate) events: VecDeque<AgentEvent>,
+    /// Bounded by the client limit of the endpoint: an entry goes with its final response.
+    pub(crate) clients: BTreeMap<ClientKey, Owner>,
+    /// INVITE server transactions of sessions that owe a final response.
+    pub(crate) invites: BTreeMap<ServerKey, SessionId>,
+}
+
+impl Core {
+    pub(crate) fn fresh_tag(&mut self) -> Tag {
+        Tag(self.rng.next_u64())
+    }
+
+    pub(crate) fn fresh_call_id(&mut self) -> String {
+        format!("{:016x}{:016x}", self.rng.next_u64(), self.rng.next_u64())
+    }
+
+    /// A random number below `bound`; 0 for a bound of 0.
+    pub(crate) fn below(&mut self, bound: u32) -> u32 {
+        self.rng.next_u32().checked_rem(bound).unwrap_or(0)
+    }
+
+    pub(crate) fn send(&mut self, now: Instant, flow: Flow, request: Builder, owner: Owner) -> Result<ClientKey, Full> {
+        let request = request.header(Name::UserAgent, &self.settings.user_agent);
+        let key = self.endpoint.request(now, flow, request)?;
+        self.clients.insert(key, owner);
+        Ok(key)
+    }
+
+    pub(crate) fn ack(&mut self, dialog: &Dialog, cseq: u32, body: Option<&Body>) -> Message {
+        self.endpoint.send_ack(dialog.flow(), with_body(dialog.ack(cseq), body))
+    }
+
+    /// ACK and BYE to a 2xx that no session wants (RFC 3261 section 13.2.2.4). Returns the ACK for its retransmissions.
+    pub(crate) fn dismiss(&mut self, now: Instant, dialog: &mut Dialog) -> Message {
+        let ack = self.ack(dialog, dialog.local_cseq(), None);
+        let bye = dialog.request(&Method::Bye);
+        // When the table is full the peer's own timers end its dialog.
+        let _ = self.send(now, dialog.flow(), bye, Owner::Unwanted);
+        ack
+    }
+
+    /// Supported as we send it.
+    pub(crate) fn supported(&self, reliable: Reliability) -> &'static str {
+        match (self.settings.session_expires_s > 0, reliable) {
+            (true, Reliability::Offered) => "100rel, timer, replaces",
+            (true, Reliability::Withheld) => "timer, replaces",
+            (false, Reliability::Offered) => "100rel, replaces",
+            (false, Reliability::Withheld) => "replaces",
+        }
+    }
+
+    /// Allow, Supported and Server for a response that ends an OPTIONS, INVITE or UPDATE well.
+    pub(crate) fn describe(&self, response: Builder) -> Builder {
+        response
+            .header(Name::Allow, ALLOW)
+            .header(Name::Supported, self.supported(Reliability::Offered))
+            .header(Name::Server, &self.settings.user_agent)
+    }
+}
+
+/// Whether an INVITE of ours invites reliable provisional responses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reliability {
+    Offered,
+    /// Without an offer of ours a reliable provisional would carry one that only a PRACK could answer.
+    Withheld,
+}
+
+/// One input to one session.
+pub(crate) struct Turn<'a> {
+    pub(crate) now: Instant,
+    pub(crate) id: SessionId,
+    pub(crate) tag: Tag,
+    pub(crate) core: &'a mut Core,
+}
+
+impl Turn<'_> {
+    pub(crate) fn emit(&mut self, event: SessionEvent) {
+        self.core.events.push_back(AgentEvent::Session { id: self.id, event });
+    }
+
+    /// A response to `request` with our tag.
+    pub(crate) fn response(&self, request: &Message, status: u16) -> Builder {
+        Builder::response_with_tag(request, status, &self.tag.to_string())
+    }
+
+    pub(crate) fn respond(&mut self, key: ServerKey, response: Message) {
+        if response.status() >= 200 {
+            self.core.invites.remove(&key);
+        }
+        self.core.endpoint.respond(self.now, key, response);
+    }
+
+    /// Answers `request` with nothing but a status.
+    pub(crate) fn refuse(&mut self, key: ServerKey, request: &Message, status: u16) {
+        let response = self.response(request, status).finish();
+        self.respond(key, response);
+    }
+
+    /// Sends a request in a dialog; `None` when the transaction table is full.
+    pub(crate) fn send(&mut self, dialog: &Dialog, request: Builder, purpose: Purpose) -> Option<ClientKey> {
+        self.core
+            .send(self.now, dialog.flow(), request, Owner::Session(self.id, purpose))
+            .ok()
+    }
+}
+
+/// Extensions that a request may require of us.
+const UNDERSTOOD: [&str; 5] = ["100rel", "timer", "replaces", "path", "outbound"];
+
+/// Value of Unsupported when `request` requires what we don't know (RFC 3261 section 8.2.2.3).
+pub(crate) fn unsupported(request: &Message) -> Option<String> {
+    let unknown: Vec<_> = request
+        .values(Name::Require)
+        .map(String::from_utf8_lossy)
+        .filter(|option| !UNDERSTOOD.iter().any(|known| known.eq_ignore_ascii_case(option.trim())))
+        .collect();
+    (!unknown.is_empty()).then(|| unknown.join(", "))
+}
