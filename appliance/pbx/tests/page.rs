@@ -202,7 +202,7 @@ fn check_layout(browser: &Browser, what: &str) {
     let excess = browser.run("return document.documentElement.scrollWidth - window.innerWidth");
     assert!(excess.as_i64().unwrap() <= 0, "{what} is {excess} px too wide");
     let nameless = browser.run(
-        "return [...document.querySelectorAll('button, input, a')]
+        "return [...document.querySelectorAll('button, input:not([hidden]), a')]
             .filter((node) => !(node.innerText || node.labels?.length || node.ariaLabel)).map((node) => node.outerHTML)
             .filter((html) => !html.includes('skip'))",
     );

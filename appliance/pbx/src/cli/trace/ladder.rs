@@ -11,7 +11,7 @@ const TIME_COLUMNS: usize = 12;
 /// From the time to the middle of the first column: half the room a name needs.
 const MARGIN: usize = 11;
 /// From the middle of one column to the middle of the next.
-const SPAN: usize = 24;
+const SPAN: usize = 23;
 /// With more, nobody follows the arrows.
 const PARTIES_MAX: usize = 8;
 /// The box stands right of the first party, so that a call reads from left to right.
@@ -195,15 +195,15 @@ mod tests {
         ];
         let text: Vec<String> = messages.iter().flat_map(|message| ladder.rows(message)).collect();
         let expected = "
-                192.0.2.9:5060              box
-                       │                       │
-00:00:01.000           │───── INVITE 202 ─────►│
+                192.0.2.9:5060               box
+                       │                      │
+00:00:01.000           │──── INVITE 202 ─────►│
 
-                192.0.2.9:5060              box            192.0.2.8:5060
-                       │                       │                       │
-00:00:01.000           │                       │───── INVITE 202 ─────►│
-00:00:01.000           │                       │◄──── 180 Ringing ─────│
-00:00:01.000           │◄──── 180 Ringing ─────│                       │";
+                192.0.2.9:5060               box              192.0.2.8:5060
+                       │                      │                      │
+00:00:01.000           │                      │──── INVITE 202 ─────►│
+00:00:01.000           │                      │◄─── 180 Ringing ─────│
+00:00:01.000           │◄─── 180 Ringing ─────│                      │";
         assert_eq!(text.join("\n"), expected);
     }
 
