@@ -74,9 +74,9 @@ impl Applier {
         let written_seq = self.shared.written_seq.load(Ordering::Acquire);
         match group.first() {
             Some(first) if first.seq <= applied_seq.saturating_add(1) => primary.apply(group),
-            Some(_) => self.catch_up(written_seq, group),
-            None if written_seq > applied_seq.max(self.looked_up_to_seq) => self.catch_up(written_seq, group),
-            None => Ok(()),
+            // What lies between may be in memory only as yet; all comes from the journal, in order.
+            Some(_) | None if written_seq > applied_seq.max(self.looked_up_to_seq) => self.catch_up(written_seq),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -100,8 +100,8 @@ impl Applier {
         Ok(())
     }
 
-    /// Applies what the journal holds up to `written_seq`, then `group`, of which some may be in memory only.
-    fn catch_up(&mut self, written_seq: u64, group: &[Entry]) -> Result<(), Reason> {
+    /// Applies what the journal holds up to `written_seq`.
+    fn catch_up(&mut self, written_seq: u64) -> Result<(), Reason> {
         let Some(primary) = &mut self.primary else {
             return Ok(());
         };
@@ -123,7 +123,7 @@ impl Applier {
             }
         }
         self.looked_up_to_seq = written_seq;
-        primary.apply(group)
+        Ok(())
     }
 
     fn conclude(&mut self, applied: Result<(), Reason>) {

@@ -98,6 +98,10 @@ impl JournalFile {
         &self.dir
     }
 
+    pub(crate) fn segment_bytes_max(&self) -> usize {
+        usize::try_from(self.limits.segment_bytes_max).unwrap_or(usize::MAX)
+    }
+
     /// Writes the whole frames of the entries `seqs` in one write. They are durable after [`Self::sync`].
     pub(crate) fn append(&mut self, frames: &[u8], seqs: RangeInclusive<u64>) -> io::Result<()> {
         self.last_seq = self.last_seq.max(*seqs.end());

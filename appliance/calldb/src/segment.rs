@@ -73,7 +73,9 @@ pub(crate) fn replay<E: From<io::Error>>(
         if next_first.is_some_and(|first| first <= wanted.after.saturating_add(1)) {
             continue;
         }
-        let bytes = fs::read(&segment.path)?;
+        let Some(bytes) = unless_gone(fs::read(&segment.path))? else {
+            continue;
+        };
         let mut decoder = Decoder::new(&bytes);
         for framed in decoder.by_ref() {
             let seq = framed.entry.seq;
@@ -100,6 +102,15 @@ pub(crate) fn replay<E: From<io::Error>>(
 /// Makes names created or removed in `dir` durable.
 pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
+}
+
+/// A segment may be deleted while it is looked at; all it held is in SQLite then.
+fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn number_of(path: &Path) -> Option<u64> {

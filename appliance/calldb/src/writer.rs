@@ -43,6 +43,7 @@ const IDLE: Duration = Duration::from_secs(2);
 const UNSYNCED_BYTES_MAX: usize = 4 << 20;
 /// From here on a sync is due even if no entry asks for one.
 const UNSYNCED_BYTES_DUE: usize = 256 << 10;
+const RECOVER_PART_BYTES_MAX: usize = 256 << 10;
 
 impl Writer {
     pub(crate) fn new(file: JournalFile, shared: Arc<Shared>) -> Writer {
@@ -73,6 +74,14 @@ impl Writer {
             }
         }
         self.settle();
+        if self.health == Health::Faulted {
+            let lost = self.unsynced.len() as u64;
+            self.shared.lost_entries.fetch_add(lost, Ordering::Relaxed);
+            error!(
+                lost,
+                "the journal closes without the entries that the disk did not take"
+            );
+        }
     }
 
     /// Writes a group, acknowledges it, and tidies up.
@@ -85,14 +94,17 @@ impl Writer {
             self.unsynced_bytes += bytes.len();
             self.unsynced.push_back(Frame { seq: entry.seq, bytes });
         }
-        let due = needs_sync || self.unsynced_bytes > UNSYNCED_BYTES_DUE || self.health == Health::Faulted;
-        let kept = match self
-            .write(fresh_from)
-            .and_then(|()| if due { self.sync() } else { Ok(()) })
-        {
-            Ok(()) if due => Kept::Synced,
-            Ok(()) => Kept::Written,
-            Err(fault) => self.fault(&fault),
+        let due = needs_sync || self.unsynced_bytes > UNSYNCED_BYTES_DUE;
+        let kept = match self.health {
+            Health::Faulted => self.recover(),
+            Health::Sound => match self
+                .write(fresh_from)
+                .and_then(|()| if due { self.sync() } else { Ok(()) })
+            {
+                Ok(()) if due => Kept::Synced,
+                Ok(()) => Kept::Written,
+                Err(fault) => self.fault(&fault),
+            },
         };
         if kept != Kept::MemoryOnly {
             self.shared.written_seq.store(last.seq, Ordering::Release);
@@ -106,55 +118,82 @@ impl Writer {
 
     /// Syncs what waits in the kernel, or tries a failed disk again.
     fn settle(&mut self) {
-        let Some(last) = self.unsynced.back().map(|frame| frame.seq) else {
+        let Some(up_to_seq) = self.unsynced.back().map(|frame| frame.seq) else {
             return;
         };
         self.file.prune(self.shared.settled_seq());
-        match self.write(self.unsynced.len()).and_then(|()| self.sync()) {
-            Ok(()) => {
-                self.shared.written_seq.store(last, Ordering::Release);
-                self.shared.notify(Notice::Acked(Ack {
-                    up_to_seq: last,
-                    kept: Kept::Synced,
-                }));
-            }
-            Err(fault) => {
-                self.fault(&fault);
-            }
+        let kept = match self.health {
+            Health::Faulted => self.recover(),
+            Health::Sound => self.sync().map_or_else(|fault| self.fault(&fault), |()| Kept::Synced),
+        };
+        if kept == Kept::Synced {
+            self.shared.notify(Notice::Acked(Ack { up_to_seq, kept }));
         }
     }
 
-    /// Writes the frames from `fresh_from` on; after a fault, all that are not known to be on the disk.
     fn write(&mut self, fresh_from: usize) -> io::Result<()> {
-        let from = match self.health {
-            Health::Sound => fresh_from,
-            Health::Faulted => {
-                self.file.start_afresh()?;
-                0
-            }
-        };
-        let (Some(first), Some(last)) = (self.unsynced.get(from), self.unsynced.back()) else {
+        let (Some(first), Some(last)) = (self.unsynced.get(fresh_from), self.unsynced.back()) else {
             return Ok(());
         };
         let seqs = first.seq..=last.seq;
         let frames: Vec<u8> = self
             .unsynced
-            .range(from..)
+            .range(fresh_from..)
             .flat_map(|frame| &frame.bytes)
             .copied()
             .collect();
         self.file.append(&frames, seqs)
     }
 
+    /// Writes and syncs all that is not known to be on the disk, part by part: each that succeeds makes room.
+    fn recover(&mut self) -> Kept {
+        let begun = self.file.start_afresh();
+        let written = begun.and_then(|()| {
+            while !self.unsynced.is_empty() {
+                self.write_oldest()?;
+            }
+            Ok(())
+        });
+        match written {
+            Ok(()) => {
+                self.health = Health::Sound;
+                info!("the journal is written to the disk again");
+                self.shared.notify(Notice::JournalSound);
+                Kept::Synced
+            }
+            Err(fault) => self.fault(&fault),
+        }
+    }
+
+    fn write_oldest(&mut self) -> io::Result<()> {
+        // Pruning makes room for two segments, so a part of one always fits in the end.
+        let part_bytes_max = RECOVER_PART_BYTES_MAX.min(self.file.segment_bytes_max());
+        let mut part = Vec::new();
+        let mut count = 0usize;
+        for frame in &self.unsynced {
+            if count > 0 && part.len() + frame.bytes.len() > part_bytes_max {
+                break;
+            }
+            part.extend_from_slice(&frame.bytes);
+            count += 1;
+        }
+        let (Some(first), Some(last)) = (self.unsynced.front(), self.unsynced.get(count.saturating_sub(1))) else {
+            return Ok(());
+        };
+        let (first_seq, last_seq) = (first.seq, last.seq);
+        self.file.append(&part, first_seq..=last_seq)?;
+        self.file.sync()?;
+        self.unsynced.drain(..count);
+        self.unsynced_bytes -= part.len();
+        self.shared.written_seq.store(last_seq, Ordering::Release);
+        self.file.prune(self.shared.settled_seq());
+        Ok(())
+    }
+
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync()?;
         self.unsynced.clear();
         self.unsynced_bytes = 0;
-        if self.health == Health::Faulted {
-            self.health = Health::Sound;
-            info!("the journal is written to the disk again");
-            self.shared.notify(Notice::JournalSound);
-        }
         Ok(())
     }
 

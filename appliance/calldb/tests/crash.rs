@@ -15,7 +15,7 @@ use common::*;
 
 #[test]
 fn what_was_kept_is_there_after_reopening() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = place();
     let mut first = open(dir.path());
     assert_eq!((first.report.last_seq, first.report.bindings.len()), (0, 0));
     assert_eq!(first.report.rebuilt, None);
@@ -35,7 +35,7 @@ fn what_was_kept_is_there_after_reopening() {
 
 #[test]
 fn cut_at_every_byte_of_the_last_entries_the_earlier_ones_stand_and_each_call_has_one_record() {
-    let whole = tempfile::tempdir().unwrap();
+    let whole = place();
     let mut writer = open(whole.path());
     writer.keep(vec![
         started(1),
@@ -53,7 +53,7 @@ fn cut_at_every_byte_of_the_last_entries_the_earlier_ones_stand_and_each_call_ha
     // From before the start of the second call to its whole record; every byte around frame borders, others in steps.
     let cuts = (ends[3]..=journal.len()).filter(|cut| cut % 7 == 0 || ends.iter().any(|end| end.abs_diff(*cut) <= 9));
     for cut in cuts {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = place();
         fs::create_dir(dir.path().join("journal")).unwrap();
         fs::write(segment(dir.path(), 1), &journal[..cut]).unwrap();
         let good = ends.iter().filter(|end| **end <= cut).count();
@@ -90,7 +90,7 @@ fn cut_at_every_byte_of_the_last_entries_the_earlier_ones_stand_and_each_call_ha
 
 #[test]
 fn an_interrupted_call_is_recorded_once_up_to_the_last_heartbeat() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = place();
     let mut first = open(dir.path());
     first.keep(vec![started(1), answered(1), Event::Heartbeat { live_calls: 1 }]);
     first.close();
@@ -111,7 +111,7 @@ fn an_interrupted_call_is_recorded_once_up_to_the_last_heartbeat() {
 
 #[test]
 fn damage_in_the_middle_costs_its_own_entry_and_is_reported() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = place();
     let mut first = open(dir.path());
     first.keep((1..=5).map(ended).collect());
     first.close();
@@ -129,7 +129,7 @@ fn damage_in_the_middle_costs_its_own_entry_and_is_reported() {
 
 #[test]
 fn one_journal_has_one_writer() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = place();
     let first = open(dir.path());
     let setup = Setup {
         paths: Paths::under(dir.path()),
@@ -144,7 +144,7 @@ fn one_journal_has_one_writer() {
 #[test]
 fn a_killed_process_loses_nothing_that_was_acknowledged() {
     for round in 0..4u32 {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = place();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child_process_appends_until_it_is_killed", "--nocapture"])
             .env(CHILD_DIR, dir.path())

@@ -13,7 +13,7 @@ use common::*;
 
 #[test]
 fn a_deleted_database_is_made_again_from_the_journal_and_said_so() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = place();
     let before = filled(dir.path(), 40);
     remove_database(dir.path());
     let reopened = open(dir.path());
@@ -30,7 +30,7 @@ fn a_deleted_database_is_made_again_from_the_journal_and_said_so() {
 #[test]
 fn damaged_pages_are_moved_aside_and_the_records_are_whole_again() {
     for (name, from) in [("first page", 0), ("schema page", 100), ("later pages", 4096 * 3)] {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = place();
         let before = filled(dir.path(), 200);
         let path = Paths::under(dir.path()).database;
         let mut bytes = fs::read(&path).unwrap();
@@ -53,7 +53,7 @@ fn damaged_pages_are_moved_aside_and_the_records_are_whole_again() {
 
 #[test]
 fn records_older_than_the_journal_are_salvaged_from_a_damaged_file() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = place();
     let before = filled(dir.path(), 200);
     fs::remove_dir_all(Paths::under(dir.path()).journal).unwrap();
     let path = Paths::under(dir.path()).database;
@@ -74,7 +74,7 @@ fn records_older_than_the_journal_are_salvaged_from_a_damaged_file() {
 
 #[test]
 fn an_emptied_database_is_not_mistaken_for_a_new_box() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = place();
     let before = filled(dir.path(), 5);
     remove_database(dir.path());
     fs::write(Paths::under(dir.path()).database, b"").unwrap();
@@ -86,7 +86,7 @@ fn an_emptied_database_is_not_mistaken_for_a_new_box() {
 
 #[test]
 fn a_busy_database_delays_no_ack_and_is_caught_up_with_afterwards() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = place();
     let mut running = open(dir.path());
     running.keep(vec![ended(1)]);
     let other = rusqlite::Connection::open(Paths::under(dir.path()).database).unwrap();
@@ -106,7 +106,7 @@ fn a_busy_database_delays_no_ack_and_is_caught_up_with_afterwards() {
 
 #[test]
 fn with_a_newer_database_the_journal_works_and_nothing_is_overwritten() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = place();
     filled(dir.path(), 3);
     let path = Paths::under(dir.path()).database;
     rusqlite::Connection::open(&path)
@@ -133,7 +133,7 @@ fn with_a_newer_database_the_journal_works_and_nothing_is_overwritten() {
 
 #[test]
 fn entries_out_of_order_are_handed_back() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = place();
     let mut running = open(dir.path());
     running.keep(vec![ended(1)]);
     for wrong in [vec![1], vec![3], vec![2, 4], vec![0], vec![2, 2]] {
@@ -150,7 +150,7 @@ fn entries_out_of_order_are_handed_back() {
 
 #[test]
 fn old_segments_go_once_applied_and_the_records_stay() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = place();
     let limits = Limits {
         segment_bytes_max: 8_000,
         journal_bytes_max: 64_000,
@@ -158,7 +158,10 @@ fn old_segments_go_once_applied_and_the_records_stay() {
     };
     let mut running = open_with(dir.path(), limits);
     for number in 1..=300 {
-        running.keep(vec![ended(number)]);
+        assert_eq!(running.keep(vec![ended(number)]), Kept::Synced);
+        if number % 10 == 0 {
+            running.wait_until_applied();
+        }
     }
     running.close();
     assert!(!dir.path().join("journal/00000001.log").exists());
@@ -175,7 +178,7 @@ fn old_segments_go_once_applied_and_the_records_stay() {
 
 #[test]
 fn a_full_journal_keeps_entries_in_memory_and_writes_them_when_there_is_room() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = place();
     let limits = Limits {
         segment_bytes_max: 8_000,
         journal_bytes_max: 24_000,
@@ -204,8 +207,33 @@ fn a_full_journal_keeps_entries_in_memory_and_writes_them_when_there_is_room() {
 }
 
 #[test]
+fn more_than_the_journal_holds_is_written_part_by_part_once_there_is_room() {
+    let dir = place();
+    let limits = Limits {
+        segment_bytes_max: 8_000,
+        journal_bytes_max: 48_000,
+        ..Limits::default()
+    };
+    let mut running = open_with(dir.path(), limits);
+    running.call_db.hold_after(0);
+    for number in 1..=130 {
+        running.keep(vec![ended(number)]);
+    }
+    assert!(running.call_db.status().written_seq < 130);
+    running.call_db.hold_after(u64::MAX);
+    running.wait_for(|notice| (*notice == Notice::JournalSound).then_some(()));
+    running.wait_until_applied();
+    assert_eq!(running.call_db.status().lost_entries, 0);
+    running.close();
+    assert_eq!(records(dir.path()), (1..=130).map(record).collect::<Vec<_>>());
+    let reopened = open_with(dir.path(), limits);
+    assert_eq!(reopened.report.last_seq, 130);
+    reopened.close();
+}
+
+#[test]
 fn an_entry_too_long_for_a_frame_is_shortened_or_noted_but_never_a_gap() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = place();
     let mut running = open(dir.path());
     let mut long = record(1);
     long.from.display = Some("x".repeat(100_000));
@@ -228,7 +256,7 @@ fn an_entry_too_long_for_a_frame_is_shortened_or_noted_but_never_a_gap() {
 
 #[test]
 fn records_are_found_by_number_and_time_page_by_page() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = place();
     filled(dir.path(), 10);
     let reader = Records::open_read_only(&Paths::under(dir.path()).database);
     let seen = |filter: Filter| match reader.query(filter, DEADLINE) {
@@ -277,7 +305,7 @@ fn records_are_found_by_number_and_time_page_by_page() {
 
 #[test]
 fn not_there_and_not_readable_are_different_answers() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = place();
     let path = Paths::under(dir.path()).database;
     let reader = Records::open_read_only(&path);
     assert_eq!(reader.get(call(1), DEADLINE), Lookup::Unavailable(Reason::Missing));
@@ -297,7 +325,7 @@ fn not_there_and_not_readable_are_different_answers() {
 
 #[test]
 fn records_are_readable_while_the_daemon_writes() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = place();
     let mut running = open(dir.path());
     let reader = Records::open_read_only(&Paths::under(dir.path()).database);
     for number in 1..=100 {

@@ -44,7 +44,7 @@ proptest! {
 
     #[test]
     fn whatever_fails_between_runs_each_call_has_one_record(steps in proptest::collection::vec(step(), 1..25)) {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = place();
         let mut rig = Some(open(dir.path()));
         let mut oracle = Oracle::default();
         for step in steps {

@@ -11,6 +11,7 @@ mod record;
 mod stamp;
 
 pub use binding::{Binding, BindingKey};
+pub use crc32c::crc32c;
 pub use entry::{Entry, uuid_v7};
 pub use event::{CallAnswered, CallStarted, Event, UnknownEvent};
 pub use frame::{Decoder, FRAME_BYTES_MAX, FrameError, Framed, HEADER_BYTES, Report, encode};
@@ -19,5 +20,4 @@ pub use record::{
     TransferKind, WanMode,
 };
 pub use stamp::{BootId, Stamp};
-pub use crc32c::crc32c;
 pub use uuid::Uuid;

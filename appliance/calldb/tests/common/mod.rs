@@ -24,6 +24,13 @@ pub struct Rig {
     states: RefCell<Vec<DatabaseState>>,
 }
 
+/// A directory of its own, in memory where that can be had: no test here is about a disk's speed.
+pub fn place() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
 pub fn open(dir: &Path) -> Rig {
     open_with(dir, Limits::default())
 }
@@ -80,6 +87,20 @@ impl Rig {
                 return picked;
             }
         }
+    }
+
+    /// Waits until SQLite holds all that was appended.
+    pub fn wait_until_applied(&self) {
+        let last_seq = self.call_db.next_seq() - 1;
+        let (tell, waited) = mpsc::channel::<()>();
+        for _ in 0..2000 {
+            if self.call_db.status().applied_seq >= last_seq {
+                return;
+            }
+            let _ = waited.recv_timeout(Duration::from_millis(10));
+        }
+        drop(tell);
+        panic!("not applied by the deadline: {:?}", self.call_db.status());
     }
 
     pub fn close(self) {
