@@ -181,6 +181,11 @@ impl Relay {
         Some(self.slot(*self.by_leg.get(&leg)?)?.leg.quality())
     }
 
+    /// Figures of every live leg.
+    pub fn qualities(&self) -> impl Iterator<Item = (LegId, LegQuality)> {
+        self.slots.iter().flatten().map(|slot| (slot.leg.plan.leg, slot.leg.quality()))
+    }
+
     /// Even port of a live leg.
     #[must_use]
     pub fn port(&self, leg: LegId) -> Option<u16> {

@@ -1,1 +1,17 @@
 //! Batched UDP sockets.
+//!
+//! In: ready sockets. Out: datagrams, many per system call, in buffers that are allocated once. Nothing is decided here,
+//! and there is no `unsafe`: `recvmmsg` and `sendmmsg` are `nix`'s.
+
+mod receive;
+mod send;
+mod socket;
+
+pub use receive::{BatchReceiver, Datagram};
+pub use send::{BatchSender, Outgoing, Sent};
+pub use socket::{BindError, BindOptions, Socket, TrafficClass};
+
+/// Largest UDP datagram in bytes; a receiver for SIP takes all of it.
+pub const DATAGRAM_BYTES_MAX: usize = 65_535;
+/// Most datagrams moved by one system call.
+pub const BATCH_MAX: usize = 64;
