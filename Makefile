@@ -21,7 +21,7 @@ TEST_PACKAGES := $(RUN_PACKAGES) baresip-core sip-tester sipsak sipvicious kamai
 	python3 python3-venv chromium openssl iproute2
 BENCH_PACKAGES := $(RUN_PACKAGES) sip-tester kamailio rtpengine-daemon
 
-.PHONY: help run test bench sim lint image setup-run setup-test setup-bench \
+.PHONY: help run test bench sim lint image setup-run setup-test setup-bench test-packages \
 	check-format check-lints check-tests check-documentation check-sim
 
 help: ## List the commands
@@ -73,14 +73,15 @@ setup-run:
 	@.ci/need-packages $(RUN_PACKAGES)
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: https://rustup.rs" >&2; exit 1; }
 
-setup-test: setup-run $(VENV)/ready
+setup-test: test-packages setup-run $(VENV)/ready
+
+test-packages:
 	@.ci/need-packages $(TEST_PACKAGES)
 
 setup-bench:
 	@.ci/need-packages $(BENCH_PACKAGES)
 
-$(VENV)/ready: $(PHONES)
-	@.ci/need-packages python3 python3-venv
+$(VENV)/ready: $(PHONES) | test-packages
 	rm -rf "$(VENV)"
 	python3 -m venv "$(VENV)"
 	"$(VENV)/bin/pip" install --quiet --disable-pip-version-check --requirement $(PHONES)

@@ -5,7 +5,7 @@ mod rig;
 use std::time::Duration;
 
 use rig::Rig;
-use rig::daemon::{Daemon, Site};
+use rig::daemon::{Daemon, Hashes, Site};
 use rig::office::{self, EXTENSIONS, tone_hz};
 use rig::pjsua::{Call, Pjsua, Transport};
 
@@ -63,6 +63,20 @@ fn two_phones_talk_over_tls() {
 #[test]
 fn a_phone_on_udp_talks_to_a_phone_on_tls() {
     call_with_hold("pjsip-udp-tls", [Transport::Udp, Transport::Tls]);
+}
+
+#[test]
+fn a_phone_registers_with_sha_256() {
+    let rig = Rig::new("pjsip-sha256");
+    let daemon = Daemon::start(
+        &rig,
+        &Site {
+            hashes: Hashes::Sha256,
+            ..Site::with(&EXTENSIONS)
+        },
+    );
+    let phone = office::pjsua(&rig, &daemon, 0, Transport::Udp);
+    assert!(phone.log().contains("algorithm=SHA-256"), "{}", phone.log());
 }
 
 #[test]

@@ -29,10 +29,22 @@ const CONTROL_WITHIN: Duration = Duration::from_secs(10);
 const RTP_PORT_MIN: u16 = 10_000;
 const RTP_PORT_MAX: u16 = 11_999;
 
+/// Which hashes of a password the configuration holds. baresip 1.0.0 gives up when SHA-256 is among the challenges,
+/// SIPp and sipsak when it is the first.
+#[derive(Clone, Copy)]
+pub enum Hashes {
+    /// For any phone.
+    Md5,
+    /// For phones that follow RFC 8760.
+    Sha256,
+}
+
 /// What the box is told.
 pub struct Site<'a> {
     /// Extensions and their passwords.
     pub extensions: &'a [(&'a str, &'a str)],
+    /// What is known of the passwords.
+    pub hashes: Hashes,
     /// The line to the outside.
     pub trunk: Option<Trunk<'a>>,
     /// Appended to the file: sections of its own.
@@ -42,10 +54,11 @@ pub struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    /// Extensions alone.
+    /// Extensions alone, for any phone.
     pub fn with(extensions: &'a [(&'a str, &'a str)]) -> Site<'a> {
         Site {
             extensions,
+            hashes: Hashes::Md5,
             trunk: None,
             more: "",
             sip: "",
@@ -263,15 +276,11 @@ fn configuration(ip: Ipv4Addr, site: &Site) -> String {
         site.sip
     );
     for (number, password) in site.extensions {
-        let (md5, sha256) = (
-            digest::ha1_md5(number, REALM, password),
-            digest::ha1_sha256(number, REALM, password),
-        );
-        write!(
-            text,
-            "\n[[extension]]\nnumber = \"{number}\"\nha1_md5 = \"{md5}\"\nha1_sha256 = \"{sha256}\"\n"
-        )
-        .expect("a string grows");
+        let (key, hash) = match site.hashes {
+            Hashes::Md5 => ("ha1_md5", digest::ha1_md5(number, REALM, password)),
+            Hashes::Sha256 => ("ha1_sha256", digest::ha1_sha256(number, REALM, password)),
+        };
+        write!(text, "\n[[extension]]\nnumber = \"{number}\"\n{key} = \"{hash}\"\n").expect("a string grows");
     }
     if let Some(trunk) = &site.trunk {
         write!(
