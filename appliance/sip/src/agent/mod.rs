@@ -15,21 +15,21 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::dialog::session::Session;
-use crate::dialog::{Core, SessionId, Tag, Turn};
+use crate::dialog::{Core, Tag, Turn};
 use crate::flow::{Flow, Transmit};
 use crate::message::Message;
 use crate::subscription::Subscription;
-use crate::transaction::{self, ClientKey, Counters, Endpoint, Failure};
+use crate::transaction::{self, Counters, Endpoint};
 
 pub use crate::dialog::session::{
     Answer, Direction, Finality, InDialogRequest, IncomingInvite, Invitation, Progress, Referral, Rejection,
     SessionState, SessionView, TransferProgress, Verdict,
 };
-pub use crate::dialog::{Body, Headers, NextHop, Replaces, ReplacesFault};
+pub use crate::dialog::{Body, Headers, NextHop, Replaces, ReplacesFault, SessionId};
 pub use crate::subscription::{
     Acceptance, Notice, NoticeState, SubscriptionEnd, SubscriptionEvent, SubscriptionId, SubscriptionRequest,
 };
-pub use crate::transaction::{Full, ServerKey};
+pub use crate::transaction::{ClientKey, Failure, Full, ServerKey};
 pub use event::{AgentEvent, End, Refusal, SessionEvent};
 pub use settings::AgentSettings;
 

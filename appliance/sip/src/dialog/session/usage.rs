@@ -1,13 +1,13 @@
 //! One dialog with what runs in it: the offer/answer exchange, the peer's offer that we owe an answer, our 2xx until its ACK.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::agent::SessionEvent;
 use crate::flow::Flow;
 use crate::message::{Builder, Message, Method, Name};
 use crate::transaction::ServerKey;
 
-use super::super::resend::{Fired, GIVE_UP, Resend};
+use super::super::resend::{Fired, Resend};
 use super::super::session_timer::{SessionTimer, too_brief};
 use super::super::{Body, Dialog, Turn, with_body};
 use super::reoffer::{Attempt, Ours};
@@ -247,7 +247,7 @@ impl Usage {
         self.exchange = Exchange::TheirOffer;
         self.ours = Ours::AnswerOwed {
             cseq,
-            give_up_at: now + GIVE_UP,
+            give_up_at: now + LATE_ANSWER_MAX,
         };
     }
 
@@ -311,6 +311,9 @@ impl Usage {
         [unacked, timer, self.ours_due_at()].into_iter().flatten().min()
     }
 }
+
+// Shorter than the peer repeats its 2xx (64*T1), so that both sides see the same end.
+const LATE_ANSWER_MAX: Duration = Duration::from_secs(25);
 
 /// A 2xx of ours that was just sent.
 pub(super) struct Accepted {
