@@ -27,7 +27,9 @@ pub struct SelfSigned {
 /// Makes a certificate for host names and addresses, good for ten years; the first name is the common name.
 pub fn self_signed(names: &[String], addresses: &[IpAddr], utc_ms: i64) -> io::Result<SelfSigned> {
     let mut params = CertificateParams::new(names.to_vec()).map_err(io::Error::other)?;
-    params.subject_alt_names.extend(addresses.iter().copied().map(SanType::IpAddress));
+    params
+        .subject_alt_names
+        .extend(addresses.iter().copied().map(SanType::IpAddress));
     let mut subject = DistinguishedName::new();
     subject.push(DnType::CommonName, names.first().map_or("branchline", String::as_str));
     params.distinguished_name = subject;
@@ -37,7 +39,10 @@ pub fn self_signed(names: &[String], addresses: &[IpAddr], utc_ms: i64) -> io::R
     params.not_after = date_time_ymd(i32::try_from(year + YEARS).unwrap_or(i32::MAX), 1, 1);
     let key = KeyPair::generate().map_err(io::Error::other)?;
     let certificate = params.self_signed(&key).map_err(io::Error::other)?;
-    Ok(SelfSigned { certificate: certificate.pem(), key: Secret::new(key.serialize_pem()) })
+    Ok(SelfSigned {
+        certificate: certificate.pem(),
+        key: Secret::new(key.serialize_pem()),
+    })
 }
 
 /// When the first certificate of a PEM file runs out, UTC milliseconds; `None` when it cannot be read.
@@ -74,7 +79,10 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         0..=0x7f => (first, 2),
         0x81..=0x84 => {
             let bytes = der.get(2..2 + (first & 0x7f))?;
-            (bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)), 2 + bytes.len())
+            (
+                bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)),
+                2 + bytes.len(),
+            )
         }
         _ => return None,
     };

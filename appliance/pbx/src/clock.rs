@@ -69,13 +69,25 @@ impl Civil {
 /// `2026-11-22 09:30:05`, UTC.
 pub fn date_time_text(utc_ms: i64) -> String {
     let civil = Civil::from_utc_ms(utc_ms);
-    format!("{:04}-{:02}-{:02} {}", civil.year, civil.month, civil.day, &time_text(utc_ms)[..8])
+    format!(
+        "{:04}-{:02}-{:02} {}",
+        civil.year,
+        civil.month,
+        civil.day,
+        &time_text(utc_ms)[..8]
+    )
 }
 
 /// `09:30:05.120`, UTC.
 pub fn time_text(utc_ms: i64) -> String {
     let ms = Civil::from_utc_ms(utc_ms).day_ms;
-    format!("{:02}:{:02}:{:02}.{:03}", ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000)
+    format!(
+        "{:02}:{:02}:{:02}.{:03}",
+        ms / 3_600_000,
+        ms / 60_000 % 60,
+        ms / 1000 % 60,
+        ms % 1000
+    )
 }
 
 /// `3:05` or `1:00:09`.
@@ -113,7 +125,16 @@ mod tests {
             assert_eq!(date_time_text(utc_ms), text);
         }
         assert_eq!(parse_date("2000-02-29"), Some(951_782_400_000));
-        for bad in ["", "2001-02-29", "2026-13-01", "2026-1", "2026-01-00", "today", "+026-01-01", "9999999-01-01"] {
+        for bad in [
+            "",
+            "2001-02-29",
+            "2026-13-01",
+            "2026-1",
+            "2026-01-00",
+            "today",
+            "+026-01-01",
+            "9999999-01-01",
+        ] {
             assert_eq!(parse_date(bad), None, "{bad}");
         }
     }

@@ -32,7 +32,11 @@ impl FileFault {
 
 /// Makes the directory and its parents, mode 0700 where it is new.
 pub fn create_private_directory(path: &Path) -> Result<(), FileFault> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(FileFault::new("cannot make", path))
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(FileFault::new("cannot make", path))
 }
 
 /// Reads a text file of at most `bytes_max`.
@@ -40,7 +44,10 @@ pub fn read_text(path: &Path, bytes_max: u64) -> Result<String, FileFault> {
     let fault = |error| FileFault::new("cannot read", path)(error);
     let length = fs::metadata(path).map_err(fault)?.len();
     if length > bytes_max {
-        return Err(fault(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {bytes_max} bytes"))));
+        return Err(fault(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("larger than {bytes_max} bytes"),
+        )));
     }
     fs::read_to_string(path).map_err(fault)
 }
@@ -53,7 +60,10 @@ pub fn replace_private(path: &Path, contents: &[u8]) -> Result<(), FileFault> {
 fn write_beside(path: &Path, contents: &[u8]) -> io::Result<()> {
     // A link stays a link: what it points to is replaced.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
     let beside = directory.join(format!(".{name}.{}", password::random_hex()?));
     let written = write_new(&beside, &path, contents).and_then(|()| fs::rename(&beside, &path));
@@ -65,7 +75,11 @@ fn write_beside(path: &Path, contents: &[u8]) -> io::Result<()> {
 }
 
 fn write_new(beside: &Path, path: &Path, contents: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(beside)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(beside)?;
     keep_owner(&file, path)?;
     file.write_all(contents)?;
     file.sync_all()
@@ -75,7 +89,11 @@ fn write_new(beside: &Path, path: &Path, contents: &[u8]) -> io::Result<()> {
 fn keep_owner(file: &File, path: &Path) -> io::Result<()> {
     let old = match fs::metadata(path) {
         Ok(old) => old,
-        Err(_) => fs::metadata(path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")))?,
+        Err(_) => fs::metadata(
+            path.parent()
+                .filter(|p| !p.as_os_str().is_empty())
+                .unwrap_or(Path::new(".")),
+        )?,
     };
     let new = file.metadata()?;
     if nix::unistd::geteuid().is_root() && (old.uid(), old.gid()) != (new.uid(), new.gid()) {
@@ -103,7 +121,11 @@ mod tests {
         replace_private(&path, b"new").unwrap();
         assert_eq!(read_text(&path, 100).unwrap(), "new");
         assert_eq!(foreign_mode_bits(&path).unwrap(), 0);
-        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing is left beside it");
+        assert_eq!(
+            fs::read_dir(&directory).unwrap().count(),
+            1,
+            "nothing is left beside it"
+        );
         assert!(read_text(&path, 2).is_err());
         assert!(read_text(&directory.join("none"), 2).unwrap_err().is_absent());
         fs::remove_dir_all(&directory).unwrap();

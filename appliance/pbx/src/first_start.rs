@@ -53,7 +53,10 @@ pub fn set_up(place: &Place, identity: &Identity) -> Result<Start, SetUpFault> {
         return Ok(Start::Later);
     }
     let page = password::generate()?;
-    let phones = EXTENSIONS.iter().map(|_| password::generate()).collect::<io::Result<Vec<Secret>>>()?;
+    let phones = EXTENSIONS
+        .iter()
+        .map(|_| password::generate())
+        .collect::<io::Result<Vec<Secret>>>()?;
     let text = starter_text(&phones)?;
     write_page_hash(&place.page_hash(), &page)?;
     if let Some(parent) = place.config.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -76,7 +79,10 @@ fn make_certificate(place: &Place, identity: &Identity) -> Result<(), SetUpFault
     }
     let made = certificate::self_signed(&identity.names, &identity.addresses, identity.utc_ms)?;
     file::replace_private(&place.certificate_key(), made.key.expose().as_bytes())?;
-    Ok(file::replace_private(&place.certificate(), made.certificate.as_bytes())?)
+    Ok(file::replace_private(
+        &place.certificate(),
+        made.certificate.as_bytes(),
+    )?)
 }
 
 fn starter_text(phones: &[Secret]) -> Result<String, SetUpFault> {
@@ -89,19 +95,30 @@ fn starter_text(phones: &[Secret]) -> Result<String, SetUpFault> {
             hashes: password::phone_hashes(number, REALM, password),
         });
     }
-    let starter = Starter { site_name: "Branch office".to_owned(), country, realm: REALM.to_owned(), extensions };
+    let starter = Starter {
+        site_name: "Branch office".to_owned(),
+        country,
+        realm: REALM.to_owned(),
+        extensions,
+    };
     let text = default_text(&starter);
     match Config::parse("branchline.toml", &text) {
         Ok(_) => Ok(text),
-        Err(faults) => Err(SetUpFault::Starter(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))),
+        Err(faults) => Err(SetUpFault::Starter(
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        )),
     }
 }
 
 // The language setting names a territory more often right than wrong (`de_AT.UTF-8`); the screen shows what was taken.
 fn starter_country() -> Result<&'static Country, SetUpFault> {
-    let locale = ["LC_ALL", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let locale = ["LC_ALL", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
     let territory = locale.as_deref().and_then(territory).and_then(country::by_code);
-    territory.or_else(|| country::by_code(COUNTRY)).ok_or_else(|| SetUpFault::Starter(format!("no country {COUNTRY}")))
+    territory
+        .or_else(|| country::by_code(COUNTRY))
+        .ok_or_else(|| SetUpFault::Starter(format!("no country {COUNTRY}")))
 }
 
 fn territory(locale: &str) -> Option<&str> {
@@ -111,8 +128,15 @@ fn territory(locale: &str) -> Option<&str> {
 
 /// Names and addresses of this box, loopback left out; IPv4 first, as phones are mostly set up by it.
 pub fn identity(utc_ms: i64) -> Identity {
-    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
-    let host = if host.is_empty() { "branchline".to_owned() } else { host.to_ascii_lowercase() };
+    let host = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_default();
+    let host = if host.is_empty() {
+        "branchline".to_owned()
+    } else {
+        host.to_ascii_lowercase()
+    };
     let mut names = vec![host.clone()];
     if !host.contains('.') {
         names.push(format!("{host}.local"));
@@ -120,17 +144,26 @@ pub fn identity(utc_ms: i64) -> Identity {
     let mut addresses = interface_addresses();
     addresses.sort_by_key(|address| (address.is_ipv6(), *address));
     addresses.dedup();
-    Identity { names, addresses, utc_ms }
+    Identity {
+        names,
+        addresses,
+        utc_ms,
+    }
 }
 
 fn interface_addresses() -> Vec<IpAddr> {
-    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
+    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else {
+        return Vec::new();
+    };
     let address = |interface: nix::ifaddrs::InterfaceAddress| {
         let storage = interface.address?;
         let v4 = storage.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
         v4.or_else(|| storage.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
     };
-    interfaces.filter_map(address).filter(|address| is_reachable_by_phones(*address)).collect()
+    interfaces
+        .filter_map(address)
+        .filter(|address| is_reachable_by_phones(*address))
+        .collect()
 }
 
 fn is_reachable_by_phones(address: IpAddr) -> bool {
@@ -148,7 +181,13 @@ mod tests {
 
     #[test]
     fn the_territory_is_read_from_the_locale() {
-        let cases = [("de_AT.UTF-8", Some("AT")), ("pt_BR@x", Some("BR")), ("C.UTF-8", None), ("", None), ("en", None)];
+        let cases = [
+            ("de_AT.UTF-8", Some("AT")),
+            ("pt_BR@x", Some("BR")),
+            ("C.UTF-8", None),
+            ("", None),
+            ("en", None),
+        ];
         for (locale, code) in cases {
             assert_eq!(territory(locale), code, "{locale}");
         }
@@ -158,13 +197,29 @@ mod tests {
     fn the_first_start_makes_everything_once_and_keeps_only_hashes() {
         let root = std::env::temp_dir().join(format!("branchline-first-{}", password::random_hex().unwrap()));
         let place = Place::new(None, Some(root.join("state")));
-        let identity = Identity { names: vec!["box".into()], addresses: vec![[192, 0, 2, 1].into()], utc_ms: 0 };
-        let Start::First { phones, page } = set_up(&place, &identity).unwrap() else { panic!("not the first") };
+        let identity = Identity {
+            names: vec!["box".into()],
+            addresses: vec![[192, 0, 2, 1].into()],
+            utc_ms: 0,
+        };
+        let Start::First { phones, page } = set_up(&place, &identity).unwrap() else {
+            panic!("not the first")
+        };
         assert_eq!(phones.len(), EXTENSIONS.len());
-        for path in [&place.config, &place.page_hash(), &place.certificate(), &place.certificate_key()] {
+        for path in [
+            &place.config,
+            &place.page_hash(),
+            &place.certificate(),
+            &place.certificate_key(),
+        ] {
             assert_eq!(file::foreign_mode_bits(path).unwrap(), 0, "{}", path.display());
             let text = fs::read_to_string(path).unwrap();
-            assert!(phones.iter().chain([&page]).all(|password| !text.contains(password.expose())));
+            assert!(
+                phones
+                    .iter()
+                    .chain([&page])
+                    .all(|password| !text.contains(password.expose()))
+            );
         }
         let config = Config::parse("f", &fs::read_to_string(&place.config).unwrap()).unwrap();
         for (number, password) in EXTENSIONS.iter().zip(&phones) {

@@ -45,7 +45,11 @@ impl Front {
     /// Binds the control socket and the page. Fails with `AddrInUse` while another daemon runs on the same state; a page
     /// that cannot be bound is logged and left out, for calls matter more.
     pub fn bind(told: Told<'_>) -> io::Result<(Front, Feed)> {
-        let Told { place, config, identity } = told;
+        let Told {
+            place,
+            config,
+            identity,
+        } = told;
         let control = Control::bind(&place.control_socket())?;
         let mut host_names = identity.names.clone();
         host_names.extend(config.sip.advertised.clone());
@@ -75,7 +79,11 @@ impl Front {
 
     /// What the start shows.
     pub fn screen(&self, told: Told<'_>, start: Start) -> Screen {
-        let Told { place, config, identity } = told;
+        let Told {
+            place,
+            config,
+            identity,
+        } = told;
         let line = |entry: &branchline_config::ExtensionEntry| ExtensionLine {
             number: entry.number.as_str().to_owned(),
             name: entry.name.clone(),
@@ -95,7 +103,10 @@ impl Front {
 
     /// Serves on a thread of its own.
     pub fn serve(self) -> io::Result<Serving> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(8)
+            .build()?;
         let (stop, stopped) = oneshot::channel();
         let Front { control, page, hub } = self;
         let thread = thread::Builder::new().name("front".to_owned()).spawn(move || {
@@ -118,7 +129,10 @@ impl Front {
             // A lookup on a hanging disk must not hold the daemon's end up.
             runtime.shutdown_background();
         })?;
-        Ok(Serving { stop: Some(stop), thread: Some(thread) })
+        Ok(Serving {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 }
 
@@ -144,7 +158,12 @@ fn phone_addresses(config: &Config, identity: &Identity) -> Vec<IpAddr> {
     for listen in &config.sip.listen {
         let bound = listen.address.ip();
         let meant: Vec<IpAddr> = match bound.is_unspecified() {
-            true => identity.addresses.iter().copied().filter(|a| bound.is_ipv6() || a.is_ipv4()).collect(),
+            true => identity
+                .addresses
+                .iter()
+                .copied()
+                .filter(|a| bound.is_ipv6() || a.is_ipv4())
+                .collect(),
             false => vec![bound],
         };
         for address in meant {
@@ -175,7 +194,10 @@ mod tests {
         for (listen, shown) in cases {
             let text = format!("[site]\ncountry = \"US\"\n[sip]\nlisten = {listen}\n");
             let config = Config::parse("f", &text).unwrap();
-            let texts: Vec<String> = phone_addresses(&config, &identity).iter().map(ToString::to_string).collect();
+            let texts: Vec<String> = phone_addresses(&config, &identity)
+                .iter()
+                .map(ToString::to_string)
+                .collect();
             assert_eq!(texts, shown);
         }
     }

@@ -85,7 +85,15 @@ pub fn hub(records: PathBuf) -> (Hub, Feed) {
         commands: commands_out,
         records,
     };
-    (hub, Feed { view: view_out, trace: trace_out, trace_readers, commands: commands_in })
+    (
+        hub,
+        Feed {
+            view: view_out,
+            trace: trace_out,
+            trace_readers,
+            commands: commands_in,
+        },
+    )
 }
 
 impl Hub {
@@ -103,16 +111,21 @@ impl Hub {
     pub fn trace(&self) -> Option<TraceReader> {
         let lines = self.trace.upgrade()?.subscribe();
         self.trace_readers.fetch_add(1, Ordering::Relaxed);
-        Some(TraceReader { lines, readers: Arc::clone(&self.trace_readers) })
+        Some(TraceReader {
+            lines,
+            readers: Arc::clone(&self.trace_readers),
+        })
     }
 
     /// Gives a command and waits for its outcome.
     pub async fn command(&self, command: Command) -> Result<Outcome, CommandFault> {
         let (reply, outcome) = oneshot::channel();
-        self.commands.try_send(Request { command, reply }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => CommandFault::Busy,
-            mpsc::error::TrySendError::Closed(_) => CommandFault::Stopping,
-        })?;
+        self.commands
+            .try_send(Request { command, reply })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => CommandFault::Busy,
+                mpsc::error::TrySendError::Closed(_) => CommandFault::Stopping,
+            })?;
         outcome.await.map_err(|_| CommandFault::Stopping)
     }
 

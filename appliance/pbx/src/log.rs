@@ -1,8 +1,9 @@
 //! Logs: one line a fact on standard error, as text or JSON. The journal adds the time, so text has none under systemd.
 
 use std::io;
+use std::os::fd::AsFd;
 
-use branchline_config::{Level, Log, LogFormat};
+use branchline_config::{Log, LogFormat};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::Subscriber;
 
@@ -12,8 +13,11 @@ pub fn start(log: Log) {
     // Libraries speak up only about faults: their debug lines may quote whole messages.
     let default = format!("warn,branchline={level},branchline_pbx={level},{}", crates(level));
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = Subscriber::builder().with_env_filter(filter).with_writer(io::stderr).with_target(false);
-    let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
+    let builder = Subscriber::builder()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_target(false);
+    let under_systemd = goes_to_the_journal(io::stderr());
     // An error says that a test has started it already.
     let _ = match (log.format, under_systemd) {
         (LogFormat::Json, true | false) => {
@@ -26,8 +30,13 @@ pub fn start(log: Log) {
     };
 }
 
-/// Before the configuration is read.
-pub const UNTIL_CONFIGURED: Log = Log { level: Level::Info, format: LogFormat::Text };
+/// Whether a stream ends in the journal of systemd; the variable alone is inherited by shells too (systemd.exec(5)).
+pub fn goes_to_the_journal(stream: impl AsFd) -> bool {
+    let Ok(named) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    nix::sys::stat::fstat(stream).is_ok_and(|file| named == format!("{}:{}", file.st_dev, file.st_ino))
+}
 
 fn crates(level: &str) -> String {
     ["sip", "call", "route", "media", "branch", "net", "calldb"]

@@ -12,8 +12,14 @@ pub fn render(view: &View) -> String {
     let mut page = Page(String::with_capacity(4096));
     page.one("branchline_build_info", Kind::Gauge, "Version of the program.");
     page.sample("branchline_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
-    page.plain("branchline_up_seconds", Kind::Gauge, "Time since the daemon started.", view.up_ms as f64 / 1000.0);
+    page.plain(
+        "branchline_up_seconds",
+        Kind::Gauge,
+        "Time since the daemon started.",
+        view.up_ms as f64 / 1000.0,
+    );
     counters(&mut page, &view.counters);
+    gauges(&mut page, &view.counters);
     health(&mut page, &view.health);
     phones_and_calls(&mut page, view);
     trunks(&mut page, view);
@@ -28,25 +34,84 @@ enum Kind {
 
 fn counters(page: &mut Page, counters: &Counters) {
     let totals = [
-        ("branchline_sip_received_messages_total", "SIP messages received.", counters.sip_received),
-        ("branchline_sip_sent_messages_total", "SIP messages sent.", counters.sip_sent),
-        ("branchline_sip_malformed_messages_total", "SIP messages refused by the parser.", counters.sip_malformed),
-        ("branchline_sip_retransmitted_messages_total", "SIP messages sent again.", counters.sip_retransmitted),
-        ("branchline_registers_accepted_total", "REGISTER requests accepted.", counters.registers_accepted),
-        ("branchline_auth_failures_total", "Requests with wrong credentials.", counters.auth_failures),
-        ("branchline_banned_requests_total", "Requests dropped from sources shut out.", counters.banned_requests),
-        ("branchline_calls_started_total", "Calls started.", counters.calls_started),
-        ("branchline_calls_answered_total", "Calls answered.", counters.calls_answered),
-        ("branchline_calls_shed_total", "Calls refused by overload control.", counters.calls_shed),
-        ("branchline_calls_emergency_total", "Emergency calls.", counters.calls_emergency),
-        ("branchline_journal_entries_total", "Journal entries made.", counters.journal_entries),
+        (
+            "branchline_sip_received_messages_total",
+            "SIP messages received.",
+            counters.sip_received,
+        ),
+        (
+            "branchline_sip_sent_messages_total",
+            "SIP messages sent.",
+            counters.sip_sent,
+        ),
+        (
+            "branchline_sip_malformed_messages_total",
+            "SIP messages refused by the parser.",
+            counters.sip_malformed,
+        ),
+        (
+            "branchline_sip_retransmitted_messages_total",
+            "SIP messages sent again.",
+            counters.sip_retransmitted,
+        ),
+        (
+            "branchline_registers_accepted_total",
+            "REGISTER requests accepted.",
+            counters.registers_accepted,
+        ),
+        (
+            "branchline_auth_failures_total",
+            "Requests with wrong credentials.",
+            counters.auth_failures,
+        ),
+        (
+            "branchline_banned_requests_total",
+            "Requests dropped from sources shut out.",
+            counters.banned_requests,
+        ),
+        (
+            "branchline_calls_started_total",
+            "Calls started.",
+            counters.calls_started,
+        ),
+        (
+            "branchline_calls_answered_total",
+            "Calls answered.",
+            counters.calls_answered,
+        ),
+        (
+            "branchline_calls_shed_total",
+            "Calls refused by overload control.",
+            counters.calls_shed,
+        ),
+        (
+            "branchline_calls_emergency_total",
+            "Emergency calls.",
+            counters.calls_emergency,
+        ),
+        (
+            "branchline_journal_entries_total",
+            "Journal entries made.",
+            counters.journal_entries,
+        ),
     ];
     for (name, help, value) in totals {
         page.plain(name, Kind::Counter, help, value as f64);
     }
+}
+
+fn gauges(page: &mut Page, counters: &Counters) {
     let gauges = [
-        ("branchline_registrations", "Live registrations.", counters.registrations),
-        ("branchline_transactions", "SIP transactions in memory.", counters.transactions),
+        (
+            "branchline_registrations",
+            "Live registrations.",
+            counters.registrations,
+        ),
+        (
+            "branchline_transactions",
+            "SIP transactions in memory.",
+            counters.transactions,
+        ),
         ("branchline_sessions", "SIP sessions in memory.", counters.sessions),
     ];
     for (name, help, value) in gauges {
@@ -58,12 +123,36 @@ fn health(page: &mut Page, health: &HealthView) {
     let flag = |yes: bool| f64::from(u8::from(yes));
     let degraded = flag(health.database != "normal");
     let gauges = [
-        ("branchline_database_degraded", "1 while records are not durable in time.", degraded),
-        ("branchline_journal_pending_entries", "Entries not yet durable.", f64::from(health.journal_pending)),
-        ("branchline_clock_trusted", "1 while wall time is trusted.", flag(health.clock_trusted)),
-        ("branchline_media_ports_free", "Media ports in stock.", f64::from(health.ports_free)),
-        ("branchline_overloaded", "1 while new calls are shed.", flag(health.overloaded)),
-        ("branchline_banned_addresses", "Addresses shut out.", health.banned.len() as f64),
+        (
+            "branchline_database_degraded",
+            "1 while records are not durable in time.",
+            degraded,
+        ),
+        (
+            "branchline_journal_pending_entries",
+            "Entries not yet durable.",
+            f64::from(health.journal_pending),
+        ),
+        (
+            "branchline_clock_trusted",
+            "1 while wall time is trusted.",
+            flag(health.clock_trusted),
+        ),
+        (
+            "branchline_media_ports_free",
+            "Media ports in stock.",
+            f64::from(health.ports_free),
+        ),
+        (
+            "branchline_overloaded",
+            "1 while new calls are shed.",
+            flag(health.overloaded),
+        ),
+        (
+            "branchline_banned_addresses",
+            "Addresses shut out.",
+            health.banned.len() as f64,
+        ),
     ];
     for (name, help, value) in gauges {
         page.plain(name, Kind::Gauge, help, value);
@@ -72,8 +161,18 @@ fn health(page: &mut Page, health: &HealthView) {
 
 fn phones_and_calls(page: &mut Page, view: &View) {
     let reachable = view.phones.iter().filter(|phone| !phone.contacts.is_empty()).count();
-    page.plain("branchline_extensions", Kind::Gauge, "Configured extensions.", view.phones.len() as f64);
-    page.plain("branchline_extensions_reachable", Kind::Gauge, "Extensions with a registration.", reachable as f64);
+    page.plain(
+        "branchline_extensions",
+        Kind::Gauge,
+        "Configured extensions.",
+        view.phones.len() as f64,
+    );
+    page.plain(
+        "branchline_extensions_reachable",
+        Kind::Gauge,
+        "Extensions with a registration.",
+        reachable as f64,
+    );
     page.one("branchline_calls", Kind::Gauge, "Calls in progress.");
     for state in ["ringing", "early", "up", "held", "transferring"] {
         let count = view.calls.iter().filter(|call| call.state == state).count();
@@ -81,7 +180,12 @@ fn phones_and_calls(page: &mut Page, view: &View) {
     }
     let worst = view.calls.iter().filter_map(|call| call.mos).reduce(f32::min);
     if let Some(worst) = worst {
-        page.plain("branchline_calls_mos_min", Kind::Gauge, "Worst mean opinion score of a call, 1 to 4.5.", worst.into());
+        page.plain(
+            "branchline_calls_mos_min",
+            Kind::Gauge,
+            "Worst mean opinion score of a call, 1 to 4.5.",
+            worst.into(),
+        );
     }
 }
 
@@ -91,13 +195,29 @@ fn trunks(page: &mut Page, view: &View) {
     }
     page.one("branchline_trunk_up", Kind::Gauge, "1 while the trunk takes calls.");
     for trunk in &view.trunks {
-        page.sample("branchline_trunk_up", &[("trunk", &trunk.name)], f64::from(u8::from(trunk.state == "up")));
+        page.sample(
+            "branchline_trunk_up",
+            &[("trunk", &trunk.name)],
+            f64::from(u8::from(trunk.state == "up")),
+        );
     }
-    page.one("branchline_trunk_calls", Kind::Gauge, "Calls in progress over the trunk.");
+    page.one(
+        "branchline_trunk_calls",
+        Kind::Gauge,
+        "Calls in progress over the trunk.",
+    );
     for trunk in &view.trunks {
-        page.sample("branchline_trunk_calls", &[("trunk", &trunk.name)], f64::from(trunk.calls));
+        page.sample(
+            "branchline_trunk_calls",
+            &[("trunk", &trunk.name)],
+            f64::from(trunk.calls),
+        );
     }
-    page.one("branchline_trunk_round_trip_seconds", Kind::Gauge, "Round trip of the last OPTIONS.");
+    page.one(
+        "branchline_trunk_round_trip_seconds",
+        Kind::Gauge,
+        "Round trip of the last OPTIONS.",
+    );
     for trunk in &view.trunks {
         if let Some(rtt_ms) = trunk.rtt_ms {
             let name = [("trunk", trunk.name.as_str())];
@@ -120,8 +240,10 @@ impl Page {
 
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
         self.0.push_str(name);
-        let written: Vec<String> =
-            labels.iter().map(|(label, text)| format!("{label}=\"{}\"", escape_label(text))).collect();
+        let written: Vec<String> = labels
+            .iter()
+            .map(|(label, text)| format!("{label}=\"{}\"", escape_label(text)))
+            .collect();
         if !written.is_empty() {
             let _ = write!(self.0, "{{{}}}", written.join(","));
         }
@@ -146,12 +268,27 @@ mod tests {
 
     #[test]
     fn each_name_is_declared_once_has_our_prefix_and_labels_are_escaped() {
-        let trunk = TrunkView { name: "a\"b\\c".into(), state: "up".into(), rtt_ms: Some(25), ..TrunkView::default() };
-        let view = View { up_ms: 1500, trunks: vec![trunk], ..View::default() };
+        let trunk = TrunkView {
+            name: "a\"b\\c".into(),
+            state: "up".into(),
+            rtt_ms: Some(25),
+            ..TrunkView::default()
+        };
+        let view = View {
+            up_ms: 1500,
+            trunks: vec![trunk],
+            ..View::default()
+        };
         let text = render(&view);
         assert!(text.contains("branchline_up_seconds 1.5\n"), "{text}");
-        assert!(text.contains("branchline_trunk_up{trunk=\"a\\\"b\\\\c\"} 1\n"), "{text}");
-        assert!(text.contains("branchline_trunk_round_trip_seconds{trunk=\"a\\\"b\\\\c\"} 0.025\n"), "{text}");
+        assert!(
+            text.contains("branchline_trunk_up{trunk=\"a\\\"b\\\\c\"} 1\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("branchline_trunk_round_trip_seconds{trunk=\"a\\\"b\\\\c\"} 0.025\n"),
+            "{text}"
+        );
         let mut declared: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
         let count = declared.len();
         declared.sort_unstable();

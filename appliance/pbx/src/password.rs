@@ -17,7 +17,10 @@ pub fn generate() -> io::Result<Secret> {
     let mut random = [0_u8; 26];
     fill_random(&mut random)?;
     let mut letters = random.iter().map(|byte| char::from(LETTERS[usize::from(byte & 31)]));
-    let groups: Vec<String> = GROUPS.iter().map(|length| letters.by_ref().take(*length).collect()).collect();
+    let groups: Vec<String> = GROUPS
+        .iter()
+        .map(|length| letters.by_ref().take(*length).collect())
+        .collect();
     Ok(Secret::new(groups.join("-")))
 }
 
@@ -41,30 +44,44 @@ pub fn hex(bytes: &[u8]) -> String {
 /// What the configuration keeps of a phone's password: H(number:realm:password) (RFC 7616 section 3.4.2, RFC 8760).
 pub fn phone_hashes(number: &str, realm: &str, password: &Secret) -> Hashes {
     let joined = format!("{number}:{realm}:{}", password.expose());
-    Hashes { md5: Some(Md5::digest(&joined).into()), sha256: Some(Sha256::digest(&joined).into()) }
+    Hashes {
+        md5: Some(Md5::digest(&joined).into()),
+        sha256: Some(Sha256::digest(&joined).into()),
+    }
 }
 
 /// Argon2id hash of the page's password, as a PHC string.
 pub fn page_hash(password: &Secret) -> io::Result<Secret> {
-    let hash = Argon2::default().hash_password(password.expose().as_bytes()).map_err(io::Error::other)?;
+    let hash = Argon2::default()
+        .hash_password(password.expose().as_bytes())
+        .map_err(io::Error::other)?;
     Ok(Secret::new(hash.to_string()))
 }
 
 /// Whether `offered` is the password behind the PHC string; takes the same time whichever it is.
 pub fn page_password_fits(offered: &str, hash: &Secret) -> bool {
-    Argon2::default().verify_password(as_generated(offered).as_bytes(), hash.expose()).is_ok()
+    Argon2::default()
+        .verify_password(as_generated(offered).as_bytes(), hash.expose())
+        .is_ok()
 }
 
 // A generated password may be typed in capitals and without its hyphens; any other is taken as it is.
 fn as_generated(offered: &str) -> String {
     let offered = offered.trim();
-    let bare: String = offered.chars().filter(|c| !matches!(c, ' ' | '-')).map(|c| c.to_ascii_lowercase()).collect();
+    let bare: String = offered
+        .chars()
+        .filter(|c| !matches!(c, ' ' | '-'))
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
     let known = bare.bytes().all(|byte| LETTERS.contains(&byte));
     if !known || bare.len() != GROUPS.iter().sum::<usize>() {
         return offered.to_owned();
     }
     let mut letters = bare.chars();
-    let groups: Vec<String> = GROUPS.iter().map(|length| letters.by_ref().take(*length).collect()).collect();
+    let groups: Vec<String> = GROUPS
+        .iter()
+        .map(|length| letters.by_ref().take(*length).collect())
+        .collect();
     groups.join("-")
 }
 
@@ -88,7 +105,10 @@ mod tests {
         // RFC 7616 section 3.9.1 gives user, realm and password.
         let hashes = phone_hashes("Mufasa", "http-auth@example.org", &Secret::new("Circle of Life"));
         assert_eq!(hex(&hashes.md5.unwrap()), "3d78807defe7de2157e2b0b6573a855f");
-        assert_eq!(hex(&hashes.sha256.unwrap()), "7987c64c30e25f1b74be53f966b49b90f2808aa92faf9a00262392d7b4794232");
+        assert_eq!(
+            hex(&hashes.sha256.unwrap()),
+            "7987c64c30e25f1b74be53f966b49b90f2808aa92faf9a00262392d7b4794232"
+        );
     }
 
     #[test]
@@ -97,7 +117,12 @@ mod tests {
         let hash = page_hash(&password).unwrap();
         assert!(hash.expose().starts_with("$argon2id$"));
         let typed = password.expose();
-        for offered in [typed.to_owned(), typed.replace('-', ""), typed.to_uppercase(), format!(" {typed}\n")] {
+        for offered in [
+            typed.to_owned(),
+            typed.replace('-', ""),
+            typed.to_uppercase(),
+            format!(" {typed}\n"),
+        ] {
             assert!(page_password_fits(&offered, &hash), "{offered}");
         }
         for wrong in ["", "-", &typed[1..]] {

@@ -52,7 +52,11 @@ impl Place {
 }
 
 fn default_state() -> PathBuf {
-    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let named = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     if let Some(directory) = named("STATE_DIRECTORY") {
         return directory;
     }
@@ -75,6 +79,9 @@ mod tests {
         let place = Place::new(None, Some("/s".into()));
         assert_eq!(place.config, Path::new("/s/branchline.toml"));
         let place = Place::new(Some("/c/x.toml".into()), Some("/s".into()));
-        assert_eq!((place.config.as_path(), place.state.as_path()), (Path::new("/c/x.toml"), Path::new("/s")));
+        assert_eq!(
+            (place.config.as_path(), place.state.as_path()),
+            (Path::new("/c/x.toml"), Path::new("/s"))
+        );
     }
 }

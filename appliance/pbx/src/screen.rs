@@ -47,6 +47,8 @@ pub enum Start {
         /// Password of the page.
         page: Secret,
     },
+    /// The first one, but what is printed is kept by others: a log is no place for passwords.
+    FirstUnseen,
     /// Only hashes are left.
     Later,
 }
@@ -64,14 +66,18 @@ pub fn render(screen: &Screen) -> String {
 
 fn write_screen(out: &mut String, screen: &Screen) -> std::fmt::Result {
     writeln!(out, "\n  Branchline is running: {}\n", printable(&screen.site))?;
-    let host = screen.addresses.first().map_or_else(|| "127.0.0.1".to_owned(), ToString::to_string);
+    let host = screen
+        .addresses
+        .first()
+        .map_or_else(|| "127.0.0.1".to_owned(), ToString::to_string);
     writeln!(out, "  SIP server   {host}{}", ports(&screen.listen))?;
     for other in screen.addresses.iter().skip(1) {
         writeln!(out, "               {other}")?;
     }
     match &screen.start {
         Start::First { phones, .. } => write_passwords(out, &screen.extensions, phones)?,
-        Start::Later => write_extensions(out, &screen.extensions)?,
+        Start::FirstUnseen => write_extensions(out, &screen.extensions, "passwords are not written to a log;")?,
+        Start::Later => write_extensions(out, &screen.extensions, "passwords were shown at first start;")?,
     }
     write_page(out, screen)?;
     write_next(out, screen, &host)
@@ -82,30 +88,50 @@ fn write_passwords(out: &mut String, extensions: &[ExtensionLine], phones: &[Sec
     for (extension, password) in extensions.iter().zip(phones) {
         writeln!(out, "  {:<12} {}", extension.number, password.expose())?;
     }
-    writeln!(out, "\n  Write the passwords down: they are shown this once and kept only as hashes.")
+    writeln!(
+        out,
+        "\n  Write the passwords down: they are shown this once and kept only as hashes."
+    )
 }
 
-fn write_extensions(out: &mut String, extensions: &[ExtensionLine]) -> std::fmt::Result {
-    let mut shown: Vec<&str> = extensions.iter().take(LINES_MAX).map(|line| line.number.as_str()).collect();
+fn write_extensions(out: &mut String, extensions: &[ExtensionLine], why: &str) -> std::fmt::Result {
+    let mut shown: Vec<&str> = extensions
+        .iter()
+        .take(LINES_MAX)
+        .map(|line| line.number.as_str())
+        .collect();
     let more = format!("and {} more", extensions.len().saturating_sub(LINES_MAX));
     if extensions.len() > LINES_MAX {
         shown.push(&more);
     }
-    let list = if shown.is_empty() { "none yet".to_owned() } else { shown.join(", ") };
+    let list = if shown.is_empty() {
+        "none yet".to_owned()
+    } else {
+        shown.join(", ")
+    };
     let example = extensions.first().map_or("201", |line| line.number.as_str());
     writeln!(out, "  Extensions   {list}")?;
-    writeln!(out, "               passwords were shown at first start;")?;
-    writeln!(out, "               `branchline extension password {example}` makes a new one")
+    writeln!(out, "               {why}")?;
+    writeln!(
+        out,
+        "               `branchline extension password {example}` makes a new one"
+    )
 }
 
 fn write_page(out: &mut String, screen: &Screen) -> std::fmt::Result {
     let Some(page) = screen.page else {
         return writeln!(out, "\n  Local page   not available: see the log");
     };
-    writeln!(out, "\n  Local page   http://{}/", page_address(page, &screen.addresses))?;
+    writeln!(
+        out,
+        "\n  Local page   http://{}/",
+        page_address(page, &screen.addresses)
+    )?;
     match &screen.start {
         Start::First { page, .. } => writeln!(out, "  Password     {}", page.expose()),
-        Start::Later => writeln!(out, "               `branchline page-password` makes a new password"),
+        Start::FirstUnseen | Start::Later => {
+            writeln!(out, "               `branchline page-password` makes a new password")
+        }
     }
 }
 
@@ -113,7 +139,11 @@ fn write_next(out: &mut String, screen: &Screen, host: &str) -> std::fmt::Result
     writeln!(out, "\n  Next")?;
     match screen.extensions.as_slice() {
         [one, two, ..] => {
-            writeln!(out, "    1. Point two phones at {host}: extension {} on one, {} on the other.", one.number, two.number)?;
+            writeln!(
+                out,
+                "    1. Point two phones at {host}: extension {} on one, {} on the other.",
+                one.number, two.number
+            )?;
             writeln!(out, "    2. Call {} from {}.", two.number, one.number)?;
         }
         [_] | [] => {
@@ -122,7 +152,11 @@ fn write_next(out: &mut String, screen: &Screen, host: &str) -> std::fmt::Result
         }
     }
     writeln!(out, "    3. Watch it: branchline trace")?;
-    writeln!(out, "\n  Country      {}, emergency number {}", screen.country, screen.emergency)?;
+    writeln!(
+        out,
+        "\n  Country      {}, emergency number {}",
+        screen.country, screen.emergency
+    )?;
     writeln!(out, "  Settings     {}", screen.config)?;
     writeln!(out, "  Trouble?     branchline doctor\n")
 }
@@ -142,8 +176,15 @@ fn ports(listen: &[Listen]) -> String {
             None => by_port.push((place.address.port(), vec![word])),
         }
     }
-    let texts: Vec<String> = by_port.iter().map(|(port, words)| format!("{port} ({})", words.join(", "))).collect();
-    if texts.is_empty() { String::new() } else { format!("   port {}", texts.join(", ")) }
+    let texts: Vec<String> = by_port
+        .iter()
+        .map(|(port, words)| format!("{port} ({})", words.join(", ")))
+        .collect();
+    if texts.is_empty() {
+        String::new()
+    } else {
+        format!("   port {}", texts.join(", "))
+    }
 }
 
 fn page_address(bound: SocketAddr, addresses: &[IpAddr]) -> SocketAddr {
@@ -164,11 +205,21 @@ mod tests {
     use super::*;
 
     fn screen(start: Start) -> Screen {
-        let listen = |transport, port| Listen { transport, address: SocketAddr::from(([0, 0, 0, 0], port)) };
-        let line = |number: &str| ExtensionLine { number: number.into(), name: "Phone".into() };
+        let listen = |transport, port| Listen {
+            transport,
+            address: SocketAddr::from(([0, 0, 0, 0], port)),
+        };
+        let line = |number: &str| ExtensionLine {
+            number: number.into(),
+            name: "Phone".into(),
+        };
         Screen {
             site: "Harbour\u{1b}[2J office".into(),
-            listen: vec![listen(Transport::Udp, 5060), listen(Transport::Tcp, 5060), listen(Transport::Tls, 5061)],
+            listen: vec![
+                listen(Transport::Udp, 5060),
+                listen(Transport::Tcp, 5060),
+                listen(Transport::Tls, 5061),
+            ],
             addresses: vec!["192.168.1.20".parse().unwrap(), "2001:db8::20".parse().unwrap()],
             extensions: vec![line("201"), line("202")],
             page: Some("127.0.0.1:8080".parse().unwrap()),
@@ -182,7 +233,10 @@ mod tests {
     #[test]
     fn the_first_screen_shows_all_one_needs_to_call() {
         let phones = vec![Secret::new("aaaaa-11111"), Secret::new("bbbbb-22222")];
-        let text = render(&screen(Start::First { phones, page: Secret::new("ccccc-33333") }));
+        let text = render(&screen(Start::First {
+            phones,
+            page: Secret::new("ccccc-33333"),
+        }));
         for needed in [
             "SIP server   192.168.1.20   port 5060 (UDP, TCP), 5061 (TLS)",
             "\n               2001:db8::20\n",
@@ -198,7 +252,10 @@ mod tests {
             assert!(text.contains(needed), "{needed}\n{text}");
         }
         assert!(!text.contains('\u{1b}'), "{text}");
-        assert!(text.lines().count() <= 24 && text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(
+            text.lines().count() <= 24 && text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
     }
 
     #[test]
@@ -211,9 +268,21 @@ mod tests {
     }
 
     #[test]
+    fn a_log_is_told_how_to_get_passwords_and_never_sees_one() {
+        let text = render(&screen(Start::FirstUnseen));
+        assert!(text.contains("passwords are not written to a log"), "{text}");
+        assert!(text.contains("`branchline extension password 201`"), "{text}");
+    }
+
+    #[test]
     fn many_extensions_are_counted_and_none_is_helped() {
         let mut full = screen(Start::Later);
-        full.extensions = (100..200).map(|n| ExtensionLine { number: n.to_string(), name: String::new() }).collect();
+        full.extensions = (100..200)
+            .map(|n| ExtensionLine {
+                number: n.to_string(),
+                name: String::new(),
+            })
+            .collect();
         assert!(render(&full).contains("and 88 more"));
         full.extensions.clear();
         assert!(render(&full).contains("branchline extension add 201"));

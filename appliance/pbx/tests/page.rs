@@ -1,5 +1,10 @@
 //! The local page in a real browser, fed with views made up here.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a step that fails ends the test with its cause")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a step that fails ends the test with its cause"
+)]
 
 mod browser;
 
@@ -49,7 +54,10 @@ impl Served {
         let (stop, stopped) = oneshot::channel();
         let shared = Arc::clone(&sessions);
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
                 tokio::select! {
                     ended = page.serve(hub, shared) => panic!("the page ended: {ended:?}"),
@@ -57,7 +65,14 @@ impl Served {
                 }
             });
         });
-        Served { feed, address, password, sessions, stop: Some(stop), thread: Some(thread) }
+        Served {
+            feed,
+            address,
+            password,
+            sessions,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
     }
 
     fn url(&self, path: &str) -> String {
@@ -83,7 +98,9 @@ impl Served {
         let length = body.len();
         exchange(
             self.address,
-            &format!("POST /login HTTP/1.1\r\nConnection: close\r\n{kind}\r\nContent-Length: {length}\r\n{headers}\r\n{body}"),
+            &format!(
+                "POST /login HTTP/1.1\r\nConnection: close\r\n{kind}\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+            ),
         )
         .unwrap()
     }
@@ -111,7 +128,11 @@ fn the_right_password_logs_in_a_wrong_one_does_not_and_logging_out_ends_it() {
 
     served.log_in(&browser);
     browser.wait_for_text("#rows-phones", "201");
-    assert_eq!(browser.run("return document.cookie"), json!(""), "scripts cannot see the session");
+    assert_eq!(
+        browser.run("return document.cookie"),
+        json!(""),
+        "scripts cannot see the session"
+    );
     browser.click("header form button");
     browser.wait_for_path("/login");
     browser.go(&served.url("/"));
@@ -125,7 +146,11 @@ fn the_right_password_logs_in_a_wrong_one_does_not_and_logging_out_ends_it() {
 #[test]
 fn a_change_appears_without_a_reload_and_nothing_breaks_the_policy() {
     let served = Served::start();
-    served.feed.publish(View { site: "Harbour office".into(), version: 1, ..View::default() });
+    served.feed.publish(View {
+        site: "Harbour office".into(),
+        version: 1,
+        ..View::default()
+    });
     let browser = Browser::open("live", DESK);
     served.log_in(&browser);
     browser.wait_for_text("#site", "Harbour office");
@@ -136,8 +161,15 @@ fn a_change_appears_without_a_reload_and_nothing_breaks_the_policy() {
     browser.wait_for_text("#rows-calls", "+49 30 5550100");
     browser.wait_for_text("#rows-calls", "Talking");
     browser.wait_for_text("#sum-calls", "2 talking, 1 ringing");
-    let hostile = CallView { from: "<img src=x onerror=alert(1)>".into(), ..busy_view().calls[0].clone() };
-    served.feed.publish(View { version: 3, calls: vec![hostile], ..busy_view() });
+    let hostile = CallView {
+        from: "<img src=x onerror=alert(1)>".into(),
+        ..busy_view().calls[0].clone()
+    };
+    served.feed.publish(View {
+        version: 3,
+        calls: vec![hostile],
+        ..busy_view()
+    });
     browser.wait_for_text("#rows-calls th", "<img src=x onerror=alert(1)>");
 
     for page in PAGES {
@@ -148,7 +180,11 @@ fn a_change_appears_without_a_reload_and_nothing_breaks_the_policy() {
         });
     }
     browser.wait_for_text("#health", "Normal");
-    assert_eq!(browser.run("return window.marked"), json!(true), "the page was never loaded again");
+    assert_eq!(
+        browser.run("return window.marked"),
+        json!(true),
+        "the page was never loaded again"
+    );
     assert_eq!(browser.console(), Vec::<String>::new());
 }
 
@@ -162,7 +198,10 @@ fn a_lost_box_is_admitted_and_found_again() {
     drop(served);
     browser.wait_for_text("#lost", "Connection lost since");
     browser.wait_for_text("#link-text", "Not live");
-    assert!(browser.text("#rows-phones").contains("201"), "what was known is still shown");
+    assert!(
+        browser.text("#rows-phones").contains("201"),
+        "what was known is still shown"
+    );
 
     // A restarted daemon knows no session, so the browser is asked to log in again.
     let again = wait_for("free port", SHOW_WITHIN, || {
@@ -237,7 +276,11 @@ const LOW_CONTRAST: &str = r"
 // For a person to look at: BRANCHLINE_SCREENSHOTS names a folder.
 fn keep_screenshot(browser: &Browser, name: &str) {
     if let Some(folder) = std::env::var_os("BRANCHLINE_SCREENSHOTS") {
-        std::fs::write(PathBuf::from(folder).join(format!("{name}.png.base64")), browser.screenshot()).unwrap();
+        std::fs::write(
+            PathBuf::from(folder).join(format!("{name}.png.base64")),
+            browser.screenshot(),
+        )
+        .unwrap();
     }
 }
 
@@ -258,19 +301,37 @@ fn a_foreign_name_or_origin_is_refused_and_replies_carry_their_protection() {
     ];
     for (host, path, status) in cases {
         let reply = served.get(path, host);
-        assert!(reply.starts_with(&format!("HTTP/1.1 {status}")), "{path} {host}: {reply}");
+        assert!(
+            reply.starts_with(&format!("HTTP/1.1 {status}")),
+            "{path} {host}: {reply}"
+        );
         if !host.is_empty() {
-            for header in ["content-security-policy: default-src 'none'; script-src 'self'", "x-content-type-options: nosniff"] {
+            for header in [
+                "content-security-policy: default-src 'none'; script-src 'self'",
+                "x-content-type-options: nosniff",
+            ] {
                 assert!(reply.contains(header), "{path}: {reply}");
             }
         }
     }
     let reply = served.get("/api/view", &own);
-    assert!(reply.contains("application/problem+json") && reply.contains("\"status\":401"), "{reply}");
-    let foreign = served.post_password(served.password.expose(), &format!("{own}Origin: http://evil.example\r\n"));
+    assert!(
+        reply.contains("application/problem+json") && reply.contains("\"status\":401"),
+        "{reply}"
+    );
+    let foreign = served.post_password(
+        served.password.expose(),
+        &format!("{own}Origin: http://evil.example\r\n"),
+    );
     assert!(foreign.starts_with("HTTP/1.1 403"), "{foreign}");
-    let ours = served.post_password(served.password.expose(), &format!("{own}Origin: http://{}\r\n", served.address));
-    assert!(ours.starts_with("HTTP/1.1 303") && ours.contains("HttpOnly; SameSite=Strict"), "{ours}");
+    let ours = served.post_password(
+        served.password.expose(),
+        &format!("{own}Origin: http://{}\r\n", served.address),
+    );
+    assert!(
+        ours.starts_with("HTTP/1.1 303") && ours.contains("HttpOnly; SameSite=Strict"),
+        "{ours}"
+    );
 }
 
 #[test]
@@ -282,7 +343,10 @@ fn guessing_the_password_is_held_back() {
         assert!(reply.starts_with("HTTP/1.1 401"), "{reply}");
     }
     let reply = served.post_password(served.password.expose(), &own);
-    assert!(reply.starts_with("HTTP/1.1 429") && reply.contains("retry-after:"), "{reply}");
+    assert!(
+        reply.starts_with("HTTP/1.1 429") && reply.contains("retry-after:"),
+        "{reply}"
+    );
 }
 
 #[test]
@@ -297,6 +361,34 @@ fn metrics_are_read_on_the_box_without_a_login() {
 
 fn busy_view() -> View {
     let utc_ms = clock::utc_ms();
+    View {
+        version: 2,
+        site: "Harbour office".into(),
+        utc_ms,
+        up_ms: 93_784_000,
+        phones: phones(utc_ms),
+        calls: calls(utc_ms),
+        trunks: vec![
+            trunk("main", "up", ""),
+            trunk("backup", "down", "No answer to OPTIONS for 2 minutes"),
+        ],
+        health: HealthView {
+            database: "normal".into(),
+            clock_trusted: true,
+            ports_free: 8180,
+            banned: vec!["198.51.100.7".into(), "2001:db8:5::7".into()],
+            ..HealthView::default()
+        },
+        counters: Counters {
+            sip_received: 184_311,
+            calls_started: 1204,
+            registrations: 4,
+            ..Counters::default()
+        },
+    }
+}
+
+fn phones(utc_ms: i64) -> Vec<PhoneView> {
     let contact = |host: u8, transport: &str, device: &str| ContactView {
         uri: format!("sip:phone@192.168.1.{host}"),
         address: format!("192.168.1.{host}:5060"),
@@ -310,12 +402,27 @@ fn busy_view() -> View {
         contacts,
         calls: 0,
     };
+    let desk = contact(21, "udp", "Desk phone 7.2.11");
+    let soft = contact(77, "tls", "Softphone for Android 5.17 build 20413");
+    let other = contact(22, "udp", "Desk phone 7.2.11");
+    vec![
+        phone("201", "Reception", vec![desk, soft]),
+        PhoneView {
+            calls: 1,
+            ..phone("202", "Warehouse with a rather long name", vec![other])
+        },
+        phone("203", "Workshop", vec![contact(23, "tcp", "")]),
+        phone("204", "204", vec![]),
+    ]
+}
+
+fn calls(utc_ms: i64) -> Vec<CallView> {
     let call = |id: &str, parties: [&str; 3], state: &str| CallView {
         id: id.into(),
         from: parties[0].into(),
         to: parties[1].into(),
         connected_to: parties[2].into(),
-        direction: "internal".into(),
+        direction: "inbound".into(),
         state: state.into(),
         emergency: false,
         started_utc_ms: utc_ms - 75_000,
@@ -323,40 +430,33 @@ fn busy_view() -> View {
         codec: Some("PCMA".into()),
         mos: Some(4.4),
     };
-    let trunk = |name: &str, state: &str, reason: &str| TrunkView {
+    let ringing = call("c2", ["203", "204", ""], "ringing");
+    let emergency = call("c3", ["201", "911", "trunk main"], "held");
+    vec![
+        call("c1", ["+49 30 5550100", "201", "202"], "up"),
+        CallView {
+            direction: "internal".into(),
+            talk_ms: None,
+            codec: None,
+            mos: None,
+            ..ringing
+        },
+        CallView {
+            direction: "outbound".into(),
+            emergency: true,
+            mos: Some(2.9),
+            ..emergency
+        },
+    ]
+}
+
+fn trunk(name: &str, state: &str, reason: &str) -> TrunkView {
+    TrunkView {
         name: name.into(),
         state: state.into(),
         reason: reason.into(),
         address: "203.0.113.10:5060".into(),
         rtt_ms: Some(18),
         calls: 1,
-    };
-    let ringing = CallView { talk_ms: None, codec: None, mos: None, ..call("c2", ["203", "204", ""], "ringing") };
-    View {
-        version: 2,
-        site: "Harbour office".into(),
-        utc_ms,
-        up_ms: 93_784_000,
-        phones: vec![
-            phone("201", "Reception", vec![contact(21, "udp", "Desk phone 7.2.11"), contact(77, "tls", "Softphone for Android 5.17 build 20413")]),
-            PhoneView { calls: 1, ..phone("202", "Warehouse with a rather long name", vec![contact(22, "udp", "Desk phone 7.2.11")]) },
-            phone("203", "Workshop", vec![contact(23, "tcp", "")]),
-            phone("204", "204", vec![]),
-        ],
-        calls: vec![
-            CallView { direction: "inbound".into(), ..call("c1", ["+49 30 5550100", "201", "202"], "up") },
-            ringing,
-            CallView { emergency: true, mos: Some(2.9), direction: "outbound".into(), ..call("c3", ["201", "911", "trunk main"], "held") },
-        ],
-        trunks: vec![trunk("main", "up", ""), trunk("backup", "down", "No answer to OPTIONS for 2 minutes")],
-        health: HealthView {
-            database: "normal".into(),
-            journal_pending: 0,
-            clock_trusted: true,
-            ports_free: 8180,
-            overloaded: false,
-            banned: vec!["198.51.100.7".into(), "2001:db8:5::7".into()],
-        },
-        counters: Counters { sip_received: 184_311, calls_started: 1204, registrations: 4, ..Counters::default() },
     }
 }

@@ -56,7 +56,9 @@ pub(crate) fn run(place: &Place, command: &Calls, out: &mut dyn Write) -> Done {
     }
     let view = client.view()?;
     let touches = |call: &&CallView| match &command.number {
-        Some(number) => [&call.from, &call.to, &call.connected_to].iter().any(|party| party.contains(number.as_str())),
+        Some(number) => [&call.from, &call.to, &call.connected_to]
+            .iter()
+            .any(|party| party.contains(number.as_str())),
         None => true,
     };
     let calls: Vec<&CallView> = view.calls.iter().filter(touches).collect();
@@ -75,8 +77,12 @@ fn write_live(calls: &[&CallView], utc_ms: i64, out: &mut dyn Write) -> std::io:
     let mut table = Table::new(&["from", "to", "connected to", "state", "time", "codec", "MOS", "id"]);
     for call in calls {
         let waiting_ms = utc_ms.saturating_sub(call.started_utc_ms).max(0).unsigned_abs();
-        let state = if call.emergency { format!("{}, emergency", call.state) } else { call.state.clone() };
-        table.row(vec![
+        let state = if call.emergency {
+            format!("{}, emergency", call.state)
+        } else {
+            call.state.clone()
+        };
+        table.row(&[
             call.from.clone(),
             call.to.clone(),
             call.connected_to.clone(),
@@ -94,7 +100,12 @@ fn past(place: &Place, command: &Calls, out: &mut dyn Write) -> Done {
     let filter = Filter {
         number: command.number.clone(),
         since_utc_ms: command.since.as_deref().map(day).transpose()?,
-        until_utc_ms: command.until.as_deref().map(day).transpose()?.map(|midnight| midnight + DAY_MS),
+        until_utc_ms: command
+            .until
+            .as_deref()
+            .map(day)
+            .transpose()?
+            .map(|midnight| midnight + DAY_MS),
         limit: command.limit,
         after: None,
     };
@@ -102,19 +113,31 @@ fn past(place: &Place, command: &Calls, out: &mut dyn Write) -> Done {
         Lookup::Found(page) => page,
         Lookup::NotFound => Page::default(),
         Lookup::Unavailable(Reason::Missing) if !command.json => {
-            writeln!(out, "No calls yet: there is no call database at {}.", place.records().display())?;
+            writeln!(
+                out,
+                "No calls yet: there is no call database at {}.",
+                place.records().display()
+            )?;
             return Ok(ExitCode::SUCCESS);
         }
         Lookup::Unavailable(reason) => return Err(Fault::Other(reason.to_string())),
     };
     let records: Vec<&CallRecord> = page.records.iter().map(|listed| &listed.record).collect();
     if command.json {
-        writeln!(out, "{}", serde_json::to_string(&records).map_err(std::io::Error::from)?)?;
+        writeln!(
+            out,
+            "{}",
+            serde_json::to_string(&records).map_err(std::io::Error::from)?
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
     write_past(&records, out)?;
     if page.next.is_some() {
-        writeln!(out, "\nThere are older calls: --limit {} or --until shows them.", command.limit.saturating_mul(2))?;
+        writeln!(
+            out,
+            "\nThere are older calls: --limit {} or --until shows them.",
+            command.limit.saturating_mul(2)
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -122,7 +145,12 @@ fn past(place: &Place, command: &Calls, out: &mut dyn Write) -> Done {
 const DAY_MS: i64 = 86_400_000;
 
 fn day(text: &str) -> Result<i64, Fault> {
-    let wrong = || Fault::Other(format!("\"{}\" is not a day; write it as 2026-01-31", super::printable(text)));
+    let wrong = || {
+        Fault::Other(format!(
+            "\"{}\" is not a day; write it as 2026-01-31",
+            super::printable(text)
+        ))
+    };
     clock::parse_date(text).ok_or_else(wrong)
 }
 
@@ -135,12 +163,16 @@ fn write_past(records: &[&CallRecord], out: &mut dyn Write) -> std::io::Result<(
         let doubt = if record.started.clock_trusted { "" } else { " ?" };
         let emergency = if record.emergency { ", emergency" } else { "" };
         let mos = record.legs.iter().filter_map(|leg| leg.mos).reduce(f32::min);
-        table.row(vec![
+        table.row(&[
             format!("{}{doubt}", clock::date_time_text(record.started.utc_ms)),
             party(&record.from),
             party(&record.to),
             format!("{}{emergency}", outcome(record)),
-            if record.talk_ms == 0 { String::new() } else { clock::duration_text(record.talk_ms) },
+            if record.talk_ms == 0 {
+                String::new()
+            } else {
+                clock::duration_text(record.talk_ms)
+            },
             mos.map(|mos| format!("{mos:.1}")).unwrap_or_default(),
             record.trunks.join(", "),
         ]);
@@ -162,5 +194,9 @@ fn outcome(record: &CallRecord) -> String {
         Outcome::Failed => "failed",
         Outcome::Interrupted => "interrupted",
     };
-    if record.sip_status == 0 { word.to_owned() } else { format!("{word} ({})", record.sip_status) }
+    if record.sip_status == 0 {
+        word.to_owned()
+    } else {
+        format!("{word} ({})", record.sip_status)
+    }
 }

@@ -18,17 +18,29 @@ pub(crate) fn run(place: &Place, out: &mut dyn Write) -> Done {
                 writeln!(out, "{fault}")?;
             }
             let count = faults.len();
-            writeln!(out, "{count} {} to correct", if count == 1 { "fault" } else { "faults" })?;
+            writeln!(
+                out,
+                "{count} {} to correct",
+                if count == 1 { "fault" } else { "faults" }
+            )?;
             return Ok(ExitCode::FAILURE);
         }
     };
     let missing: Vec<String> = [&config.sip.tls_certificate, &config.sip.tls_key]
         .into_iter()
         .flatten()
-        .filter_map(|path| std::fs::File::open(path).err().map(|error| format!("{}: {error}", path.display())))
+        .filter_map(|path| {
+            std::fs::File::open(path)
+                .err()
+                .map(|error| format!("{}: {error}", path.display()))
+        })
         .collect();
     if !missing.is_empty() {
-        writeln!(out, "{name}: the text is right, but these files cannot be read:\n{}", missing.join("\n"))?;
+        writeln!(
+            out,
+            "{name}: the text is right, but these files cannot be read:\n{}",
+            missing.join("\n")
+        )?;
         return Ok(ExitCode::FAILURE);
     }
     let (extensions, trunks) = (config.extensions.len(), config.trunks.len());

@@ -33,15 +33,30 @@ struct Finding {
 
 impl Finding {
     fn good(area: &'static str, text: impl Into<String>) -> Finding {
-        Finding { area, grade: Grade::Good, text: text.into(), fix: String::new() }
+        Finding {
+            area,
+            grade: Grade::Good,
+            text: text.into(),
+            fix: String::new(),
+        }
     }
 
     fn warning(area: &'static str, text: impl Into<String>, fix: impl Into<String>) -> Finding {
-        Finding { area, grade: Grade::Warning, text: text.into(), fix: fix.into() }
+        Finding {
+            area,
+            grade: Grade::Warning,
+            text: text.into(),
+            fix: fix.into(),
+        }
     }
 
     fn failure(area: &'static str, text: impl Into<String>, fix: impl Into<String>) -> Finding {
-        Finding { area, grade: Grade::Failure, text: text.into(), fix: fix.into() }
+        Finding {
+            area,
+            grade: Grade::Failure,
+            text: text.into(),
+            fix: fix.into(),
+        }
     }
 }
 
@@ -64,7 +79,10 @@ pub(crate) fn run(place: &Place, out: &mut dyn Write) -> Done {
 }
 
 fn of_configuration(place: &Place, config: &Config, answer: &Result<View, Unreachable>) -> Vec<Finding> {
-    let mut findings = vec![parts::certificate(place, config, clock::utc_ms()), parts::page_password(place, config)];
+    let mut findings = vec![
+        parts::certificate(place, config, clock::utc_ms()),
+        parts::page_password(place, config),
+    ];
     // A running daemon holds its own ports, so only a stopped one's can be tried.
     if let Err(Unreachable::NotRunning) = answer {
         findings.extend(parts::ports(config));

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use branchline_config::{
-    Config, Extension as Number, NewExtension, Secret, add_extension, remove_extension, set_password_hashes,
+    Config, Extension as Number, ExtensionEntry, NewExtension, Secret, add_extension, remove_extension,
+    set_password_hashes,
 };
 use clap::Subcommand;
 
@@ -52,13 +53,19 @@ pub(crate) fn run(place: &Place, command: &Extension, out: &mut dyn Write) -> Do
             let (text, config) = read(place)?;
             let password = password::generate()?;
             let hashes = password::phone_hashes(number.as_str(), &config.site.realm, &password);
-            let new = NewExtension { number: number.clone(), name: name.clone(), class: class.clone(), hashes };
+            let new = NewExtension {
+                number: number.clone(),
+                name: name.clone(),
+                class: class.clone(),
+                hashes,
+            };
             write(place, add_extension(&text, &new))?;
             writeln!(out, "Extension {number} is added. On the phone:\n")?;
             show(&number, &password, out)?;
             reload::after_edit(place, out)?;
         }
-        Extension::List { json } => list(place, *json, out)?,
+        Extension::List { json: true } => list_for_programs(&read_config(place)?, out)?,
+        Extension::List { json: false } => list(&read_config(place)?, out)?,
         Extension::Remove { number } => {
             let number = parse(number)?;
             let text = read_text(place)?;
@@ -105,27 +112,26 @@ fn show(number: &Number, password: &Secret, out: &mut dyn Write) -> Result<(), F
     Ok(())
 }
 
-fn list(place: &Place, json: bool, out: &mut dyn Write) -> Result<(), Fault> {
-    let config = read_config(place)?;
-    if json {
-        let rows: Vec<_> = config
-            .extensions
-            .iter()
-            .map(|entry| {
-                serde_json::json!({ "number": entry.number.as_str(), "name": entry.name, "class": entry.class })
-            })
-            .collect();
-        writeln!(out, "{}", serde_json::Value::from(rows))?;
-        return Ok(());
-    }
+fn list_for_programs(config: &Config, out: &mut dyn Write) -> Result<(), Fault> {
+    let row = |entry: &ExtensionEntry| serde_json::json!({ "number": entry.number.as_str(), "name": entry.name, "class": entry.class });
+    let rows: Vec<serde_json::Value> = config.extensions.iter().map(row).collect();
+    Ok(writeln!(out, "{}", serde_json::Value::from(rows))?)
+}
+
+fn list(config: &Config, out: &mut dyn Write) -> Result<(), Fault> {
     if config.extensions.is_empty() {
         writeln!(out, "No extensions yet. Add one: branchline extension add 201")?;
         return Ok(());
     }
     let mut table = Table::new(&["number", "name", "class", "calls at once"]);
     for entry in &config.extensions {
-        let cells = [entry.number.as_str(), &entry.name, &entry.class, &entry.max_calls.to_string()];
-        table.row(cells.map(str::to_owned).to_vec());
+        let cells = [
+            entry.number.as_str(),
+            &entry.name,
+            &entry.class,
+            &entry.max_calls.to_string(),
+        ];
+        table.row(&cells.map(str::to_owned));
     }
     Ok(table.write(out)?)
 }

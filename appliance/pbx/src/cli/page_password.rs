@@ -25,7 +25,11 @@ pub(crate) fn run(place: &Place, out: &mut dyn Write) -> Done {
     } else {
         write_page_hash(&place.page_hash(), &password)?;
     }
-    writeln!(out, "New password of the local page:\n\n  {}\n\nIt is shown this once.", password.expose())?;
+    writeln!(
+        out,
+        "New password of the local page:\n\n  {}\n\nIt is shown this once.",
+        password.expose()
+    )?;
     if in_config {
         reload::after_edit(place, out)?;
     }

@@ -27,7 +27,11 @@ pub(crate) fn run(place: &Place, command: &Phones, out: &mut dyn Write) -> Done 
         Err(fault) => return Err(fault.into()),
     };
     if command.json {
-        writeln!(out, "{}", serde_json::to_string(&view.phones).map_err(std::io::Error::from)?)?;
+        writeln!(
+            out,
+            "{}",
+            serde_json::to_string(&view.phones).map_err(std::io::Error::from)?
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
     write_phones(&view, clock::utc_ms(), out)?;
@@ -39,7 +43,7 @@ fn not_running(place: &Place, out: &mut dyn Write) -> Done {
     writeln!(out, "branchline is not running, so nobody is registered. Configured:\n")?;
     let mut table = Table::new(&["extension", "name"]);
     for entry in &config.extensions {
-        table.row(vec![entry.number.as_str().to_owned(), entry.name.clone()]);
+        table.row(&[entry.number.as_str().to_owned(), entry.name.clone()]);
     }
     table.write(out)?;
     Ok(ExitCode::FAILURE)
@@ -53,16 +57,20 @@ fn write_phones(view: &View, utc_ms: i64, out: &mut dyn Write) -> std::io::Resul
     for phone in &view.phones {
         let first = [phone.extension.clone(), phone.name.clone(), state(phone).to_owned()];
         if phone.contacts.is_empty() {
-            table.row(first.to_vec());
+            table.row(&first);
         }
         for (at, contact) in phone.contacts.iter().enumerate() {
             let left_ms = contact.expires_utc_ms.saturating_sub(utc_ms).max(0).unsigned_abs();
-            let lead = if at == 0 { first.clone() } else { [String::new(), String::new(), String::new()] };
+            let lead = if at == 0 {
+                first.clone()
+            } else {
+                [String::new(), String::new(), String::new()]
+            };
             let mut cells = lead.to_vec();
             cells.push(format!("{} {}", contact.address, contact.transport));
             cells.push(clock::duration_text(left_ms));
             cells.push(contact.user_agent.clone());
-            table.row(cells);
+            table.row(&cells);
         }
     }
     table.write(out)?;
@@ -99,9 +107,20 @@ mod tests {
             contacts,
             calls: 0,
         };
-        let phones = vec![phone("201", vec![contact("192.0.2.1:5060"), contact("192.0.2.2:5060")]), phone("202", vec![])];
+        let phones = vec![
+            phone("201", vec![contact("192.0.2.1:5060"), contact("192.0.2.2:5060")]),
+            phone("202", vec![]),
+        ];
         let mut out = Vec::new();
-        write_phones(&View { phones, ..View::default() }, 5_000, &mut out).unwrap();
+        write_phones(
+            &View {
+                phones,
+                ..View::default()
+            },
+            5_000,
+            &mut out,
+        )
+        .unwrap();
         let text = String::from_utf8(out).unwrap();
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines[1], ["201", "A", "ready", "192.0.2.1:5060", "udp", "1:00", "Desk"]);

@@ -20,6 +20,9 @@ pub(crate) fn after_edit(place: &Place, out: &mut dyn Write) -> io::Result<()> {
     match told {
         Ok(_) => writeln!(out, "The running branchline uses it now."),
         Err(Unreachable::NotRunning) => writeln!(out, "branchline is not running; it counts from the next start."),
-        Err(fault) => writeln!(out, "The file is written, but the running branchline has not taken it: {fault}"),
+        Err(fault) => writeln!(
+            out,
+            "The file is written, but the running branchline has not taken it: {fault}"
+        ),
     }
 }

@@ -11,14 +11,22 @@ use super::{Done, read_config};
 use crate::front::{Front, Told};
 use crate::hub::{Command, Feed};
 use crate::place::Place;
+use crate::screen::Start;
 use crate::{clock, first_start, log, notify, screen};
 
 pub(crate) fn run(place: &Place) -> Done {
     let identity = first_start::identity(clock::utc_ms());
-    let start = first_start::set_up(place, &identity)?;
+    let start = match first_start::set_up(place, &identity)? {
+        Start::First { .. } if log::goes_to_the_journal(std::io::stdout()) => Start::FirstUnseen,
+        start @ (Start::First { .. } | Start::FirstUnseen | Start::Later) => start,
+    };
     let config = read_config(place)?;
     log::start(config.log);
-    let told = Told { place, config: &config, identity: &identity };
+    let told = Told {
+        place,
+        config: &config,
+        identity: &identity,
+    };
     let (front, feed) = Front::bind(told)?;
     let screen = screen::render(&front.screen(told, start));
     let serving = front.serve()?;
@@ -82,7 +90,11 @@ fn idle_view(config: &Config) -> View {
         site: config.site.name.clone(),
         utc_ms: clock::utc_ms(),
         phones: config.extensions.iter().map(phone).collect(),
-        health: HealthView { database: "normal".into(), clock_trusted: true, ..HealthView::default() },
+        health: HealthView {
+            database: "normal".into(),
+            clock_trusted: true,
+            ..HealthView::default()
+        },
         ..View::default()
     }
 }

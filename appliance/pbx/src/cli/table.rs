@@ -9,16 +9,25 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(head: &[&str]) -> Table {
-        Table { rows: vec![head.iter().map(|title| title.to_uppercase()).collect()] }
+        Table {
+            rows: vec![head.iter().map(|title| title.to_uppercase()).collect()],
+        }
     }
 
-    pub(crate) fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells.iter().map(|cell| super::printable(cell)).collect());
+    pub(crate) fn row(&mut self, cells: &[String]) {
+        self.rows
+            .push(cells.iter().map(|cell| super::printable(cell)).collect());
     }
 
     pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| self.rows.iter().filter_map(|row: &Vec<String>| row.get(column)).map(|cell| cell.chars().count()).max();
+        let width = |column: usize| {
+            self.rows
+                .iter()
+                .filter_map(|row: &Vec<String>| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+        };
         let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
         for row in &self.rows {
             let padded = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
@@ -35,10 +44,13 @@ mod tests {
     #[test]
     fn columns_are_aligned_and_control_characters_harmless() {
         let mut table = Table::new(&["number", "name"]);
-        table.row(vec!["201".into(), "Zoë\u{1b}[2J".into()]);
-        table.row(vec!["20001".into(), "B".into()]);
+        table.row(&["201".into(), "Zoë\u{1b}[2J".into()]);
+        table.row(&["20001".into(), "B".into()]);
         let mut out = Vec::new();
         table.write(&mut out).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "NUMBER  NAME\n201     Zoë?[2J\n20001   B\n");
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "NUMBER  NAME\n201     Zoë?[2J\n20001   B\n"
+        );
     }
 }

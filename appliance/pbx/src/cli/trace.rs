@@ -58,7 +58,7 @@ pub(crate) fn run(place: &Place, command: &Trace, out: &mut dyn Write) -> Done {
     }
     loop {
         out.flush()?;
-        match client.next()? {
+        match client.next_reply()? {
             Some(Reply::Line(line)) => write_line(&mut style, &line, out)?,
             Some(Reply::Gap(lines)) => write_gap(&style, lines, out)?,
             Some(Reply::Refused(why)) => return Err(Unreachable::Refused(why).into()),
@@ -73,7 +73,11 @@ fn write_line(style: &mut Style, line: &TraceLine, out: &mut dyn Write) -> io::R
         Style::Ladder(ladder) => ladder.rows(line).iter().try_for_each(|row| writeln!(out, "{row}")),
         Style::Plain => writeln!(out, "{}", plain(line)),
         Style::Full => {
-            let text: String = line.text.chars().filter(|c| *c == '\n' || *c == '\t' || !c.is_control()).collect();
+            let text: String = line
+                .text
+                .chars()
+                .filter(|c| *c == '\n' || *c == '\t' || !c.is_control())
+                .collect();
             writeln!(out, "\n{}\n{}", plain(line), text.trim_end())
         }
         Style::Json => writeln!(out, "{}", serde_json::to_string(line)?),
@@ -90,7 +94,12 @@ fn write_gap(style: &Style, lines: u64, out: &mut dyn Write) -> io::Result<()> {
 fn plain(line: &TraceLine) -> String {
     let arrow = if line.arrived { "->" } else { "<-" };
     let time = clock::time_text(line.utc_ms);
-    let text = format!("{time}  {} {} {arrow} box  {}", line.remote, line.transport, shorten(&line.summary));
+    let text = format!(
+        "{time}  {} {} {arrow} box  {}",
+        line.remote,
+        line.transport,
+        shorten(&line.summary)
+    );
     super::printable(&text)
 }
 

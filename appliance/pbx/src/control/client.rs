@@ -47,7 +47,9 @@ impl Client {
         })?;
         stream.set_read_timeout(Some(REPLY_WITHIN))?;
         stream.set_write_timeout(Some(REPLY_WITHIN))?;
-        Ok(Client { stream: BufReader::new(stream) })
+        Ok(Client {
+            stream: BufReader::new(stream),
+        })
     }
 
     /// The latest view.
@@ -68,7 +70,7 @@ impl Client {
         }
     }
 
-    /// Asks for the trace; then [`Client::next`] gives its lines, waiting as long as it takes.
+    /// Asks for the trace; then [`Client::next_reply`] gives its lines, waiting as long as it takes.
     pub fn follow(&mut self, number: Option<String>) -> Result<(), Unreachable> {
         self.send(&Request::Trace { number })?;
         self.stream.get_ref().set_read_timeout(None)?;
@@ -76,7 +78,7 @@ impl Client {
     }
 
     /// The next reply; `None` when the daemon has closed.
-    pub fn next(&mut self) -> Result<Option<Reply>, Unreachable> {
+    pub fn next_reply(&mut self) -> Result<Option<Reply>, Unreachable> {
         let mut line = String::new();
         if self.stream.read_line(&mut line)? == 0 {
             return Ok(None);
@@ -86,7 +88,8 @@ impl Client {
 
     fn ask(&mut self, request: &Request) -> Result<Reply, Unreachable> {
         self.send(request)?;
-        self.next()?.ok_or_else(|| Unreachable::Silent(io::ErrorKind::UnexpectedEof.into()))
+        self.next_reply()?
+            .ok_or_else(|| Unreachable::Silent(io::ErrorKind::UnexpectedEof.into()))
     }
 
     fn send(&mut self, request: &Request) -> Result<(), Unreachable> {

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::unix::OwnedReadHalf;
 use tokio::net::UnixStream;
-use tokio::sync::Semaphore;
+use tokio::net::unix::OwnedReadHalf;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::hub::{Command, Hub, Traced};
@@ -50,7 +50,10 @@ impl Control {
         let listener = UnixListener::bind(path)?;
         listener.set_nonblocking(true)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-        Ok(Control { listener, path: path.to_owned() })
+        Ok(Control {
+            listener,
+            path: path.to_owned(),
+        })
     }
 
     /// Answers until the future is dropped. Needs a tokio runtime.
@@ -58,16 +61,12 @@ impl Control {
         let listener = tokio::net::UnixListener::from_std(self.listener.try_clone()?)?;
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return Ok(());
+            };
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let (hub, sessions) = (hub.clone(), Arc::clone(&sessions));
-                    tokio::spawn(async move {
-                        if let Err(error) = converse(stream, &hub, &sessions).await {
-                            tracing::debug!(%error, "control connection ended");
-                        }
-                        drop(place);
-                    });
+                    tokio::spawn(converse_and_log(stream, hub.clone(), Arc::clone(&sessions), place));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "control socket does not accept");
@@ -82,6 +81,13 @@ impl Drop for Control {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
     }
+}
+
+async fn converse_and_log(stream: UnixStream, hub: Hub, sessions: Arc<Sessions>, place: OwnedSemaphorePermit) {
+    if let Err(error) = converse(stream, &hub, &sessions).await {
+        tracing::debug!(%error, "control connection ended");
+    }
+    drop(place);
 }
 
 async fn converse(stream: UnixStream, hub: &Hub, sessions: &Sessions) -> io::Result<()> {
@@ -144,7 +150,10 @@ async fn next_line(read: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<Vec
     match line.last() {
         None => Ok(None),
         Some(b'\n') => Ok(Some(line)),
-        Some(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "request too long or cut short")),
+        Some(_) => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "request too long or cut short",
+        )),
     }
 }
 
@@ -167,7 +176,10 @@ const CALLS_FOLLOWED_MAX: usize = 256;
 impl TraceFilter {
     /// Shows calls from or to a number that contains `number`, or everything.
     pub fn new(number: Option<String>) -> TraceFilter {
-        TraceFilter { number, calls: std::collections::VecDeque::new() }
+        TraceFilter {
+            number,
+            calls: std::collections::VecDeque::new(),
+        }
     }
 
     /// Whether to show `line`. A call that matched once is shown to its end, whatever its later messages carry.

@@ -49,8 +49,14 @@ pub(crate) async fn records(
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(wanted) = wanted.map_err(|_| Problem::bad_query("Known: number, since_utc_ms, until_utc_ms, after."))?;
-    let number = wanted.number.map(|number| number.trim().to_owned()).filter(|number| !number.is_empty());
-    if number.as_ref().is_some_and(|number| number.chars().count() > NUMBER_CHARS_MAX) {
+    let number = wanted
+        .number
+        .map(|number| number.trim().to_owned())
+        .filter(|number| !number.is_empty());
+    if number
+        .as_ref()
+        .is_some_and(|number| number.chars().count() > NUMBER_CHARS_MAX)
+    {
         return Err(Problem::bad_query("The number is too long."));
     }
     let filter = Filter {
@@ -67,10 +73,15 @@ pub(crate) async fn records(
             records: page.records.into_iter().map(|listed| listed.record).collect(),
             next: page.next,
         },
-        Ok(Lookup::NotFound | Lookup::Unavailable(Reason::Missing)) => RecordsPage { records: Vec::new(), next: None },
+        Ok(Lookup::NotFound | Lookup::Unavailable(Reason::Missing)) => RecordsPage {
+            records: Vec::new(),
+            next: None,
+        },
         Ok(Lookup::Unavailable(reason)) => {
             tracing::warn!(%reason, "records cannot be shown");
-            return Err(Problem::unavailable("The call database does not answer; calls go on and are still recorded."));
+            return Err(Problem::unavailable(
+                "The call database does not answer; calls go on and are still recorded.",
+            ));
         }
         Err(error) => {
             tracing::error!(%error, "lookup of records ended");

@@ -18,7 +18,10 @@ const ICON: &str = include_str!("web/icon.svg");
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/app.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
-        .route("/app.js", get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }))
+        .route(
+            "/app.js",
+            get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }),
+        )
         .route("/icon.svg", get(|| async { asset("image/svg+xml", ICON) }))
 }
 
@@ -36,5 +39,12 @@ pub(crate) fn login_page(message: &str) -> Html<String> {
 }
 
 fn asset(content_type: &'static str, text: &'static str) -> Response {
-    ([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache")], text).into_response()
+    (
+        [
+            (header::CONTENT_TYPE, content_type),
+            (header::CACHE_CONTROL, "no-cache"),
+        ],
+        text,
+    )
+        .into_response()
 }

@@ -31,7 +31,11 @@ pub(crate) struct Connections {
 
 impl Connections {
     pub(crate) fn new(listener: TcpListener, reach: Reach) -> Connections {
-        Connections { listener, reach, places: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
+        Connections {
+            listener,
+            reach,
+            places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+        }
     }
 }
 
@@ -44,7 +48,14 @@ impl Listener for Connections {
             let place = Arc::clone(&self.places).acquire_owned().await.ok();
             match self.listener.accept().await {
                 Ok((stream, peer)) if is_welcome(self.reach, peer.ip()) => {
-                    return (Connection { stream, _place: place, idle: Box::pin(sleep(IDLE_MAX)) }, peer);
+                    return (
+                        Connection {
+                            stream,
+                            _place: place,
+                            idle: Box::pin(sleep(IDLE_MAX)),
+                        },
+                        peer,
+                    );
                 }
                 Ok((_, peer)) => tracing::debug!(%peer, "the page is not for the world"),
                 Err(error) => {
@@ -93,7 +104,11 @@ impl Connection {
                 self.idle.as_mut().reset(Instant::now() + IDLE_MAX);
                 Poll::Ready(done)
             }
-            Poll::Pending => self.idle.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => self
+                .idle
+                .as_mut()
+                .poll(context)
+                .map(|()| Err(io::ErrorKind::TimedOut.into())),
         }
     }
 }
@@ -129,8 +144,15 @@ mod tests {
     #[test]
     fn on_the_lan_only_private_sources_are_welcome() {
         let cases = [
-            ("127.0.0.1", true), ("192.168.1.9", true), ("10.1.1.1", true), ("169.254.3.4", true), ("fe80::1", true),
-            ("fd00::1", true), ("::ffff:10.0.0.1", true), ("203.0.113.7", false), ("2001:db8::1", false),
+            ("127.0.0.1", true),
+            ("192.168.1.9", true),
+            ("10.1.1.1", true),
+            ("169.254.3.4", true),
+            ("fe80::1", true),
+            ("fd00::1", true),
+            ("::ffff:10.0.0.1", true),
+            ("203.0.113.7", false),
+            ("2001:db8::1", false),
             ("::ffff:203.0.113.7", false),
         ];
         for (peer, welcome) in cases {

@@ -52,7 +52,11 @@ impl<'v> Update<'v> {
             (before != Some(now)).then_some(now)
         }
         // A view that was never published has no time.
-        let age_ms = if view.utc_ms == 0 { 0 } else { now_utc_ms.saturating_sub(view.utc_ms).max(0) };
+        let age_ms = if view.utc_ms == 0 {
+            0
+        } else {
+            now_utc_ms.saturating_sub(view.utc_ms).max(0)
+        };
         Update {
             version: view.version,
             now_utc_ms,
@@ -81,7 +85,12 @@ pub(crate) async fn stream(
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let token = session::token(&headers).unwrap_or_default().to_owned();
     let views = shared.hub.watch();
-    let follower = Follower { shared, token, views, before: None };
+    let follower = Follower {
+        shared,
+        token,
+        views,
+        before: None,
+    };
     Sse::new(stream::unfold(follower, |mut follower| async {
         let event = follower.next().await?;
         Some((Ok(event), follower))
@@ -95,7 +104,11 @@ impl Follower {
             match timeout(BEAT, self.views.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return None,
-                Err(_) => return self.is_allowed().then(|| Event::default().event("beat").data(clock::utc_ms().to_string())),
+                Err(_) => {
+                    return self
+                        .is_allowed()
+                        .then(|| Event::default().event("beat").data(clock::utc_ms().to_string()));
+                }
             }
         }
         if !self.is_allowed() {
@@ -120,8 +133,18 @@ mod tests {
 
     #[test]
     fn an_update_holds_only_what_changed() {
-        let before = View { version: 1, phones: vec![PhoneView::default()], ..View::default() };
-        let now = View { version: 2, utc_ms: 1000, up_ms: 10, calls: vec![CallView::default()], ..before.clone() };
+        let before = View {
+            version: 1,
+            phones: vec![PhoneView::default()],
+            ..View::default()
+        };
+        let now = View {
+            version: 2,
+            utc_ms: 1000,
+            up_ms: 10,
+            calls: vec![CallView::default()],
+            ..before.clone()
+        };
         let json = serde_json::to_value(Update::between(Some(&before), &now, 1500)).unwrap();
         let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(keys, ["age_ms", "calls", "now_utc_ms", "site", "up_ms", "version"]);

@@ -22,7 +22,10 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (header::REFERRER_POLICY, "same-origin"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=()",
+    ),
 ];
 
 /// Names the page goes by. An address is always good: a hostile site can point its own name here (DNS rebinding), but
@@ -41,7 +44,10 @@ impl HostNames {
             Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
             Some(_) | None => authority,
         };
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+            .unwrap_or(host);
         let name = bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase();
         bare.parse::<IpAddr>().is_ok() || name == "localhost" || self.0.contains(&name)
     }
@@ -56,12 +62,18 @@ pub(crate) async fn protect(State(shared): State<Arc<Shared>>, request: Request,
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
 fn refusal(shared: &Shared, request: &Request) -> Option<Problem> {
-    let Some(host) = request.headers().get(header::HOST).and_then(|value| value.to_str().ok()) else {
+    let Some(host) = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok())
+    else {
         return Some(Problem::foreign_host());
     };
     if !shared.host_names.include(host) {
@@ -73,8 +85,14 @@ fn refusal(shared: &Shared, request: &Request) -> Option<Problem> {
 
 // Browsers send Origin with every POST; a request without one does not come from a page.
 fn is_same_origin(headers: &HeaderMap, host: &str) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return true;
+    };
+    let authority = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.split_once("://"))
+        .map(|(_, authority)| authority);
     authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
 }
 
@@ -96,11 +114,24 @@ mod tests {
     fn addresses_and_own_names_are_served_and_foreign_names_are_not() {
         let names = HostNames::new(vec!["Branch.local".into()]);
         for good in [
-            "127.0.0.1:8080", "192.0.2.7", "[::1]:8080", "localhost:8080", "LOCALHOST", "branch.local", "BRANCH.local.:80",
+            "127.0.0.1:8080",
+            "192.0.2.7",
+            "[::1]:8080",
+            "localhost:8080",
+            "LOCALHOST",
+            "branch.local",
+            "BRANCH.local.:80",
         ] {
             assert!(names.include(good), "{good}");
         }
-        for bad in ["", "evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil.example:1", "[x]"] {
+        for bad in [
+            "",
+            "evil.example",
+            "evil.example:8080",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:1",
+            "[x]",
+        ] {
             assert!(!names.include(bad), "{bad}");
         }
     }

@@ -31,7 +31,8 @@ const HASHES_AT_ONCE: usize = 1;
 const WAITING_MAX: usize = 8;
 const PASSWORD_BYTES_MAX: usize = 256;
 // Hash of a password nobody knows, so that a box without a password takes as long to say no.
-const NO_PASSWORD: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const NO_PASSWORD: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Where the hash of the password is.
 #[derive(Clone, Debug)]
@@ -45,7 +46,10 @@ pub struct PasswordSource {
 impl PasswordSource {
     fn hash(&self) -> Secret {
         let from_file = || fs::read_to_string(&self.file).ok().map(|text| Secret::new(text.trim()));
-        self.configured.clone().or_else(from_file).unwrap_or_else(|| Secret::new(NO_PASSWORD))
+        self.configured
+            .clone()
+            .or_else(from_file)
+            .unwrap_or_else(|| Secret::new(NO_PASSWORD))
     }
 }
 
@@ -73,7 +77,11 @@ impl Attempts {
         let from = source(from);
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.retain(|(_, at)| now - *at < WINDOW);
-        let mine: Vec<Instant> = recent.iter().filter(|(who, _)| *who == from).map(|(_, at)| *at).collect();
+        let mine: Vec<Instant> = recent
+            .iter()
+            .filter(|(who, _)| *who == from)
+            .map(|(_, at)| *at)
+            .collect();
         if mine.len() >= FAILURES_MAX {
             return Err(mine.first().map_or(WINDOW, |first| WINDOW - (now - *first)));
         }
@@ -86,7 +94,10 @@ impl Attempts {
 
     fn succeeded(&self, from: IpAddr) {
         let from = source(from);
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner).retain(|(who, _)| *who != from);
+        self.recent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|(who, _)| *who != from);
     }
 }
 
@@ -121,11 +132,16 @@ pub(crate) async fn log_in(
     if let Err(wait) = shared.attempts.begin(peer, clock::now()) {
         let text = format!("Too many attempts. Try again in {} s.", wait.as_secs() + 1);
         let mut response = refused(StatusCode::TOO_MANY_REQUESTS, &text);
-        response.headers_mut().insert(header::RETRY_AFTER, (wait.as_secs() + 1).into());
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, (wait.as_secs() + 1).into());
         return response;
     }
     let Ok(_waiting) = shared.attempts.waiting.try_acquire() else {
-        return refused(StatusCode::SERVICE_UNAVAILABLE, "Too many people are logging in. Try again.");
+        return refused(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many people are logging in. Try again.",
+        );
     };
     let fits = fits(&shared, password).await;
     if !fits {
@@ -151,7 +167,9 @@ pub(crate) async fn log_out(State(shared): State<Arc<Shared>>, headers: HeaderMa
 }
 
 async fn fits(shared: &Shared, offered: String) -> bool {
-    let Ok(_turn) = shared.attempts.hashing.acquire().await else { return false };
+    let Ok(_turn) = shared.attempts.hashing.acquire().await else {
+        return false;
+    };
     let source = shared.password.clone();
     let check = move || offered.len() <= PASSWORD_BYTES_MAX && password::page_password_fits(&offered, &source.hash());
     tokio::task::spawn_blocking(check).await.unwrap_or(false)

@@ -31,8 +31,8 @@ use crate::metrics;
 pub use connection::CONNECTIONS_MAX;
 use connection::{Connections, Peer};
 use guard::HostNames;
-pub use login::PasswordSource;
 use login::Attempts;
+pub use login::PasswordSource;
 use problem::Problem;
 pub use session::Sessions;
 
@@ -82,13 +82,21 @@ impl Page {
 
     /// Answers until the future is dropped. Needs a tokio runtime.
     pub async fn serve(self, hub: Hub, sessions: Arc<Sessions>) -> io::Result<()> {
-        let Settings { host_names, reach, password_hash, password_hash_file } = self.settings;
+        let Settings {
+            host_names,
+            reach,
+            password_hash,
+            password_hash_file,
+        } = self.settings;
         let shared = Arc::new(Shared {
             records: Records::open_read_only(hub.records()),
             hub,
             sessions,
             attempts: Attempts::default(),
-            password: PasswordSource { configured: password_hash, file: password_hash_file },
+            password: PasswordSource {
+                configured: password_hash,
+                file: password_hash_file,
+            },
             host_names: HostNames::new(host_names),
         });
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
@@ -103,7 +111,10 @@ fn routes(shared: Arc<Shared>) -> Router {
         .route("/events", get(events::stream))
         .route("/api/view", get(api::view))
         .route("/api/records", get(api::records))
-        .route_layer(middleware::from_fn_with_state(Arc::clone(&shared), guard::require_login));
+        .route_layer(middleware::from_fn_with_state(
+            Arc::clone(&shared),
+            guard::require_login,
+        ));
     Router::new()
         .merge(behind_login)
         .route("/login", get(login::form).post(login::log_in))
@@ -125,5 +136,9 @@ async fn show_metrics(
     if !peer.is_loopback() && !session::is_logged_in(&shared.sessions, &headers) {
         return Problem::login_needed().into_response();
     }
-    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render(&shared.hub.view())).into_response()
+    (
+        [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)],
+        metrics::render(&shared.hub.view()),
+    )
+        .into_response()
 }

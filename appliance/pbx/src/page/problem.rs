@@ -19,7 +19,13 @@ pub(crate) struct Problem {
 
 impl Problem {
     fn new(status: StatusCode, title: &'static str) -> Problem {
-        Problem { kind: "about:blank", title, status: status.as_u16(), detail: String::new(), retry_after_s: None }
+        Problem {
+            kind: "about:blank",
+            title,
+            status: status.as_u16(),
+            detail: String::new(),
+            retry_after_s: None,
+        }
     }
 
     pub(crate) fn not_found() -> Problem {
@@ -65,7 +71,9 @@ impl IntoResponse for Problem {
         let body = serde_json::to_string(&self).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
         if let Some(retry_after_s) = self.retry_after_s {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
         }
         response
     }

@@ -39,10 +39,18 @@ impl Sessions {
         let token = password::hex(&random);
         let mut live = self.live(now);
         if live.len() >= SESSIONS_MAX {
-            let oldest = live.iter().enumerate().min_by_key(|(_, session)| session.seen).map(|(at, _)| at);
+            let oldest = live
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, session)| session.seen)
+                .map(|(at, _)| at);
             oldest.map(|at| live.swap_remove(at));
         }
-        live.push(Session { digest: Sha256::digest(&token).into(), since: now, seen: now });
+        live.push(Session {
+            digest: Sha256::digest(&token).into(),
+            since: now,
+            seen: now,
+        });
         Ok(token)
     }
 
@@ -50,7 +58,9 @@ impl Sessions {
     pub(crate) fn is_live(&self, token: &str, now: Instant) -> bool {
         let digest: [u8; 32] = Sha256::digest(token).into();
         let mut live = self.live(now);
-        let found = live.iter_mut().find(|session| bool::from(session.digest.ct_eq(&digest)));
+        let found = live
+            .iter_mut()
+            .find(|session| bool::from(session.digest.ct_eq(&digest)));
         found.is_some_and(|session| {
             session.seen = now;
             true
@@ -81,7 +91,10 @@ impl Sessions {
 
 /// The `Set-Cookie` value that starts a session.
 pub(crate) fn cookie(token: &str) -> String {
-    format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", AGE_MAX.as_secs())
+    format!(
+        "{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}",
+        AGE_MAX.as_secs()
+    )
 }
 
 /// The `Set-Cookie` value that ends it.
@@ -91,7 +104,10 @@ pub(crate) fn cookie_gone() -> String {
 
 /// The session token a request carries.
 pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let cookies = headers
+        .get_all(header::COOKIE)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok());
     cookies
         .flat_map(|line| line.split(';'))
         .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
@@ -122,8 +138,8 @@ mod tests {
 
         let token = sessions.open(start).unwrap();
         let step = Duration::from_secs(11 * 3600);
-        let used = (1..).map(|n| start + step * n).take_while(|now| *now - start < AGE_MAX);
-        assert!(used.fold(true, |live, now| live && sessions.is_live(&token, now)));
+        let mut used = (1..).map(|n| start + step * n).take_while(|now| *now - start < AGE_MAX);
+        assert!(used.all(|now| sessions.is_live(&token, now)));
         assert!(!sessions.is_live(&token, start + AGE_MAX));
 
         let token = sessions.open(start).unwrap();
@@ -135,8 +151,9 @@ mod tests {
     fn sessions_are_bounded_and_the_one_unused_longest_goes_first() {
         let sessions = Sessions::default();
         let start = clock::now();
-        let tokens: Vec<String> =
-            (0..SESSIONS_MAX).map(|n| sessions.open(start + Duration::from_secs(n as u64)).unwrap()).collect();
+        let tokens: Vec<String> = (0..SESSIONS_MAX)
+            .map(|n| sessions.open(start + Duration::from_secs(n as u64)).unwrap())
+            .collect();
         let later = start + Duration::from_secs(100);
         assert!(sessions.is_live(&tokens[0], later));
         sessions.open(later).unwrap();
@@ -148,7 +165,10 @@ mod tests {
     fn the_token_is_found_among_other_cookies() {
         let mut headers = HeaderMap::new();
         let value = "ab".repeat(32);
-        headers.insert(header::COOKIE, format!("theme=dark; {COOKIE}={value}; x=y").parse().unwrap());
+        headers.insert(
+            header::COOKIE,
+            format!("theme=dark; {COOKIE}={value}; x=y").parse().unwrap(),
+        );
         assert_eq!(token(&headers), Some(value.as_str()));
         headers.insert(header::COOKIE, format!("x{COOKIE}={value}").parse().unwrap());
         assert_eq!(token(&headers), None);

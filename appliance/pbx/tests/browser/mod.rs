@@ -35,11 +35,25 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .expect("chromedriver starts; `make test` installs what is missing (apt install chromium chromium-driver)");
-        let mut browser = Browser { driver, address, session: String::new(), profile };
-        wait_for("chromedriver", START_WITHIN, || browser.ask("GET", "/status", &Value::Null).ok());
+        let mut browser = Browser {
+            driver,
+            address,
+            session: String::new(),
+            profile,
+        };
+        wait_for("chromedriver", START_WITHIN, || {
+            browser.ask("GET", "/status", &Value::Null).ok()
+        });
         let arguments = [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
             "--hide-scrollbars",
         ];
         let mut arguments: Vec<String> = arguments.map(str::to_owned).to_vec();
@@ -71,7 +85,10 @@ impl Browser {
 
     /// Text of the first element a selector finds; empty when there is none.
     pub(crate) fn text(&self, selector: &str) -> String {
-        let found = self.run(&format!("return document.querySelector({})?.innerText ?? ''", json!(selector)));
+        let found = self.run(&format!(
+            "return document.querySelector({})?.innerText ?? ''",
+            json!(selector)
+        ));
         found.as_str().unwrap_or_default().to_owned()
     }
 
@@ -94,15 +111,28 @@ impl Browser {
     /// Types into a field and sends its form.
     pub(crate) fn submit(&self, selector: &str, text: &str) {
         let element = self.post("/element", &json!({ "using": "css selector", "value": selector }));
-        let id = element.as_object().and_then(|object| object.values().next()).and_then(Value::as_str).unwrap().to_owned();
+        let id = element
+            .as_object()
+            .and_then(|object| object.values().next())
+            .and_then(Value::as_str)
+            .unwrap()
+            .to_owned();
         self.post(&format!("/element/{id}/clear"), &json!({}));
-        self.post(&format!("/element/{id}/value"), &json!({ "text": format!("{text}\u{e007}") }));
+        self.post(
+            &format!("/element/{id}/value"),
+            &json!({ "text": format!("{text}\u{e007}") }),
+        );
     }
 
     /// Clicks an element.
     pub(crate) fn click(&self, selector: &str) {
         let element = self.post("/element", &json!({ "using": "css selector", "value": selector }));
-        let id = element.as_object().and_then(|object| object.values().next()).and_then(Value::as_str).unwrap().to_owned();
+        let id = element
+            .as_object()
+            .and_then(|object| object.values().next())
+            .and_then(Value::as_str)
+            .unwrap()
+            .to_owned();
         self.post(&format!("/element/{id}/click"), &json!({}));
     }
 
@@ -110,12 +140,19 @@ impl Browser {
     pub(crate) fn console(&self) -> Vec<String> {
         let entries = self.post("/se/log", &json!({ "type": "browser" }));
         let text = |entry: &Value| format!("{} {}", entry["level"], entry["message"]);
-        entries.as_array().map(|entries| entries.iter().map(text).collect()).unwrap_or_default()
+        entries
+            .as_array()
+            .map(|entries| entries.iter().map(text).collect())
+            .unwrap_or_default()
     }
 
     /// The window as PNG, base 64.
     pub(crate) fn screenshot(&self) -> String {
-        self.ask("GET", &format!("{}/screenshot", self.session), &Value::Null).unwrap().as_str().unwrap().to_owned()
+        self.ask("GET", &format!("{}/screenshot", self.session), &Value::Null)
+            .unwrap()
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// The Chrome DevTools command `name`.
@@ -124,11 +161,16 @@ impl Browser {
     }
 
     fn post(&self, path: &str, body: &Value) -> Value {
-        self.ask("POST", &format!("{}{path}", self.session), body).unwrap_or_else(|error| panic!("{path}: {error}"))
+        self.ask("POST", &format!("{}{path}", self.session), body)
+            .unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     fn ask(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
         let text = exchange(self.address, &format!(
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             self.address, body.len(),
@@ -172,8 +214,13 @@ pub(crate) fn exchange(address: SocketAddr, request: &str) -> std::io::Result<St
 // chromedriver keeps a connection open whatever it is asked.
 fn is_whole(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
-    let Some((head, _)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let Some((head, _)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     let length = length.and_then(|(_, value)| value.trim().parse::<usize>().ok());
     length.is_some_and(|length| bytes.len() >= head.len() + 4 + length)
 }

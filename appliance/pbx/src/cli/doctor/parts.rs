@@ -29,7 +29,11 @@ pub(super) fn configuration(place: &Place) -> (Option<Config>, Vec<Finding>) {
     let name = place.config.display();
     match read_config(place) {
         Ok(config) => {
-            let text = format!("{name}: {} extensions, {} trunks", config.extensions.len(), config.trunks.len());
+            let text = format!(
+                "{name}: {} extensions, {} trunks",
+                config.extensions.len(),
+                config.trunks.len()
+            );
             let empty = config.extensions.is_empty();
             let finding = match empty {
                 true => Finding::warning("config", text, "add a phone: branchline extension add 201"),
@@ -52,20 +56,35 @@ pub(super) fn configuration(place: &Place) -> (Option<Config>, Vec<Finding>) {
 }
 
 pub(super) fn files(place: &Place) -> Vec<Finding> {
-    let secret = [place.state.clone(), place.config.clone(), place.page_hash(), place.certificate_key()];
-    let open: Vec<_> = secret.iter().filter(|path| file::foreign_mode_bits(path).is_ok_and(|bits| bits != 0)).collect();
+    let secret = [
+        place.state.clone(),
+        place.config.clone(),
+        place.page_hash(),
+        place.certificate_key(),
+    ];
+    let open: Vec<_> = secret
+        .iter()
+        .filter(|path| file::foreign_mode_bits(path).is_ok_and(|bits| bits != 0))
+        .collect();
     let mut findings: Vec<Finding> = open
         .iter()
         .map(|path| {
             let fix = format!("run: chmod go= {}", path.display());
-            Finding::failure("files", format!("{} can be used by other users of this box", path.display()), fix)
+            Finding::failure(
+                "files",
+                format!("{} can be used by other users of this box", path.display()),
+                fix,
+            )
         })
         .collect();
     if !place.state.is_dir() {
         let text = format!("there is no state directory {}", place.state.display());
         findings.push(Finding::warning("files", text, "branchline run makes it"));
     } else if findings.is_empty() {
-        findings.push(Finding::good("files", format!("{}: only its owner can read it", place.state.display())));
+        findings.push(Finding::good(
+            "files",
+            format!("{}: only its owner can read it", place.state.display()),
+        ));
     }
     findings
 }
@@ -83,15 +102,22 @@ pub(super) fn time(view: Option<&View>, utc_ms: i64) -> Finding {
         None if Path::new("/run/systemd/timesync/synchronized").exists() => {
             Finding::good("time", "the clock is set from a time source")
         }
-        None => Finding::good("time", "the clock is plausible; a running branchline knows whether it is trusted"),
+        None => Finding::good(
+            "time",
+            "the clock is plausible; a running branchline knows whether it is trusted",
+        ),
     }
 }
 
 pub(super) fn disk(place: &Place) -> Finding {
-    let path = if place.state.is_dir() { place.state.as_path() } else { Path::new("/") };
+    let path = if place.state.is_dir() {
+        place.state.as_path()
+    } else {
+        Path::new("/")
+    };
     let fix = format!("free some space on the file system of {}", path.display());
     let free = match nix::sys::statvfs::statvfs(path) {
-        Ok(found) => u64::from(found.fragment_size()).saturating_mul(u64::from(found.blocks_available())),
+        Ok(found) => wide(found.fragment_size()).saturating_mul(wide(found.blocks_available())),
         Err(error) => return Finding::warning("disk", format!("{}: {error}", path.display()), "check the disk"),
     };
     let text = format!("{} MB free for journal and records", free >> 20);
@@ -102,18 +128,34 @@ pub(super) fn disk(place: &Place) -> Finding {
     }
 }
 
+// These counts have the width of the processor.
+fn wide(count: impl Into<u64>) -> u64 {
+    count.into()
+}
+
 pub(super) fn certificate(place: &Place, config: &Config, utc_ms: i64) -> Finding {
     let own = config.sip.tls_certificate.is_none();
-    let path = config.sip.tls_certificate.clone().unwrap_or_else(|| place.certificate());
+    let path = config
+        .sip
+        .tls_certificate
+        .clone()
+        .unwrap_or_else(|| place.certificate());
     let fix = match own {
-        true => format!("remove {} and start branchline again: it makes a new one", path.display()),
+        true => format!(
+            "remove {} and start branchline again: it makes a new one",
+            path.display()
+        ),
         false => format!("put a valid certificate at {}", path.display()),
     };
     if own && !path.exists() {
         return Finding::warning("certificate", "none yet, so no TLS", "branchline run makes one");
     }
     let Some(expires_utc_ms) = certificate::expires_utc_ms(&path) else {
-        return Finding::failure("certificate", format!("{} is not a PEM certificate", path.display()), fix);
+        return Finding::failure(
+            "certificate",
+            format!("{} is not a PEM certificate", path.display()),
+            fix,
+        );
     };
     match expires_utc_ms.saturating_sub(utc_ms) / DAY_MS {
         ..=0 => Finding::failure("certificate", format!("{} has expired", path.display()), fix),
@@ -126,7 +168,11 @@ pub(super) fn page_password(place: &Place, config: &Config) -> Finding {
     let kept = config.page.password_hash.is_some() || fs::metadata(place.page_hash()).is_ok();
     match kept {
         true => Finding::good("page", format!("http://{}/ has a password", config.page.bind_address())),
-        false => Finding::warning("page", "the local page has no password", "run: branchline page-password"),
+        false => Finding::warning(
+            "page",
+            "the local page has no password",
+            "run: branchline page-password",
+        ),
     }
 }
 
@@ -140,7 +186,11 @@ pub(super) fn ports(config: &Config) -> Vec<Finding> {
         };
         findings.extend(port_fault(word, listen.address, tried));
     }
-    findings.extend(port_fault("page", config.page.bind_address(), try_tcp(config.page.bind_address())));
+    findings.extend(port_fault(
+        "page",
+        config.page.bind_address(),
+        try_tcp(config.page.bind_address()),
+    ));
     if findings.is_empty() {
         findings.push(Finding::good("ports", "all free for branchline"));
     }
@@ -154,23 +204,33 @@ fn try_tcp(address: SocketAddr) -> io::Result<()> {
 fn port_fault(what: &str, address: SocketAddr, tried: io::Result<()>) -> Option<Finding> {
     let error = tried.err()?;
     let (text, fix) = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            (format!("{what} {address} is used by another program"), format!("find it: ss -lunpt 'sport = {}'", address.port()))
-        }
+        io::ErrorKind::AddrInUse => (
+            format!("{what} {address} is used by another program"),
+            format!("find it: ss -lunpt 'sport = {}'", address.port()),
+        ),
         io::ErrorKind::PermissionDenied => (
             format!("{what} {address}: no permission"),
             "use the systemd unit, which grants low ports, or a port from 1024".to_owned(),
         ),
-        io::ErrorKind::AddrNotAvailable => {
-            (format!("{what} {address}: the box has no such address"), "correct the listen line, or write 0.0.0.0".to_owned())
-        }
-        _ => (format!("{what} {address}: {error}"), "correct the listen line".to_owned()),
+        io::ErrorKind::AddrNotAvailable => (
+            format!("{what} {address}: the box has no such address"),
+            "correct the listen line, or write 0.0.0.0".to_owned(),
+        ),
+        _ => (
+            format!("{what} {address}: {error}"),
+            "correct the listen line".to_owned(),
+        ),
     };
     Some(Finding::failure("ports", text, fix))
 }
 
 pub(super) fn names(config: &Config) -> Vec<Finding> {
-    config.trunks.iter().filter(|trunk| trunk.host.parse::<std::net::IpAddr>().is_err()).map(name).collect()
+    config
+        .trunks
+        .iter()
+        .filter(|trunk| trunk.host.parse::<std::net::IpAddr>().is_err())
+        .map(name)
+        .collect()
 }
 
 fn name(trunk: &Trunk) -> Finding {
@@ -186,9 +246,14 @@ fn name(trunk: &Trunk) -> Finding {
 
 // A provider's domain may have only SRV records (RFC 3263 section 4.2).
 fn resolve(trunk: &Trunk) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| e.to_string())?;
     runtime.block_on(async {
-        let resolver = Resolver::builder_tokio().and_then(|builder| builder.build()).map_err(|e| e.to_string())?;
+        let resolver = Resolver::builder_tokio()
+            .and_then(|builder| builder.build())
+            .map_err(|e| e.to_string())?;
         let service = match trunk.transport {
             Transport::Udp => "_sip._udp",
             Transport::Tcp => "_sip._tcp",
@@ -205,7 +270,9 @@ fn resolve(trunk: &Trunk) -> Result<(), String> {
                 }
             }
         };
-        tokio::time::timeout(DNS_WITHIN, found).await.unwrap_or_else(|_| Err("no answer from the name server".into()))
+        tokio::time::timeout(DNS_WITHIN, found)
+            .await
+            .unwrap_or_else(|_| Err("no answer from the name server".into()))
     })
 }
 
@@ -214,11 +281,19 @@ pub(super) fn running(view: &View) -> Vec<Finding> {
     let health = &view.health;
     if health.database != "normal" {
         let text = format!("records wait in the journal ({} entries)", health.journal_pending);
-        findings.push(Finding::warning("database", text, "check the disk and the log: journalctl -u branchline"));
+        findings.push(Finding::warning(
+            "database",
+            text,
+            "check the disk and the log: journalctl -u branchline",
+        ));
     }
     if health.ports_free == 0 && view.up_ms > 0 {
         let fix = "widen media.port_min to media.port_max";
-        findings.push(Finding::failure("media", "no media port is free: new calls have no audio", fix));
+        findings.push(Finding::failure(
+            "media",
+            "no media port is free: new calls have no audio",
+            fix,
+        ));
     }
     if health.overloaded {
         let fix = "look for a phone or a scanner that sends too much: branchline trace";
@@ -240,7 +315,11 @@ pub(super) fn running(view: &View) -> Vec<Finding> {
     }
     let ready = view.phones.iter().filter(|phone| !phone.contacts.is_empty()).count();
     findings.push(match (ready, view.phones.len()) {
-        (0, 1..) => Finding::warning("phones", "no phone is registered", "compare its server and password; branchline trace shows its attempts"),
+        (0, 1..) => Finding::warning(
+            "phones",
+            "no phone is registered",
+            "compare its server and password; branchline trace shows its attempts",
+        ),
         (ready, all) => Finding::good("phones", format!("{ready} of {all} registered")),
     });
     findings
@@ -264,11 +343,30 @@ mod tests {
 
     #[test]
     fn a_running_box_in_trouble_shows_each_trouble() {
-        let trunk = TrunkView { name: "isp".into(), state: "refused".into(), reason: "403".into(), ..TrunkView::default() };
-        let health = HealthView { database: "degraded".into(), overloaded: true, ..HealthView::default() };
-        let view = View { up_ms: 1, trunks: vec![trunk], phones: vec![PhoneView::default()], health, ..View::default() };
+        let trunk = TrunkView {
+            name: "isp".into(),
+            state: "refused".into(),
+            reason: "403".into(),
+            ..TrunkView::default()
+        };
+        let health = HealthView {
+            database: "degraded".into(),
+            overloaded: true,
+            ..HealthView::default()
+        };
+        let view = View {
+            up_ms: 1,
+            trunks: vec![trunk],
+            phones: vec![PhoneView::default()],
+            health,
+            ..View::default()
+        };
         let findings = running(&view);
-        let bad: Vec<&str> = findings.iter().filter(|f| f.grade != Grade::Good).map(|f| f.area).collect();
+        let bad: Vec<&str> = findings
+            .iter()
+            .filter(|f| f.grade != Grade::Good)
+            .map(|f| f.area)
+            .collect();
         assert_eq!(bad, ["database", "media", "load", "trunk", "phones"]);
         assert_eq!(time(Some(&view), OLDEST_UTC_MS).grade, Grade::Warning);
         assert_eq!(time(None, 0).grade, Grade::Failure);

@@ -30,7 +30,11 @@ impl Ladder {
     /// For a terminal of so many columns.
     pub(crate) fn new(columns: usize) -> Ladder {
         let lanes = columns.saturating_sub(TIME_COLUMNS + 2 * MARGIN) / SPAN + 1;
-        Ladder { lanes_max: lanes.clamp(2, PARTIES_MAX + 1), parties: Vec::new(), used: 0 }
+        Ladder {
+            lanes_max: lanes.clamp(2, PARTIES_MAX + 1),
+            parties: Vec::new(),
+            used: 0,
+        }
     }
 
     /// The rows for one message: itself, after a new head when the columns have changed.
@@ -56,7 +60,12 @@ impl Ladder {
             self.parties.push(newcomer);
             return self.parties.len() - 1;
         }
-        let oldest = self.parties.iter().enumerate().min_by_key(|(_, (_, used))| *used).map_or(0, |(at, _)| at);
+        let oldest = self
+            .parties
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, (_, used))| *used)
+            .map_or(0, |(at, _)| at);
         self.parties[oldest] = newcomer;
         oldest
     }
@@ -135,7 +144,10 @@ struct Row {
 
 impl Row {
     fn new(lanes: usize) -> Row {
-        Row { cells: vec![' '; middle(lanes) + 1], lanes }
+        Row {
+            cells: vec![' '; middle(lanes) + 1],
+            lanes,
+        }
     }
 
     fn rails(&mut self) {
@@ -149,7 +161,9 @@ impl Row {
     }
 
     fn put(&mut self, from: usize, text: &str) {
-        text.chars().enumerate().for_each(|(at, symbol)| self.set(from + at, symbol));
+        text.chars()
+            .enumerate()
+            .for_each(|(at, symbol)| self.set(from + at, symbol));
     }
 
     fn centre(&mut self, column: usize, text: &str) {
@@ -165,6 +179,7 @@ impl Row {
 mod tests {
     use super::*;
 
+    #[derive(Clone, Copy)]
     enum Way {
         In,
         Out,

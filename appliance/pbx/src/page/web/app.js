@@ -88,13 +88,13 @@ function renderPhones() {
   const rows = state.phones.map((phone) => {
     const reached = phone.contacts.length > 0;
     const mood = phone.calls > 0 ? tag("On a call", "warn") : reached ? tag("Ready", "good") : tag("Not registered");
-    const lines = (text) => phone.contacts.map((contact) => el("span", { class: "sub wrap" }, text(contact)));
+    const contacts = phone.contacts.map((contact) => el("span", { class: "contact" },
+      el("span", { class: "wrap num" }, `${contact.address} ${contact.transport.toUpperCase()}`),
+      sub(`${contact.user_agent || "unnamed device"} · until ${clockText(contact.expires_utc_ms)}`)));
     return el("tr", { "data-key": phone.extension },
       el("th", { scope: "row" }, phone.extension, phone.name !== phone.extension ? sub(phone.name) : ""),
       cell("State", mood),
-      cell("Reached at", ...lines((contact) => `${contact.address} ${contact.transport.toUpperCase()}`)),
-      cell("Device", ...lines((contact) => contact.user_agent || "unnamed")),
-      cell("Until", ...lines((contact) => clockText(contact.expires_utc_ms))));
+      cell("From", ...contacts));
   });
   fill(byId("rows-phones"), rows);
   const ready = state.phones.filter((phone) => phone.contacts.length > 0).length;
@@ -160,13 +160,17 @@ function card(title, value, note) {
 function renderHealth() {
   const health = state.health;
   if (!health) return;
-  const faults = [health.database !== "normal", !health.clock_trusted, health.ports_free === 0, health.overloaded].filter(Boolean).length;
+  const down = state.trunks.filter((trunk) => trunk.state !== "up").length;
+  const faults = [health.database !== "normal", !health.clock_trusted, health.ports_free === 0, health.overloaded, down > 0]
+    .filter(Boolean).length;
   byId("health").replaceChildren(
     card("Call database", health.database === "normal" ? tag("Normal", "good") : tag("Degraded", "bad"),
       health.database === "normal" ? "Every record is safe on disk." : "Calls go on; records wait in the journal."),
     card("Waiting for disk", plural(health.journal_pending, "entry", "entries")),
     card("Clock", health.clock_trusted ? tag("Trusted", "good") : tag("Not trusted", "warn"),
       health.clock_trusted ? "" : "Times in records may be wrong until a time server is reached."),
+    card("Trunks", state.trunks.length === 0 ? "None" : tag(`${state.trunks.length - down} of ${state.trunks.length} up`, down ? "bad" : "good"),
+      down ? "The Trunks page says why." : ""),
     card("Load", health.overloaded ? tag("Shedding new calls", "bad") : tag("Normal", "good"),
       health.overloaded ? "Emergency calls still go through." : ""),
     card("Media ports free", health.ports_free === 0 ? tag("None", "bad") : String(health.ports_free),
@@ -245,7 +249,7 @@ function take(update) {
   if ("phones" in update) renderPhones();
   if ("calls" in update) renderCalls();
   if ("trunks" in update) renderTrunks();
-  if ("health" in update) renderHealth();
+  if ("health" in update || "trunks" in update) renderHealth();
   if ("counters" in update) renderCounters();
   heard();
 }
