@@ -17,4 +17,5 @@ pub mod notify;
 pub mod page;
 pub mod password;
 pub mod place;
+pub mod rtp;
 pub mod screen;
