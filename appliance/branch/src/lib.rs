@@ -1,2 +1,132 @@
-//! The whole appliance as one machine without I/O: what `pbx` runs on real sockets and `sim` runs in memory.
+//! The whole appliance as one machine without I/O.
+//!
+//! In: messages, media events, journal acknowledgements, look-ups, orders and the time. Out: [`Output`] values, in
+//! order. `pbx` runs it on real sockets, `sim` in memory; both drive the same code. This crate never reads a clock,
+//! opens a socket or touches a file.
+
+mod act;
+mod anchor;
+mod auth;
+mod body;
+mod dial;
+mod identity;
+mod ingress;
+mod journal;
+mod legs;
+mod load;
+mod messages;
+mod now;
+mod output;
+mod records;
+mod requests;
+mod sessions;
+mod setup;
+mod targets;
+mod timers;
+mod trace;
+mod transfer;
+mod trunks;
 pub mod view;
+mod view_of;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use branchline_call::{CallId, Calls};
+use branchline_config::Config;
+use branchline_journal::{Entry, Event};
+use branchline_route::{Admission, Guard, Tables};
+use branchline_sip::agent::Agent;
+use branchline_sip::binding::Bindings;
+
+pub use journal::JournalStart;
+pub use now::Now;
+pub use output::{Command, Journalled, Level, Lookup, Notice, Output, Resolved, Watched};
+pub use setup::{Configuration, Setup};
+pub use timers::Reason;
+
+use crate::anchor::Anchors;
+use crate::auth::Auth;
+use crate::journal::Journal;
+use crate::legs::Legs;
+use crate::messages::Messages;
+use crate::records::{CallFacts, Endings};
+use crate::requests::Replies;
+use crate::targets::Target;
+use crate::trunks::Trunks;
+use crate::view::Counters;
+
+/// The appliance.
+///
+/// Inputs are the `handle_*` methods. After each one (or a batch of them) drain [`poll_output`](Self::poll_output), then
+/// wait no longer than [`poll_timeout`](Self::poll_timeout) and call [`handle_timeout`](Self::handle_timeout).
+/// [`view`](Self::view) is what may be shown.
+pub struct Branch {
+    config: Arc<Config>,
+    tables: Tables,
+    agent: Agent,
+    calls: Calls<Target>,
+    legs: Legs,
+    anchors: Anchors,
+    facts: HashMap<CallId, CallFacts>,
+    endings: Endings,
+    bindings: Bindings,
+    replies: Replies,
+    messages: Messages,
+    trunks: Trunks,
+    auth: Auth,
+    guard: Guard,
+    admission: Admission,
+    journal: Journal,
+    outputs: VecDeque<Output>,
+    counters: Counters,
+    next_heartbeat: std::time::Instant,
+    last_shed: Option<std::time::Instant>,
+    watched: Watched,
+    version: u64,
+    queue_delay: std::time::Duration,
+}
+
+impl Branch {
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Appends to the journal; the number tells when the entry is safe.
+    fn journal(&mut self, now: Now, event: Event) -> u64 {
+        let entry: Entry = self.journal.entry(now, event);
+        let seq = entry.seq;
+        self.outputs.push_back(Output::Journal(entry));
+        seq
+    }
+
+    fn notice(&mut self, level: Level, text: impl Into<String>) {
+        self.outputs.push_back(Output::Notice(Notice {
+            level,
+            text: text.into(),
+        }));
+    }
+
+    /// Lets every part react to the others until nothing moves.
+    fn settle(&mut self, now: Now) {
+        loop {
+            if let Some(event) = self.agent.poll_event() {
+                self.handle_agent(now, event);
+            } else if let Some(event) = self.bindings.poll_event() {
+                self.binding_changed(now, event);
+            } else {
+                self.drain_calls(now);
+                if !self.drain_trunks(now) {
+                    break;
+                }
+            }
+        }
+        self.version += 1;
+        while let Some(transmit) = self.agent.poll_transmit() {
+            self.counters.sip_sent += 1;
+            self.trace_sent(now, &transmit);
+            self.outputs.push_back(Output::Transmit(transmit));
+        }
+    }
+}

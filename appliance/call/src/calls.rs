@@ -19,6 +19,8 @@ pub enum Action<T> {
         call: CallId,
         /// The new leg.
         leg: LegId,
+        /// The leg that waits for its answer.
+        caller: LegId,
         /// Where to.
         target: T,
         /// What the caller offers; `None` asks the target for an offer.
@@ -219,6 +221,12 @@ impl<T: Clone> Calls<T> {
     #[must_use]
     pub fn len(&self) -> usize {
         self.calls.len()
+    }
+
+    /// The call is still there.
+    #[must_use]
+    pub fn contains(&self, call: CallId) -> bool {
+        self.calls.contains_key(&call)
     }
 
     /// No call and no leg left.

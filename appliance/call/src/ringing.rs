@@ -32,6 +32,7 @@ impl<T: Clone> Calls<T> {
                     self.act(Action::Invite {
                         call: call.id,
                         leg,
+                        caller,
                         target,
                         offer: offer.clone(),
                     });

@@ -39,7 +39,7 @@ pub use page::{Level, Log, LogFormat, Page, Reach};
 pub use pattern::{Pattern, PatternFault};
 pub use route::Route;
 pub use secret::{Hashes, Secret};
-pub use sip::{Ban, Sip};
+pub use sip::{Ban, Digest, Sip};
 pub use site::Site;
 pub use starter::{Starter, StarterExtension, default_text};
 pub use trunk::{CallerIdPolicy, Credentials, Inbound, Mode, NumberForm, Password, Target, Trunk};

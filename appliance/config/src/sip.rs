@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use crate::fault::Wrong;
 use crate::read::Reader;
 use crate::site::optional_host;
+use crate::text::FromText;
 use crate::{Listen, Network, Transport};
 
 /// `[sip]`: where the box listens and what it bears.
@@ -41,6 +42,9 @@ pub struct Sip {
     pub max_registers_per_second: u32,
     /// Life of a digest nonce. Default 300 s: short for a thief, long enough that phones rarely see `stale`.
     pub nonce_lifetime_s: u32,
+    /// Digest algorithms offered to phones, in this order. MD5 alone by default: common phones give up when they see another
+    /// one beside it (baresip 1.0, sipsak 0.9.8), and the passwords made by the box are too long to be guessed either way.
+    pub digest: Vec<Digest>,
     /// `[sip.ban]`
     pub ban: Ban,
 }
@@ -56,6 +60,28 @@ pub struct Ban {
     pub minutes: u32,
     /// Networks that are never banned. Default none.
     pub never: Vec<Network>,
+}
+
+/// A digest algorithm (RFC 8760).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Digest {
+    /// What every phone knows.
+    Md5,
+    /// What every phone should know.
+    Sha256,
+}
+
+impl FromText for Digest {
+    fn from_text(text: &str) -> Result<Digest, Wrong> {
+        match text {
+            "md5" => Ok(Digest::Md5),
+            "sha-256" => Ok(Digest::Sha256),
+            _ => Err(Wrong::new(
+                format!("\"{text}\" is not a digest algorithm"),
+                "write \"sha-256\" or \"md5\"",
+            )),
+        }
+    }
 }
 
 impl Sip {
@@ -92,6 +118,10 @@ impl Sip {
             max_calls: table.number("max_calls", 1..=20_000, 500),
             max_calls_per_second: table.number("max_calls_per_second", 1..=5000, 50),
             max_registers_per_second: table.number("max_registers_per_second", 1..=20_000, 200),
+            digest: table
+                .list("digest")
+                .filter(|list: &Vec<Digest>| !list.is_empty())
+                .unwrap_or_else(|| vec![Digest::Md5]),
             nonce_lifetime_s: table.number("nonce_lifetime_s", 10..=86_400, 300),
             ban: Ban::read(table.table("ban")),
         };

@@ -6,7 +6,7 @@ use branchline_sip::binding::{
     Binding, BindingEvent, Bindings, BindingsConfig, Moment, RegisterOutcome, RegisterRefused, Registration,
     RegistrationConfig, RegistrationEvent, RegistrationState, Removal,
 };
-use branchline_sip::digest::{Account, Asker, Challenger, ChallengerConfig, Ha1, Stale, Verdict};
+use branchline_sip::digest::{Account, Algorithm, Asker, Challenger, ChallengerConfig, Ha1, Stale, Verdict};
 use branchline_sip::{Builder, ConnectionId, Flow, Message, Method, Name, Transport};
 
 #[expect(clippy::disallowed_methods, reason = "any instant will do as the start of a test")]
@@ -295,6 +295,7 @@ fn a_trunk_registers_through_challenge_and_423_and_refreshes() {
     let config = ChallengerConfig {
         realm: "trunk".into(),
         asker: Asker::Server,
+        algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
         nonce_lifetime: Duration::from_secs(60),
         nonces_max: 9,
     };
@@ -368,6 +369,7 @@ fn a_wrong_password_does_not_hammer_the_trunk() {
     let config = ChallengerConfig {
         realm: "trunk".into(),
         asker: Asker::Proxy,
+        algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
         nonce_lifetime: Duration::from_secs(60),
         nonces_max: 9,
     };

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use branchline_sip::digest::{
-    Account, AnswerRefused, Answerer, Asker, Challenger, ChallengerConfig, Ha1, Stale, Verdict,
+    Account, Algorithm, AnswerRefused, Answerer, Asker, Challenger, ChallengerConfig, Ha1, Stale, Verdict,
 };
 use branchline_sip::{Builder, Message, Method, Name};
 use bytes::Bytes;
@@ -17,6 +17,7 @@ fn challenger(epoch: Instant, asker: Asker) -> Challenger {
     let config = ChallengerConfig {
         realm: "branch".into(),
         asker,
+        algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
         nonce_lifetime: Duration::from_secs(300),
         nonces_max: 100,
     };
@@ -135,6 +136,7 @@ fn an_old_nonce_is_stale_and_one_of_a_former_life_too() {
         ChallengerConfig {
             realm: "branch".into(),
             asker: Asker::Server,
+            algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
             nonce_lifetime: Duration::from_secs(9),
             nonces_max: 1,
         },

@@ -74,6 +74,11 @@ impl Bindings {
         }
     }
 
+    /// New bounds; they count from the next REGISTER of each phone on.
+    pub fn handle_config(&mut self, config: BindingsConfig) {
+        self.config = config;
+    }
+
     /// Takes back what was journalled before a restart; what has ended meanwhile is left out. Streams are gone with the old process.
     pub fn restore(&mut self, at: Moment, saved: impl IntoIterator<Item = Binding>) {
         for mut binding in saved {

@@ -26,6 +26,8 @@ pub struct ChallengerConfig {
     pub asker: Asker,
     /// How long a nonce is good for.
     pub nonce_lifetime: Duration,
+    /// What is offered, in this order; credentials by another algorithm are not taken.
+    pub algorithms: Vec<Algorithm>,
     /// Most nonces whose use is remembered; beyond, the oldest become stale.
     pub nonces_max: usize,
 }
@@ -94,7 +96,7 @@ impl Challenger {
         }
     }
 
-    /// Adds the challenges to a response: SHA-256 first, then MD5 (RFC 8760 section 2.4), over one nonce.
+    /// Adds a challenge per algorithm to a response, in the order of preference (RFC 8760 section 2.4), over one nonce.
     pub fn challenge(&mut self, now: Instant, stale: Stale, response: Builder) -> Builder {
         let name = match self.config.asker {
             Asker::Server => Name::WwwAuthenticate,
@@ -105,16 +107,14 @@ impl Challenger {
             Stale::No => "",
             Stale::Yes => ", stale=true",
         };
-        [Algorithm::Sha256, Algorithm::Md5]
-            .into_iter()
-            .fold(response, |response, algorithm| {
-                let realm = quote(&self.config.realm);
-                let algorithm = algorithm.name();
-                response.header(
-                    name,
-                    format_args!("Digest realm={realm}, nonce=\"{nonce}\", algorithm={algorithm}, qop=\"auth\"{stale}"),
-                )
-            })
+        self.config.algorithms.iter().fold(response, |response, algorithm| {
+            let realm = quote(&self.config.realm);
+            let algorithm = algorithm.name();
+            response.header(
+                name,
+                format_args!("Digest realm={realm}, nonce=\"{nonce}\", algorithm={algorithm}, qop=\"auth\"{stale}"),
+            )
+        })
     }
 
     /// Verifies the credentials of a request. `lookup` gives the secret of a user; work and answer are the same where it gives none.
@@ -164,6 +164,7 @@ impl Challenger {
             .authentications(name)
             .filter(|value| value.is_digest() && value.get("realm").is_some_and(|realm| realm == self.config.realm))
             .filter_map(|value| claim(&value))
+            .filter(|claim| self.config.algorithms.contains(&claim.algorithm))
             .max_by_key(|claim| claim.algorithm)
     }
 }

@@ -1,0 +1,232 @@
+//! The box in the middle of the media: a port per leg, descriptions rewritten to it, and the plan for the relay.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use branchline_call::{CallId, LegId};
+use branchline_media::{BridgeId, LegPlan, MediaPlan, PortPool};
+use branchline_sdp::{Anchor, Codec, Direction, Origin, Sdp};
+
+/// The media side of every leg.
+pub(crate) struct Anchors {
+    pool: PortPool,
+    legs: HashMap<LegId, Anchored>,
+    bridges: HashMap<CallId, BridgeId>,
+    calls: HashMap<BridgeId, CallId>,
+    next_bridge: u64,
+    timeouts: Timeouts,
+}
+
+/// How long a leg may send nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timeouts {
+    pub(crate) talking: Duration,
+    pub(crate) held: Duration,
+}
+
+struct Anchored {
+    port: u16,
+    address: IpAddr,
+    /// Sent last, to keep the version of an unchanged description (RFC 3264 section 8).
+    sent: Option<Sdp>,
+    version: u64,
+    heard: Option<Heard>,
+    /// The offer we have not answered yet, which the answer has to line up with.
+    offer: Option<Sdp>,
+}
+
+#[derive(Clone)]
+struct Heard {
+    rtp: Option<SocketAddr>,
+    rtcp: Option<SocketAddr>,
+    direction: Direction,
+    telephone_event: Option<u8>,
+    codecs: Vec<Codec>,
+}
+
+/// No media port is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoPort;
+
+impl Anchors {
+    pub(crate) fn new(pool: PortPool, timeouts: Timeouts) -> Self {
+        Anchors {
+            pool,
+            legs: HashMap::new(),
+            bridges: HashMap::new(),
+            calls: HashMap::new(),
+            next_bridge: 1,
+            timeouts,
+        }
+    }
+
+    pub(crate) fn pool(&self) -> &PortPool {
+        &self.pool
+    }
+
+    pub(crate) fn pool_mut(&mut self) -> &mut PortPool {
+        &mut self.pool
+    }
+
+    pub(crate) fn set_timeouts(&mut self, timeouts: Timeouts) {
+        self.timeouts = timeouts;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// A leg described itself as an offer: what we answer will have to line up with it.
+    pub(crate) fn heard_offer(&mut self, leg: LegId, sdp: &Sdp, address: IpAddr) -> Result<(), NoPort> {
+        let anchored = self.leg(leg, address)?;
+        anchored.offer = Some(sdp.clone());
+        anchored.heard = Some(Heard::of(sdp));
+        Ok(())
+    }
+
+    /// A leg answered our offer.
+    pub(crate) fn heard_answer(&mut self, leg: LegId, sdp: &Sdp) {
+        if let Some(anchored) = self.legs.get_mut(&leg) {
+            anchored.heard = Some(Heard::of(sdp));
+        }
+    }
+
+    /// The description of the other party, as the box says it to `leg`.
+    pub(crate) fn describe(&mut self, leg: LegId, sdp: &Sdp, address: IpAddr) -> Result<Sdp, NoPort> {
+        let anchored = self.leg(leg, address)?;
+        let aligned;
+        let sdp = match anchored.offer.take() {
+            Some(offer) => {
+                aligned = sdp.align_to_offer(&offer);
+                &aligned
+            }
+            None => sdp,
+        };
+        let ports = sdp.ports_for_carried(anchored.port);
+        let origin = Origin {
+            session_id: leg.0,
+            version: anchored.version,
+        };
+        let mut said = sdp.anchor(&Anchor {
+            address: anchored.address,
+            origin,
+            ports: &ports,
+        });
+        if anchored.sent.as_ref().is_some_and(|sent| !sent.is_same_content(&said)) {
+            anchored.version += 1;
+            let origin = Origin {
+                session_id: leg.0,
+                version: anchored.version,
+            };
+            said = sdp.anchor(&Anchor {
+                address: anchored.address,
+                origin,
+                ports: &ports,
+            });
+        }
+        anchored.sent = Some(said.clone());
+        Ok(said)
+    }
+
+    fn leg(&mut self, leg: LegId, address: IpAddr) -> Result<&mut Anchored, NoPort> {
+        match self.legs.entry(leg) {
+            std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
+            std::collections::hash_map::Entry::Vacant(vacant) => {
+                let port = self.pool.take(address.into()).ok_or(NoPort)?;
+                Ok(vacant.insert(Anchored {
+                    port,
+                    address,
+                    sent: None,
+                    version: 1,
+                    heard: None,
+                    offer: None,
+                }))
+            }
+        }
+    }
+
+    /// What the relay should do for a call whose joined legs are `pair`; `None` when it need not know of the call.
+    pub(crate) fn plan(&mut self, call: CallId, pair: Option<[LegId; 2]>) -> Option<MediaPlan> {
+        let legs: Vec<LegPlan> = pair
+            .into_iter()
+            .flatten()
+            .filter_map(|leg| self.leg_plan(leg))
+            .collect();
+        if legs.is_empty() && !self.bridges.contains_key(&call) {
+            return None;
+        }
+        let bridge = *self.bridges.entry(call).or_insert_with(|| {
+            self.next_bridge += 1;
+            BridgeId(self.next_bridge)
+        });
+        self.calls.insert(bridge, call);
+        Some(MediaPlan { bridge, legs })
+    }
+
+    /// Ends the bridge of a call; the relay reports what it measured.
+    pub(crate) fn close(&mut self, call: CallId) -> Option<MediaPlan> {
+        let bridge = self.bridges.remove(&call)?;
+        Some(MediaPlan {
+            bridge,
+            legs: Vec::new(),
+        })
+    }
+
+    /// The relay has let go of a bridge.
+    pub(crate) fn closed(&mut self, bridge: BridgeId) -> Option<CallId> {
+        self.calls.remove(&bridge)
+    }
+
+    fn leg_plan(&self, leg: LegId) -> Option<LegPlan> {
+        let anchored = self.legs.get(&leg)?;
+        let heard = anchored.heard.as_ref()?;
+        let held = !heard.direction.receives() || !heard.direction.sends();
+        Some(LegPlan {
+            leg: branchline_media::LegId(leg.0),
+            port: anchored.port,
+            signalled: heard.rtp,
+            signalled_rtcp: heard.rtcp,
+            direction: heard.direction,
+            telephone_event: heard.telephone_event,
+            codecs: heard.codecs.clone(),
+            rtp_timeout: Some(if held {
+                self.timeouts.held
+            } else {
+                self.timeouts.talking
+            }),
+        })
+    }
+
+    /// A leg is gone: its port rests before it is used again.
+    pub(crate) fn release(&mut self, now: std::time::Instant, leg: LegId) {
+        if let Some(anchored) = self.legs.remove(&leg) {
+            self.pool.give_back(now, anchored.port);
+        }
+    }
+
+    /// Codec a leg uses first, once it has described itself.
+    pub(crate) fn codec(&self, leg: LegId) -> Option<&str> {
+        let heard = self.legs.get(&leg)?.heard.as_ref()?;
+        heard
+            .codecs
+            .iter()
+            .find(|codec| !codec.is_telephone_event())
+            .map(|codec| codec.name.as_str())
+    }
+}
+
+impl Heard {
+    fn of(sdp: &Sdp) -> Heard {
+        let stream = sdp.carried();
+        Heard {
+            rtp: stream.as_ref().and_then(branchline_sdp::Stream::rtp_address),
+            rtcp: stream.as_ref().and_then(branchline_sdp::Stream::rtcp_address),
+            direction: stream
+                .as_ref()
+                .map_or(Direction::Inactive, branchline_sdp::Stream::direction),
+            telephone_event: sdp.telephone_event_payload(),
+            codecs: sdp.codecs(),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Who sent a request: an extension by its password, a trunk by its address.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use branchline_config::{Config, Digest};
+use branchline_route::FailureKind;
+use branchline_sip::Flow;
+use branchline_sip::digest::{Algorithm, Asker, Challenger, ChallengerConfig, Ha1, Stale, Verdict};
+use branchline_sip::message::{Builder, Message};
+
+use crate::legs::Party;
+use crate::now::Now;
+use crate::{Branch, Level};
+
+/// The passwords' digests and the challenges that are out.
+pub(crate) struct Auth {
+    challenger: Challenger,
+    users: HashMap<String, Ha1>,
+    /// Stands in for the digest an extension has not got; random, so that nobody can compute an answer from it.
+    absent: Ha1,
+}
+
+impl Auth {
+    pub(crate) fn new(config: &Config, epoch: Instant, seeds: ([u8; 32], [u8; 32])) -> Self {
+        let challenger = ChallengerConfig {
+            realm: config.site.realm.clone(),
+            asker: Asker::Server,
+            algorithms: config.sip.digest.iter().map(|digest| algorithm(*digest)).collect(),
+            nonce_lifetime: Duration::from_secs(u64::from(config.sip.nonce_lifetime_s)),
+            nonces_max: NONCES_MAX,
+        };
+        let (seed, absent) = seeds;
+        let mut md5 = [0; 16];
+        md5.copy_from_slice(&absent[..16]);
+        let mut auth = Auth {
+            challenger: Challenger::new(challenger, epoch, seed),
+            users: HashMap::new(),
+            absent: Ha1 { md5, sha256: absent },
+        };
+        auth.handle_users(config);
+        auth
+    }
+
+    /// A new configuration: other passwords count from now on. The realm stays until the next start.
+    pub(crate) fn handle_users(&mut self, config: &Config) {
+        let digest = |hashes: &branchline_config::Hashes| Ha1 {
+            md5: hashes.md5.unwrap_or(self.absent.md5),
+            sha256: hashes.sha256.unwrap_or(self.absent.sha256),
+        };
+        self.users = config
+            .extensions
+            .iter()
+            .map(|entry| (entry.number.as_str().to_owned(), digest(&entry.hashes)))
+            .collect();
+    }
+}
+
+impl Branch {
+    /// Who sent a request; otherwise the challenge or refusal to answer it with.
+    pub(crate) fn identify(&mut self, now: Now, flow: Flow, request: &Message) -> Result<Party, Box<Message>> {
+        // A phone may sit at the same address as a trunk: its own port tells it apart.
+        if let Some(trunk) = self.trunks.of_address(flow.remote)
+            && !self.bindings.iter().any(|binding| binding.flow.remote == flow.remote)
+        {
+            return Ok(Party::Trunk(trunk));
+        }
+        self.authenticate(now, flow, request).map(Party::Extension)
+    }
+
+    /// The extension whose password the request proves.
+    pub(crate) fn authenticate(&mut self, now: Now, flow: Flow, request: &Message) -> Result<String, Box<Message>> {
+        let source = flow.remote.ip();
+        let Auth { challenger, users, .. } = &mut self.auth;
+        match challenger.verify(now.mono, request, |user| users.get(user).copied()) {
+            Verdict::Ok { username } => {
+                let lasts = Duration::from_secs(u64::from(self.config.sip.expires_max_s));
+                self.guard.handle_success(now.mono, source, lasts);
+                Ok(username)
+            }
+            Verdict::Challenge { stale } => Err(self.challenge(now, request, stale)),
+            Verdict::Denied { username } => {
+                self.counters.auth_failures += 1;
+                // Unknown users and wrong passwords count alike: the difference must not show in when a ban comes.
+                if self
+                    .guard
+                    .handle_failure(now.mono, source, FailureKind::WrongPassword)
+                    .is_some()
+                {
+                    self.notice(
+                        Level::Warning,
+                        format!("{source} is shut out: wrong password for {username:?} again"),
+                    );
+                }
+                Err(self.challenge(now, request, Stale::No))
+            }
+        }
+    }
+
+    fn challenge(&mut self, now: Now, request: &Message, stale: Stale) -> Box<Message> {
+        let response = Builder::response_with_tag(request, self.auth.challenger.status(), "0");
+        Box::new(self.auth.challenger.challenge(now.mono, stale, response).finish())
+    }
+}
+
+fn algorithm(digest: Digest) -> Algorithm {
+    match digest {
+        Digest::Md5 => Algorithm::Md5,
+        Digest::Sha256 => Algorithm::Sha256,
+    }
+}
+
+/// Nonces whose counts are remembered; 20,000 phones and their retries.
+const NONCES_MAX: usize = 32_768;

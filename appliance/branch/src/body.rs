@@ -1,0 +1,93 @@
+//! The session description inside a body, alone or as a part of a multipart one (RFC 2046 section 5.1).
+
+use branchline_sip::agent::Body;
+use bytes::Bytes;
+
+/// The description's bytes; `None` when there is none.
+pub(crate) fn description(body: &Body) -> Option<Bytes> {
+    let (kind, params) = body.content_type.split_once(';').unwrap_or((&body.content_type, ""));
+    if kind.trim().eq_ignore_ascii_case("application/sdp") {
+        return Some(body.bytes.clone());
+    }
+    if !kind.trim().to_ascii_lowercase().starts_with("multipart/") {
+        return None;
+    }
+    let boundary = params.split(';').find_map(|param| {
+        let (name, value) = param.split_once('=')?;
+        name.trim()
+            .eq_ignore_ascii_case("boundary")
+            .then(|| value.trim().trim_matches('"'))
+    })?;
+    parts(&body.bytes, boundary)
+        .find(|part| is_description(part.head))
+        .map(|part| body.bytes.slice_ref(part.content))
+}
+
+struct Part<'a> {
+    head: &'a [u8],
+    content: &'a [u8],
+}
+
+fn parts<'a>(bytes: &'a [u8], boundary: &str) -> impl Iterator<Item = Part<'a>> {
+    let delimiter = format!("--{boundary}");
+    let mut rest = find(bytes, delimiter.as_bytes()).map(|at| &bytes[at + delimiter.len()..]);
+    std::iter::from_fn(move || {
+        let here = rest?;
+        if here.starts_with(b"--") {
+            return None;
+        }
+        let end = find(here, delimiter.as_bytes())?;
+        rest = Some(&here[end + delimiter.len()..]);
+        let part = here[..end].strip_suffix(b"\r\n").unwrap_or(&here[..end]);
+        let part = part.strip_prefix(b"\r\n").unwrap_or(part);
+        let head_end = find(part, b"\r\n\r\n").unwrap_or(0);
+        let content = part.get(head_end + 4..).unwrap_or_default();
+        Some(Part {
+            head: &part[..head_end],
+            content,
+        })
+    })
+}
+
+fn is_description(head: &[u8]) -> bool {
+    String::from_utf8_lossy(head).lines().any(|line| {
+        line.split_once(':').is_some_and(|(name, value)| {
+            name.trim().eq_ignore_ascii_case("content-type")
+                && value.trim().to_ascii_lowercase().starts_with("application/sdp")
+        })
+    })
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(kind: &str, bytes: &'static str) -> Body {
+        Body {
+            content_type: kind.into(),
+            bytes: Bytes::from_static(bytes.as_bytes()),
+        }
+    }
+
+    #[test]
+    fn the_description_is_found_alone_and_among_other_parts() {
+        let mixed = "preamble\r\n--b1\r\nContent-Type: application/pidf+xml\r\n\r\n<x/>\r\n--b1\r\n\
+                     Content-Type: application/sdp\r\n\r\nv=0\r\ns=-\r\n--b1--\r\n";
+        let cases = [
+            ("application/sdp", "v=0\r\n", Some("v=0\r\n")),
+            ("multipart/mixed; boundary=b1", mixed, Some("v=0\r\ns=-")),
+            ("multipart/mixed; boundary=\"b1\"", mixed, Some("v=0\r\ns=-")),
+            ("multipart/mixed; boundary=other", mixed, None),
+            ("multipart/mixed", mixed, None),
+            ("text/plain", "v=0\r\n", None),
+        ];
+        for (kind, bytes, expected) in cases {
+            let found = description(&body(kind, bytes));
+            assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{kind}");
+        }
+    }
+}

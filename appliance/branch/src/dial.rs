@@ -1,0 +1,349 @@
+//! An INVITE comes in: who calls, what was dialled, where it goes.
+
+use branchline_call::{Attempt, CallId, NewCall, Replaced};
+use branchline_config::Extension;
+use branchline_journal::{Direction, Party as RecordParty};
+use branchline_route::{ArrivalKind, Caller, Decision, Request, Why};
+use branchline_sdp::Sdp;
+use branchline_sip::agent::{Body, IncomingInvite, NextHop, Replaces};
+use branchline_sip::message::{Builder, Message, Name, Uri};
+use branchline_sip::transaction::ServerKey;
+use branchline_sip::{Flow, message::Scheme};
+
+use crate::act::reason;
+use crate::identity::{Shown, contact};
+use crate::legs::{Challenged, LegEntry, Party};
+use crate::now::Now;
+use crate::records::CallFacts;
+use crate::targets::Target;
+use crate::{Branch, body};
+
+/// An INVITE with what has been found out about it.
+pub(crate) struct Incoming {
+    pub(crate) key: ServerKey,
+    pub(crate) flow: Flow,
+    pub(crate) request: Message,
+    pub(crate) party: Party,
+    pub(crate) dialled: String,
+}
+
+/// Where a call goes.
+struct Plan {
+    attempts: Vec<Attempt<Target>>,
+    direction: Direction,
+    emergency: bool,
+    normalised: String,
+}
+
+impl Branch {
+    pub(crate) fn handle_invite(&mut self, now: Now, (key, flow): (ServerKey, Flow), request: Message) {
+        if request.number(Name::MaxForwards) == Some(0) {
+            self.turn_away(now, key, Builder::response(&request, 483));
+            return;
+        }
+        let dialled = dialled(&request);
+        let emergency = branchline_route::emergency_number(&dialled, &self.tables).is_some();
+        let party = match self.identify(now, flow, &request) {
+            Ok(party) => party,
+            // Help is never refused for want of a password (RFC 6881 section 9, ED-73).
+            Err(_) if emergency => Party::Stranger,
+            Err(challenge) => {
+                self.agent.respond_and_forget(key, *challenge);
+                return;
+            }
+        };
+        let incoming = Incoming {
+            key,
+            flow,
+            request,
+            party,
+            dialled,
+        };
+        let replaces = incoming
+            .request
+            .text(Name::Replaces)
+            .and_then(|value| Replaces::parse(&value));
+        if let Some(replaces) = replaces {
+            self.take_over(now, &incoming, &replaces);
+        } else if !emergency && let Some(refused) = self.refuse_for_load(now, &incoming) {
+            self.turn_away(now, key, refused);
+        } else {
+            self.route(now, &incoming);
+        }
+    }
+
+    fn turn_away(&mut self, now: Now, key: ServerKey, response: Builder) {
+        self.agent.respond(now.mono, key, response.finish());
+    }
+
+    /// Overload (RFC 7339 in spirit) and the extension's own bound on calls at once.
+    fn refuse_for_load(&mut self, now: Now, incoming: &Incoming) -> Option<Builder> {
+        let Party::Extension(number) = &incoming.party else {
+            return self.shed_call(now, incoming);
+        };
+        let bound = self.config.extension(number).map_or(1, |extension| extension.max_calls);
+        // A consultation for a transfer takes one line more than the phone takes calls on.
+        if self.legs.calls_of(&incoming.party) > bound {
+            return Some(Builder::response(&incoming.request, 486));
+        }
+        self.shed_call(now, incoming)
+    }
+
+    fn shed_call(&mut self, now: Now, incoming: &Incoming) -> Option<Builder> {
+        let retry_after_s = self.admit(now, incoming.flow.remote.ip(), ArrivalKind::Call)?;
+        self.last_shed = Some(now.mono);
+        self.counters.calls_shed += 1;
+        Some(Builder::response(&incoming.request, 503).header(Name::RetryAfter, retry_after_s))
+    }
+
+    fn route(&mut self, now: Now, incoming: &Incoming) {
+        let caller = self.caller(&incoming.party);
+        match self.plan(&Request::new(caller, &incoming.dialled)) {
+            Ok(plan) => self.start(now, incoming, plan),
+            Err(why) => {
+                let (status, q850) = why.codes();
+                let cause = branchline_call::Cause { status, q850 };
+                let mut response = Builder::response(&incoming.request, status).header(Name::Reason, reason(cause));
+                if status == 503 {
+                    response = response.header(Name::RetryAfter, RETRY_AFTER_S);
+                }
+                self.turn_away(now, incoming.key, response);
+            }
+        }
+    }
+
+    pub(crate) fn caller(&self, party: &Party) -> Caller {
+        match party {
+            Party::Extension(number) => Extension::new(number).map_or(Caller::Unknown, Caller::Extension),
+            Party::Trunk(name) => Caller::Trunk(name.clone()),
+            Party::Stranger => Caller::Unknown,
+        }
+    }
+
+    /// What to try for a number, forwards of the called extension included.
+    fn plan(&self, request: &Request<'_>) -> Result<Plan, Why> {
+        let inside = match request.from {
+            Caller::Trunk(_) => Direction::Inbound,
+            Caller::Extension(_) | Caller::Unknown => Direction::Internal,
+        };
+        let plan = |attempts, direction, normalised| Plan {
+            attempts,
+            direction,
+            emergency: false,
+            normalised,
+        };
+        match branchline_route::decide(request, &self.tables, self.legs.state()) {
+            Decision::Extension(extension) => {
+                let attempts = self.extension_attempts(&extension, request.forwards);
+                Ok(plan(attempts, inside, extension.as_str().to_owned()))
+            }
+            Decision::Trunks { attempts, number, .. } => Ok(plan(
+                self.trunk_attempts(attempts),
+                Direction::Outbound,
+                number.as_str().to_owned(),
+            )),
+            Decision::Emergency { attempts, number, .. } => Ok(Plan {
+                attempts: self.trunk_attempts(attempts),
+                direction: Direction::Outbound,
+                emergency: true,
+                normalised: number,
+            }),
+            // The echo needs a media source of the box's own, which comes with the analog lines.
+            Decision::Echo => Err(Why::UnknownNumber),
+            Decision::Refuse { why: Why::Busy, .. } => {
+                let forwarded = self.forward_when_full(request).ok_or(Why::Busy)?;
+                self.plan(&forwarded.request())
+            }
+            Decision::Refuse { why, .. } => Err(why),
+        }
+    }
+
+    /// Attempts for a number, as a transfer or a forward of `from` would dial it.
+    pub(crate) fn attempts_for(&self, request: &Request<'_>) -> Result<(Vec<Attempt<Target>>, Direction), Why> {
+        self.plan(request).map(|plan| (plan.attempts, plan.direction))
+    }
+
+    fn start(&mut self, now: Now, incoming: &Incoming, plan: Plan) {
+        let offer = match offer(&incoming.request) {
+            Ok(offer) => offer,
+            Err(status) => return self.turn_away(now, incoming.key, Builder::response(&incoming.request, status)),
+        };
+        let id = self.journal.id(now);
+        let call = CallId(*id.as_bytes());
+        let shown = self.shown(&incoming.party, &incoming.request);
+        let facts = CallFacts {
+            id,
+            from: RecordParty {
+                dialled: shown.number.clone(),
+                normalised: Some(incoming.party.name().to_owned()),
+                display: shown.display.clone(),
+            },
+            to: RecordParty {
+                dialled: incoming.dialled.clone(),
+                normalised: Some(plan.normalised),
+                display: None,
+            },
+            direction: plan.direction,
+            emergency: plan.emergency,
+            started: self.journal.stamp(now),
+            started_mono: now.mono,
+            answered: None,
+            connected_to: String::new(),
+            trunks: trunk_of(&incoming.party).into_iter().collect(),
+            extensions: extension_of(&incoming.party).into_iter().collect(),
+            transfers: Vec::new(),
+        };
+        self.facts.insert(call, facts);
+        self.bind_caller(now, incoming, (call, shown), |branch| {
+            branch.call_started(now, call);
+            let new = NewCall {
+                id: call,
+                offer,
+                attempts: plan.attempts,
+            };
+            Some(branch.calls.place(now.mono, new))
+        });
+    }
+
+    /// Gives the caller's INVITE its session and its leg.
+    fn bind_caller(
+        &mut self,
+        now: Now,
+        incoming: &Incoming,
+        (call, shown): (CallId, Shown),
+        place: impl FnOnce(&mut Branch) -> Option<branchline_call::LegId>,
+    ) {
+        let Incoming {
+            key,
+            flow,
+            request,
+            party,
+            ..
+        } = incoming;
+        let local = contact(&incoming.dialled, *flow);
+        let next_hop = match party {
+            Party::Trunk(_) => NextHop::FromRouteSet,
+            Party::Extension(_) | Party::Stranger => NextHop::Flow,
+        };
+        let invite = IncomingInvite {
+            key: *key,
+            flow: *flow,
+            next_hop,
+            request: request.clone(),
+            local_contact: local,
+        };
+        let Ok(session) = self.agent.accept_invite(now.mono, invite) else {
+            self.facts.remove(&call);
+            return;
+        };
+        let Some(leg) = place(self) else {
+            self.agent.hang_up(now.mono, session, None);
+            return;
+        };
+        let passed = crate::targets::Passed::of(request);
+        let entry = LegEntry {
+            call,
+            session,
+            party: party.clone(),
+            flow: *flow,
+            shown,
+            passed,
+            request_uri: String::new(),
+            challenged: Challenged::NotYet,
+        };
+        self.legs.add(leg, entry);
+        if let Some(offer) = offer(request).ok().flatten()
+            && self
+                .anchors
+                .heard_offer(leg, &offer, self.address_facing(*flow))
+                .is_err()
+        {
+            self.calls.hang_up(now.mono, call, branchline_call::Cause::NO_RESOURCE);
+        }
+    }
+
+    /// An INVITE with Replaces (RFC 3891): a pick-up, or the last step of a transfer between phones.
+    fn take_over(&mut self, now: Now, incoming: &Incoming, replaces: &Replaces) {
+        let old = match self.agent.find_dialog(replaces) {
+            Ok(session) => self.legs.of_session(session),
+            Err(fault) => {
+                return self.turn_away(now, incoming.key, Builder::response(&incoming.request, fault.status()));
+            }
+        };
+        let Some((old, call)) = old.and_then(|leg| Some((leg, self.calls.call_of(leg)?))) else {
+            return self.turn_away(now, incoming.key, Builder::response(&incoming.request, 481));
+        };
+        let offer = match offer(&incoming.request) {
+            Ok(Some(offer)) => offer,
+            Ok(None) => return self.turn_away(now, incoming.key, Builder::response(&incoming.request, 488)),
+            Err(status) => return self.turn_away(now, incoming.key, Builder::response(&incoming.request, status)),
+        };
+        let shown = self.shown(&incoming.party, &incoming.request);
+        self.bind_caller(now, incoming, (call, shown), |branch| {
+            match branch.calls.take_over(now.mono, old, offer.clone()) {
+                Replaced::Taken(leg) => Some(leg),
+                Replaced::Gone => None,
+            }
+        });
+    }
+
+    /// The caller as others see it: an extension by our own table, never by what it claims.
+    fn shown(&self, party: &Party, request: &Message) -> Shown {
+        match party {
+            Party::Extension(number) => self.shown_extension(number, request),
+            Party::Trunk(_) | Party::Stranger => Shown::of_request(request),
+        }
+    }
+
+    fn shown_extension(&self, number: &str, request: &Message) -> Shown {
+        let asked = Shown::of_request(request).privacy;
+        let entry = self.config.extension(number);
+        let privacy = match entry.map(|entry| entry.privacy) {
+            Some(branchline_config::Privacy::Withheld) => crate::identity::Privacy::Withheld,
+            Some(branchline_config::Privacy::Shown) | None => asked,
+        };
+        Shown {
+            number: number.to_owned(),
+            display: entry.map(|entry| entry.name.clone()),
+            privacy,
+        }
+    }
+}
+
+/// A description that cannot be read is refused before anything rings.
+fn offer(request: &Message) -> Result<Option<Sdp>, u16> {
+    let Some(body) = Body::of(request) else { return Ok(None) };
+    match body::description(&body) {
+        Some(bytes) => Sdp::parse(&bytes).map(Some).map_err(|_| 488),
+        None if body.is_description() => Err(415),
+        None => Ok(None),
+    }
+}
+
+/// What was dialled: the user part, or the whole URI where there is none (`tel:`, `urn:service:sos`).
+pub(crate) fn dialled(request: &Message) -> String {
+    let text = request.request_uri();
+    match Uri::parse(text) {
+        Ok(uri) if matches!(uri.scheme, Scheme::Sip | Scheme::Sips) && uri.user.is_some() => {
+            uri.user_unescaped().into_owned()
+        }
+        Ok(_) | Err(_) => text.to_owned(),
+    }
+}
+
+fn trunk_of(party: &Party) -> Option<String> {
+    match party {
+        Party::Trunk(name) => Some(name.clone()),
+        Party::Extension(_) | Party::Stranger => None,
+    }
+}
+
+fn extension_of(party: &Party) -> Option<String> {
+    match party {
+        Party::Extension(number) => Some(number.clone()),
+        Party::Trunk(_) | Party::Stranger => None,
+    }
+}
+
+/// A caller whose trunks are all down or full may try again after this.
+const RETRY_AFTER_S: u32 = 10;

@@ -1,0 +1,172 @@
+//! Everything that comes in from the network and from the rest of the box.
+
+use std::net::IpAddr;
+
+use branchline_media::{Family, MediaEvent};
+use branchline_route::FailureKind;
+use branchline_sip::agent::AgentEvent;
+use branchline_sip::message::{Builder, Message, Method, Name};
+use branchline_sip::{Flow, Transmit};
+use bytes::Bytes;
+
+use crate::now::Now;
+use crate::output::{Command, Journalled, Output, Resolved, Watched};
+use crate::trace::{self, Way};
+use crate::{Branch, Level};
+
+impl Branch {
+    /// One datagram, or one message cut from a stream.
+    pub fn handle_message(&mut self, now: Now, flow: Flow, bytes: Bytes) {
+        self.counters.sip_received += 1;
+        let source = flow.remote.ip();
+        if self.guard.is_banned(now.mono, source) && !self.is_emergency(&bytes) {
+            self.counters.banned_requests += 1;
+            return;
+        }
+        match Message::parse(bytes.clone()) {
+            Ok(message) => {
+                self.trace(now, flow, &message, Way::Arrived);
+                if !self.turn_away_scanner(now, source, &message) {
+                    self.agent.handle_message(now.mono, flow, message);
+                }
+            }
+            Err(_) => {
+                self.counters.sip_malformed += 1;
+                self.guard.handle_failure(now.mono, source, FailureKind::Malformed);
+                // The agent answers 400 where the headers for that can be read.
+                self.agent.handle_bytes(now.mono, flow, &bytes);
+            }
+        }
+        self.settle(now);
+    }
+
+    /// A stream broke, or an ICMP error came back.
+    pub fn handle_flow_failed(&mut self, now: Now, flow: Flow) {
+        if let Some(connection) = flow.connection {
+            self.bindings.handle_connection_closed(connection);
+        }
+        self.agent.handle_flow_failed(now.mono, flow);
+        self.settle(now);
+    }
+
+    /// The relay reports.
+    pub fn handle_media(&mut self, now: Now, event: MediaEvent) {
+        self.handle_media_event(now, event);
+        self.settle(now);
+    }
+
+    /// Media ports that are bound and free.
+    pub fn handle_ports(&mut self, family: Family, ports: &[u16]) {
+        self.anchors.pool_mut().handle_ready(family, ports);
+    }
+
+    /// How many more bound ports of a family the box would like in stock.
+    pub fn ports_wanted(&self, family: Family) -> usize {
+        self.anchors.pool().wanted(family)
+    }
+
+    /// Journal entries are safe.
+    pub fn handle_journal(&mut self, now: Now, journalled: Journalled) {
+        self.journal.handle_safe(journalled.up_to_seq);
+        self.send_safe_replies(now);
+        self.forget_safe_calls();
+        self.settle(now);
+    }
+
+    /// A look-up came back.
+    pub fn handle_resolved(&mut self, now: Now, resolved: Resolved) {
+        self.trunks.handle_resolved(now.mono, resolved);
+        self.settle(now);
+    }
+
+    /// An order.
+    pub fn handle_command(&mut self, now: Now, command: Command) {
+        match command {
+            Command::Configure(configuration) => self.configure(now, *configuration),
+            Command::HangUp { call } => {
+                let known = self
+                    .facts
+                    .iter()
+                    .find(|(_, facts)| facts.id.to_string() == call)
+                    .map(|(id, _)| *id);
+                if let Some(id) = known {
+                    self.calls.hang_up(now.mono, id, branchline_call::Cause::CLEARED);
+                }
+            }
+            Command::Trace(watched) => self.watched = watched,
+        }
+        self.settle(now);
+    }
+
+    /// How long messages waited for this machine, for overload control.
+    pub fn handle_queue_delay(&mut self, delay: std::time::Duration) {
+        self.queue_delay = delay;
+    }
+
+    pub(crate) fn handle_agent(&mut self, now: Now, event: AgentEvent) {
+        match event {
+            AgentEvent::Invite { key, flow, request } => self.handle_invite(now, (key, flow), request),
+            AgentEvent::InviteCancelled { .. } => {}
+            AgentEvent::Request { key, flow, request } => self.handle_request(now, (key, flow), &request),
+            AgentEvent::Response { key, response } => self.handle_response(now, key, Some(&response)),
+            AgentEvent::Failed { key, .. } => self.handle_response(now, key, None),
+            AgentEvent::Session { id, event } => self.handle_session(now, id, event),
+            // Lamps and message waiting come with the features that feed them; no subscription is accepted yet.
+            AgentEvent::Subscription { .. } => {}
+        }
+    }
+
+    /// A known scanner gets no answer and no second chance.
+    fn turn_away_scanner(&mut self, now: Now, source: IpAddr, message: &Message) -> bool {
+        if !message.is_request() || *message.method() == Method::Ack {
+            return false;
+        }
+        let agent = message.text(Name::UserAgent).unwrap_or_default().to_ascii_lowercase();
+        if !SCANNERS.iter().any(|scanner| agent.contains(scanner)) {
+            return false;
+        }
+        if self
+            .guard
+            .handle_failure(now.mono, source, FailureKind::Scanner)
+            .is_some()
+        {
+            self.notice(Level::Warning, format!("{source} is shut out: scanner {agent:?}"));
+        }
+        self.counters.banned_requests += 1;
+        true
+    }
+
+    /// A banned address may still call for help.
+    fn is_emergency(&self, bytes: &Bytes) -> bool {
+        bytes.starts_with(b"INVITE ")
+            && Message::parse(bytes.clone()).is_ok_and(|message| {
+                branchline_route::emergency_number(&crate::dial::dialled(&message), &self.tables).is_some()
+            })
+    }
+
+    fn trace(&mut self, now: Now, flow: Flow, message: &Message, way: Way) {
+        if self.watched == Watched::Yes {
+            self.outputs
+                .push_back(Output::Trace(Box::new(trace::line(now, flow, message, way))));
+        }
+    }
+
+    pub(crate) fn trace_sent(&mut self, now: Now, transmit: &Transmit) {
+        if self.watched == Watched::Yes
+            && let Ok(message) = Message::parse(transmit.bytes.clone())
+        {
+            self.trace(now, transmit.flow, &message, Way::Sent);
+        }
+    }
+}
+
+/// User-Agent texts of tools that look for boxes to break into.
+const SCANNERS: [&str; 7] = [
+    "friendly-scanner",
+    "sipvicious",
+    "sipcli",
+    "sip-scan",
+    "sundayddr",
+    "vaxsipuseragent",
+    "sipptk",
+];

@@ -1,0 +1,114 @@
+//! The one ordered journal: numbers its entries and knows which are safe.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use branchline_journal::{BootId, Entry, Event, Stamp, uuid_v7};
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::Rng;
+use uuid::Uuid;
+
+use crate::now::Now;
+
+/// Entries waiting for the disk are late after this; nothing waits longer for them.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
+
+pub(crate) struct Journal {
+    rng: ChaCha12Rng,
+    boot: BootId,
+    started: Instant,
+    next_seq: u64,
+    safe_seq: u64,
+    /// When each entry that is not safe yet was made.
+    waiting: VecDeque<(u64, Instant)>,
+    pub(crate) made: u64,
+}
+
+/// Where to go on after a restart.
+#[derive(Clone, Copy, Debug)]
+pub struct JournalStart {
+    /// Identity of this run of the box.
+    pub boot: BootId,
+    /// The first number to give.
+    pub next_seq: u64,
+}
+
+impl Journal {
+    pub(crate) fn new(now: Now, start: JournalStart, rng: ChaCha12Rng) -> Self {
+        Journal {
+            rng,
+            boot: start.boot,
+            started: now.mono,
+            next_seq: start.next_seq,
+            safe_seq: start.next_seq.saturating_sub(1),
+            waiting: VecDeque::new(),
+            made: 0,
+        }
+    }
+
+    pub(crate) fn id(&mut self, now: Now) -> Uuid {
+        let mut random = [0; 10];
+        self.rng.fill_bytes(&mut random);
+        uuid_v7(now.utc_ms, &random)
+    }
+
+    pub(crate) fn stamp(&self, now: Now) -> Stamp {
+        Stamp {
+            utc_ms: now.utc_ms,
+            clock_trusted: now.clock_trusted,
+            mono_ms: u64::try_from(now.mono.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX),
+            boot: self.boot,
+        }
+    }
+
+    /// The next entry; its number tells when it is safe.
+    pub(crate) fn entry(&mut self, now: Now, event: Event) -> Entry {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        self.made += 1;
+        if self.waiting.len() < WAITING_MAX {
+            self.waiting.push_back((seq, now.mono));
+        }
+        Entry {
+            id: self.id(now),
+            seq,
+            stamp: self.stamp(now),
+            event,
+        }
+    }
+
+    pub(crate) fn handle_safe(&mut self, up_to_seq: u64) {
+        self.safe_seq = self.safe_seq.max(up_to_seq);
+        while self.waiting.front().is_some_and(|(seq, _)| *seq <= up_to_seq) {
+            self.waiting.pop_front();
+        }
+    }
+
+    pub(crate) fn is_safe(&self, seq: u64) -> bool {
+        seq <= self.safe_seq
+    }
+
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.next_seq.saturating_sub(1)
+    }
+
+    pub(crate) fn pending(&self) -> u32 {
+        u32::try_from(self.next_seq.saturating_sub(1).saturating_sub(self.safe_seq)).unwrap_or(u32::MAX)
+    }
+
+    /// Entries wait for the disk longer than they should.
+    pub(crate) fn is_late(&self, now: Instant) -> bool {
+        self.waiting
+            .front()
+            .is_some_and(|(_, made)| now.saturating_duration_since(*made) > LATE)
+    }
+
+    pub(crate) fn uptime_ms(&self, now: Now) -> u64 {
+        self.stamp(now).mono_ms
+    }
+}
+
+/// A flood of entries keeps only so many arrival times; the oldest tells whether the disk is late.
+const WAITING_MAX: usize = 4096;
+/// A disk slower than this is shown as degraded.
+const LATE: Duration = Duration::from_secs(2);

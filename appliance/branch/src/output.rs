@@ -1,0 +1,99 @@
+//! What the machine asks the shell to do, and what the shell tells it besides SIP messages.
+
+use std::net::{IpAddr, SocketAddr};
+
+use branchline_config::Transport;
+use branchline_journal::Entry;
+use branchline_media::MediaPlan;
+use branchline_sip::flow::Transmit;
+
+use crate::view::TraceLine;
+
+/// One thing to do, in order.
+#[derive(Debug)]
+pub enum Output {
+    /// Send a SIP message.
+    Transmit(Transmit),
+    /// Give a bridge its new desired state.
+    Media(MediaPlan),
+    /// Append to the journal; answer with [`Branch::handle_journal`](crate::Branch::handle_journal).
+    Journal(Entry),
+    /// Look a name up in the background; answer with [`Branch::handle_resolved`](crate::Branch::handle_resolved).
+    Resolve(Lookup),
+    /// A message crossed the wire while somebody watches.
+    Trace(Box<TraceLine>),
+    /// Something worth a line in the log.
+    Notice(Notice),
+}
+
+/// A name that wants an address (RFC 3263).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// Trunk that asks.
+    pub trunk: String,
+    /// Host name or IP literal.
+    pub host: String,
+    /// Port; without one SRV records are asked first.
+    pub port: Option<u16>,
+    /// Transport wanted.
+    pub transport: Transport,
+}
+
+/// What a [`Lookup`] found, best first; empty when the name does not exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// Trunk that asked.
+    pub trunk: String,
+    /// Addresses, best first, each with the address of the box that faces it.
+    pub addresses: Vec<(SocketAddr, IpAddr)>,
+    /// Why there are none, for a person to read.
+    pub problem: Option<String>,
+}
+
+/// How far the journal has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Journalled {
+    /// All entries up to this one are safe.
+    pub up_to_seq: u64,
+}
+
+/// An order from the page, the command line or the shell.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Take a new configuration; calls go on.
+    Configure(Box<crate::Configuration>),
+    /// End one call.
+    HangUp {
+        /// Its id as in the view.
+        call: String,
+    },
+    /// Somebody watches the trace, or no longer does.
+    Trace(Watched),
+}
+
+/// Whether trace lines are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watched {
+    /// Make them.
+    Yes,
+    /// Nobody would read them.
+    No,
+}
+
+/// A line for the log, without secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// How serious it is.
+    pub level: Level,
+    /// What happened.
+    pub text: String,
+}
+
+/// Seriousness of a [`Notice`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Somebody should look.
+    Warning,
+    /// Ordinary operation.
+    Info,
+}

@@ -1,0 +1,244 @@
+//! From the facts of a call to its journal entries and its one record.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use branchline_call::{CallId, Cause, Class, EndedBy, LegId, Summary};
+use branchline_journal::{
+    CallAnswered, CallRecord, CallStarted, Direction, Event, LegQuality, LegSide, Mode, Outcome, Party, Stamp, Transfer,
+};
+use branchline_media::MediaEvent;
+use uuid::Uuid;
+
+use crate::Branch;
+use crate::now::Now;
+use crate::output::Output;
+
+/// What is known of a call besides its legs' states.
+#[derive(Clone, Debug)]
+pub(crate) struct CallFacts {
+    pub(crate) id: Uuid,
+    pub(crate) from: Party,
+    pub(crate) to: Party,
+    pub(crate) direction: Direction,
+    pub(crate) emergency: bool,
+    pub(crate) started: Stamp,
+    pub(crate) started_mono: Instant,
+    pub(crate) answered: Option<(Stamp, Instant)>,
+    /// Extension or trunk on the other end.
+    pub(crate) connected_to: String,
+    pub(crate) trunks: Vec<String>,
+    pub(crate) extensions: Vec<String>,
+    pub(crate) transfers: Vec<Transfer>,
+}
+
+/// Calls that are over and whose records are not safe yet.
+#[derive(Default)]
+pub(crate) struct Endings {
+    /// Waiting for what the relay measured.
+    measuring: BTreeMap<CallId, Ending>,
+    /// Waiting for the disk.
+    writing: VecDeque<(u64, CallId)>,
+}
+
+struct Ending {
+    summary: Summary,
+    ended: Stamp,
+    until: Instant,
+}
+
+impl Endings {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.measuring.values().map(|ending| ending.until).min()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.measuring.len() + self.writing.len()
+    }
+}
+
+impl Branch {
+    pub(crate) fn call_started(&mut self, now: Now, call: CallId) {
+        let Some(facts) = self.facts.get(&call) else { return };
+        let started = CallStarted {
+            call: facts.id,
+            from: facts.from.clone(),
+            to: facts.to.clone(),
+            direction: facts.direction,
+            trunks: facts.trunks.clone(),
+            extensions: facts.extensions.clone(),
+            emergency: facts.emergency,
+            mode: Mode::default(),
+            at: facts.started,
+        };
+        self.counters.calls_started += 1;
+        self.counters.calls_emergency += u64::from(facts.emergency);
+        self.journal(now, Event::CallStarted(started));
+    }
+
+    pub(crate) fn call_answered(&mut self, now: Now, call: CallId, by: LegId) {
+        let by = self
+            .legs
+            .entry(by)
+            .map(|entry| entry.party.name().to_owned())
+            .unwrap_or_default();
+        let at = self.journal.stamp(now);
+        let Some(facts) = self.facts.get_mut(&call) else { return };
+        facts.answered = Some((at, now.mono));
+        facts.connected_to.clone_from(&by);
+        let answered = CallAnswered { call: facts.id, by, at };
+        self.counters.calls_answered += 1;
+        self.journal(now, Event::CallAnswered(answered));
+    }
+
+    /// The call is over for its parties; its record waits a moment for the relay's figures.
+    pub(crate) fn call_finished(&mut self, now: Now, summary: Summary) {
+        let call = summary.call;
+        for leg in self.legs.of_call(call) {
+            self.forget_leg(now, leg);
+        }
+        let ending = Ending {
+            summary,
+            ended: self.journal.stamp(now),
+            until: now.mono + MEASURE,
+        };
+        match self.anchors.close(call) {
+            Some(plan) => {
+                self.outputs.push_back(Output::Media(plan));
+                self.endings.measuring.insert(call, ending);
+            }
+            None => self.write_record(now, ending, Vec::new()),
+        }
+    }
+
+    pub(crate) fn handle_media_event(&mut self, now: Now, event: MediaEvent) {
+        match event {
+            MediaEvent::Silence { leg, .. } => {
+                self.calls
+                    .handle_leg(now.mono, LegId(leg.0), branchline_call::LegEvent::Silent);
+            }
+            MediaEvent::Closed { bridge, legs } => {
+                let Some(call) = self.anchors.closed(bridge) else {
+                    return;
+                };
+                if let Some(ending) = self.endings.measuring.remove(&call) {
+                    let quality = legs
+                        .into_iter()
+                        .map(|(leg, quality)| (LegId(leg.0), quality))
+                        .filter(|(_, quality)| quality.packets_in > 0)
+                        .collect();
+                    self.write_record(now, ending, quality);
+                }
+            }
+            MediaEvent::Dtmf { .. } | MediaEvent::Latched { .. } => {}
+        }
+    }
+
+    /// Records of calls whose relay did not report in time are written without figures.
+    pub(crate) fn write_overdue_records(&mut self, now: Now) {
+        let due: Vec<CallId> = self
+            .endings
+            .measuring
+            .iter()
+            .filter(|(_, ending)| ending.until <= now.mono)
+            .map(|(id, _)| *id)
+            .collect();
+        for call in due {
+            if let Some(ending) = self.endings.measuring.remove(&call) {
+                self.write_record(now, ending, Vec::new());
+            }
+        }
+    }
+
+    fn write_record(&mut self, now: Now, ending: Ending, quality: Vec<(LegId, branchline_media::LegQuality)>) {
+        let call = ending.summary.call;
+        let Some(facts) = self.facts.get(&call) else { return };
+        let record = record(facts, &ending, quality);
+        let seq = self.journal(now, Event::CallEnded(Box::new(record)));
+        self.endings.writing.push_back((seq, call));
+        self.forget_safe_calls();
+    }
+
+    /// A call is reported ended only once its record is safe: until then the view shows it.
+    pub(crate) fn forget_safe_calls(&mut self) {
+        while let Some((seq, call)) = self.endings.writing.front().copied() {
+            if !self.journal.is_safe(seq) {
+                break;
+            }
+            self.endings.writing.pop_front();
+            self.facts.remove(&call);
+        }
+    }
+}
+
+fn record(facts: &CallFacts, ending: &Ending, quality: Vec<(LegId, branchline_media::LegQuality)>) -> CallRecord {
+    let summary = &ending.summary;
+    let ms =
+        |from: Instant, to: Instant| u64::try_from(to.saturating_duration_since(from).as_millis()).unwrap_or(u64::MAX);
+    let first_end = summary.answered.unwrap_or(summary.ended);
+    CallRecord {
+        id: facts.id,
+        from: facts.from.clone(),
+        to: facts.to.clone(),
+        direction: facts.direction,
+        trunks: facts.trunks.clone(),
+        extensions: facts.extensions.clone(),
+        emergency: facts.emergency,
+        started: facts.started,
+        answered: facts.answered.map(|(stamp, _)| stamp),
+        ended: ending.ended,
+        ring_ms: ms(facts.started_mono, first_end),
+        talk_ms: summary.answered.map_or(0, |answered| ms(answered, summary.ended)),
+        outcome: outcome(summary.answered.is_some(), summary.cause),
+        q850_cause: summary.cause.q850,
+        sip_status: if summary.answered.is_some() {
+            200
+        } else {
+            summary.cause.status
+        },
+        ended_by: match summary.ended_by {
+            EndedBy::Caller => branchline_journal::EndedBy::Caller,
+            EndedBy::Callee => branchline_journal::EndedBy::Callee,
+            EndedBy::Box => branchline_journal::EndedBy::Box,
+        },
+        transfers: facts.transfers.clone(),
+        mode: Mode::default(),
+        legs: quality
+            .into_iter()
+            .map(|(leg, quality)| leg_quality(&summary.legs, leg, quality))
+            .collect(),
+    }
+}
+
+fn leg_quality(pair: &[LegId], leg: LegId, quality: branchline_media::LegQuality) -> LegQuality {
+    LegQuality {
+        side: if pair.first() == Some(&leg) {
+            LegSide::Caller
+        } else {
+            LegSide::Callee
+        },
+        codec: quality.codec,
+        packets: quality.packets_in,
+        lost: quality.lost,
+        loss_percent: quality.loss_percent,
+        jitter_ms: quality.jitter_ms,
+        rtt_ms: quality.rtt_ms,
+        mos: Some(quality.mos),
+    }
+}
+
+fn outcome(answered: bool, cause: Cause) -> Outcome {
+    if answered {
+        return Outcome::Answered;
+    }
+    match cause.class() {
+        Class::Busy => Outcome::Busy,
+        Class::NoAnswer => Outcome::NoAnswer,
+        Class::Cleared => Outcome::Cancelled,
+        Class::Refused => Outcome::Refused,
+        Class::Unreachable => Outcome::Failed,
+    }
+}
+
+/// The relay answers within one of its wake-ups; a record is not held up longer for it.
+const MEASURE: Duration = Duration::from_millis(500);

@@ -1,0 +1,140 @@
+//! Requests outside of any dialog: registrations, OPTIONS, messages, and what the box doesn't do.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use branchline_journal::BindingKey;
+use branchline_journal::Event;
+use branchline_route::ArrivalKind;
+use branchline_sip::Flow;
+use branchline_sip::binding::{BindingEvent, RegisterOutcome};
+use branchline_sip::message::{Builder, Message, Method, Name};
+use branchline_sip::transaction::ServerKey;
+
+use crate::Branch;
+use crate::journal::PATIENCE;
+use crate::now::Now;
+use crate::setup::{moment, to_journal};
+
+/// Answers to REGISTER that wait until the new contact would survive a crash.
+#[derive(Default)]
+pub(crate) struct Replies {
+    waiting: VecDeque<Reply>,
+}
+
+struct Reply {
+    seq: u64,
+    until: Instant,
+    key: ServerKey,
+    response: Message,
+}
+
+impl Replies {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.waiting.front().map(|reply| reply.until)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+impl Branch {
+    pub(crate) fn handle_request(&mut self, now: Now, (key, flow): (ServerKey, Flow), request: &Message) {
+        let response = match request.method() {
+            Method::Register => return self.register(now, (key, flow), request),
+            Method::Message => return self.message(now, (key, flow), request),
+            Method::Options => self.capabilities(request),
+            Method::Subscribe | Method::Publish => Builder::response(request, 489),
+            Method::Invite | Method::Ack | Method::Bye | Method::Cancel | Method::Prack => {
+                Builder::response(request, 481)
+            }
+            Method::Update | Method::Info | Method::Notify | Method::Refer => Builder::response(request, 481),
+            Method::Other(_) => Builder::response(request, 405).header(Name::Allow, ALLOW),
+        };
+        self.agent.respond(now.mono, key, response.finish());
+    }
+
+    fn capabilities(&self, request: &Message) -> Builder {
+        Builder::response_with_tag(request, 200, "0")
+            .header(Name::Allow, ALLOW)
+            .header(Name::Accept, "application/sdp")
+            .header(Name::Supported, "replaces, timer, 100rel, path, outbound")
+    }
+
+    fn register(&mut self, now: Now, (key, flow): (ServerKey, Flow), request: &Message) {
+        if let Some(retry_after_s) = self.admit(now, flow.remote.ip(), ArrivalKind::Register) {
+            let response = Builder::response(request, 503)
+                .header(Name::RetryAfter, retry_after_s)
+                .finish();
+            return self.agent.respond_and_forget(key, response);
+        }
+        let extension = match self.authenticate(now, flow, request) {
+            Ok(extension) => extension,
+            Err(challenge) => return self.agent.respond_and_forget(key, *challenge),
+        };
+        let before = self.journal.last_seq();
+        // The password proves one extension; it registers that one and no other (RFC 3261 section 10.3, step 4).
+        let own = request
+            .to()
+            .uri()
+            .is_ok_and(|uri| uri.user_unescaped() == extension.as_str());
+        if !own {
+            let response = Builder::response_with_tag(request, 403, "0").finish();
+            return self.agent.respond(now.mono, key, response);
+        }
+        let outcome = self.bindings.handle_register(moment(now), request, flow);
+        while let Some(event) = self.bindings.poll_event() {
+            self.binding_changed(now, event);
+        }
+        let tag = self.agent.fresh_tag();
+        let response = outcome.response(request, &tag).finish();
+        let changed = self.journal.last_seq();
+        if matches!(outcome, RegisterOutcome::Accepted { .. }) {
+            self.counters.registers_accepted += 1;
+        }
+        let full = self.replies.waiting.len() >= REPLIES_MAX;
+        if changed == before || full || self.journal.is_safe(changed) {
+            self.agent.respond(now.mono, key, response);
+        } else {
+            // A 200 promises that the contact is known: after a crash it must still be.
+            let reply = Reply {
+                seq: changed,
+                until: now.mono + PATIENCE,
+                key,
+                response,
+            };
+            self.replies.waiting.push_back(reply);
+        }
+    }
+
+    /// Journals a change of the registrations.
+    pub(crate) fn binding_changed(&mut self, now: Now, event: BindingEvent) {
+        let event = match event {
+            BindingEvent::Changed(binding) => Event::BindingSet(Box::new(to_journal(binding))),
+            BindingEvent::Removed { user, contact, .. } => Event::BindingRemoved(BindingKey {
+                aor: user.into(),
+                contact: contact.into(),
+            }),
+        };
+        self.journal(now, event);
+    }
+
+    /// Sends the answers whose contacts are safe, and those that have waited long enough for a slow disk.
+    pub(crate) fn send_safe_replies(&mut self, now: Now) {
+        while let Some(reply) = self.replies.waiting.front() {
+            if !self.journal.is_safe(reply.seq) && reply.until > now.mono {
+                break;
+            }
+            if let Some(reply) = self.replies.waiting.pop_front() {
+                self.agent.respond(now.mono, reply.key, reply.response);
+            }
+        }
+    }
+}
+
+/// Methods the box takes.
+pub(crate) const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, REFER, NOTIFY, INFO, MESSAGE";
+/// Answers held back for the disk at once; beyond it they go out at once.
+const REPLIES_MAX: usize = 4096;

@@ -1,0 +1,238 @@
+//! SIP session events become leg events.
+
+use branchline_call::{Cause, LegEvent, LegId};
+use branchline_sdp::Sdp;
+use branchline_sip::agent::SessionId;
+use branchline_sip::agent::{Body, End, Headers, InDialogRequest, Refusal, SessionEvent, Verdict};
+use branchline_sip::message::{Message, Name};
+
+use crate::Branch;
+use crate::body;
+use crate::legs::Party;
+use crate::now::Now;
+use crate::transfer::ReferTo;
+
+impl Branch {
+    pub(crate) fn handle_session(&mut self, now: Now, id: SessionId, event: SessionEvent) {
+        let Some(leg) = self.legs.of_session(id) else {
+            self.answer_orphan(now, id, event);
+            return;
+        };
+        match event {
+            SessionEvent::Progress { status, body, .. } => self.leg_progress(now, (leg, status), body),
+            SessionEvent::Challenged { response } => self.answer_challenge(now, leg, &response),
+            SessionEvent::Redirected { .. } => {}
+            SessionEvent::Answered { body, needs_answer, .. } => {
+                self.leg_described(
+                    now,
+                    leg,
+                    Heard {
+                        body,
+                        is_offer: needs_answer,
+                    },
+                    |body| LegEvent::Answered { body, needs_answer },
+                );
+            }
+            SessionEvent::Refused { status, response, why } => {
+                self.leg_over(now, leg, LegEvent::Refused(refusal(status, response.as_ref(), why)));
+            }
+            SessionEvent::Cancelled { .. } => self.leg_over(now, leg, LegEvent::Ended(Cause::CANCELLED)),
+            SessionEvent::Acknowledged { body } => {
+                self.leg_described(now, leg, Heard { body, is_offer: false }, |answer| {
+                    LegEvent::Acknowledged { answer }
+                });
+            }
+            SessionEvent::Reoffer { body, .. } => {
+                self.leg_described(now, leg, Heard { body, is_offer: true }, |offer| LegEvent::Reoffer {
+                    offer,
+                });
+            }
+            SessionEvent::ReofferAnswered { body, needs_answer } => {
+                self.leg_described(
+                    now,
+                    leg,
+                    Heard {
+                        body,
+                        is_offer: needs_answer,
+                    },
+                    |body| LegEvent::ReofferAnswered { body, needs_answer },
+                );
+            }
+            SessionEvent::ReofferRefused { status } => {
+                self.calls
+                    .handle_leg(now.mono, leg, LegEvent::ReofferRefused { status });
+            }
+            SessionEvent::ReofferWithdrawn => {}
+            SessionEvent::ReofferAcknowledged { body } => {
+                self.leg_described(now, leg, Heard { body, is_offer: false }, |answer| {
+                    LegEvent::ReofferAcknowledged { answer }
+                });
+            }
+            SessionEvent::Refer {
+                key,
+                refer_to,
+                replaces,
+                ..
+            } => {
+                self.refer(
+                    now,
+                    leg,
+                    (
+                        key,
+                        ReferTo {
+                            uri: refer_to,
+                            replaces,
+                        },
+                    ),
+                );
+            }
+            SessionEvent::ReferProgress { .. } | SessionEvent::InDialogAnswered { .. } => {}
+            SessionEvent::Info { key, request } | SessionEvent::InDialog { key, request } => {
+                self.pass_in_dialog(now, leg, key, &request);
+            }
+            SessionEvent::Ended { why } => self.leg_over(now, leg, LegEvent::Ended(end_cause(&why))),
+        }
+    }
+
+    /// A session whose call is gone: what it still asks is refused, nothing waits for it.
+    fn answer_orphan(&mut self, now: Now, id: SessionId, event: SessionEvent) {
+        match event {
+            SessionEvent::Reoffer { .. } => self.agent.refuse_reoffer(now.mono, id, 481),
+            SessionEvent::Answered { .. } | SessionEvent::Challenged { .. } => self.agent.hang_up(now.mono, id, None),
+            SessionEvent::Refer { key, .. } => {
+                self.agent
+                    .answer_refer(now.mono, id, key, Verdict::Refuse { status: 481 })
+            }
+            SessionEvent::Info { key, request } | SessionEvent::InDialog { key, request } => {
+                let _ = request;
+                self.agent.respond_in_dialog(now.mono, key, 481);
+            }
+            SessionEvent::Progress { .. }
+            | SessionEvent::Redirected { .. }
+            | SessionEvent::Refused { .. }
+            | SessionEvent::Cancelled { .. }
+            | SessionEvent::Acknowledged { .. }
+            | SessionEvent::ReofferAnswered { .. }
+            | SessionEvent::ReofferRefused { .. }
+            | SessionEvent::ReofferWithdrawn
+            | SessionEvent::ReofferAcknowledged { .. }
+            | SessionEvent::ReferProgress { .. }
+            | SessionEvent::InDialogAnswered { .. }
+            | SessionEvent::Ended { .. } => {}
+        }
+    }
+
+    fn leg_progress(&mut self, now: Now, (leg, status): (LegId, u16), body: Option<Body>) {
+        if let Some(Party::Trunk(trunk)) = self.legs.entry(leg).map(|entry| &entry.party) {
+            self.trunks.handle_alive(now.mono, trunk);
+        }
+        let early = self.hear(leg, Heard { body, is_offer: false }).unwrap_or(None);
+        // 181, 182 and 199 tell the caller nothing it can show; they pass as ringing goes on.
+        let status = if (180..=183).contains(&status) { status } else { 183 };
+        if status == 183 && early.is_none() {
+            return;
+        }
+        self.calls
+            .handle_leg(now.mono, leg, LegEvent::Progress { status, early });
+    }
+
+    /// Reads the description that came with an event; one that cannot be read ends the leg.
+    fn leg_described(&mut self, now: Now, leg: LegId, heard: Heard, event: impl FnOnce(Option<Sdp>) -> LegEvent) {
+        match self.hear(leg, heard) {
+            Ok(description) => self.calls.handle_leg(now.mono, leg, event(description)),
+            Err(cause) => {
+                if let Some(call) = self.calls.call_of(leg) {
+                    self.calls.hang_up(now.mono, call, cause);
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, leg: LegId, heard: Heard) -> Result<Option<Sdp>, Cause> {
+        let Some(description) = heard.body.as_ref().and_then(body::description) else {
+            return Ok(None);
+        };
+        let sdp = Sdp::parse(&description).map_err(|_| Cause::NOT_ACCEPTABLE)?;
+        if heard.is_offer {
+            let address = self.leg_address(leg).ok_or(Cause::NO_RESOURCE)?;
+            self.anchors
+                .heard_offer(leg, &sdp, address)
+                .map_err(|_| Cause::NO_RESOURCE)?;
+        } else {
+            self.anchors.heard_answer(leg, &sdp);
+        }
+        Ok(Some(sdp))
+    }
+
+    fn leg_over(&mut self, now: Now, leg: LegId, event: LegEvent) {
+        self.calls.handle_leg(now.mono, leg, event);
+        // The plan that no longer names the leg goes out before its port is given back.
+        self.drain_calls(now);
+        self.forget_leg(now, leg);
+    }
+
+    pub(crate) fn forget_leg(&mut self, now: Now, leg: LegId) {
+        self.legs.remove(leg);
+        self.anchors.release(now.mono, leg);
+    }
+
+    /// INFO (DTMF of old phones) and MESSAGE go to the other party of the conversation.
+    fn pass_in_dialog(&mut self, now: Now, leg: LegId, key: branchline_sip::transaction::ServerKey, request: &Message) {
+        let peer = self
+            .calls
+            .peer_of(leg)
+            .and_then(|peer| self.legs.entry(peer))
+            .map(|entry| entry.session);
+        let status = match peer {
+            Some(peer) => {
+                let method = request.method().clone();
+                let passed = InDialogRequest {
+                    method,
+                    headers: Headers::new(),
+                    body: Body::of(request),
+                };
+                if self.agent.send_in_dialog(now.mono, peer, &passed).is_some() {
+                    200
+                } else {
+                    503
+                }
+            }
+            None => 481,
+        };
+        self.agent.respond_in_dialog(now.mono, key, status);
+    }
+}
+
+/// A body that came with a session event, and what it is in the exchange.
+struct Heard {
+    body: Option<Body>,
+    is_offer: bool,
+}
+
+fn refusal(status: u16, response: Option<&Message>, why: Refusal) -> Cause {
+    match why {
+        Refusal::Peer => Cause::of_status(status).with_q850(response.and_then(reason_q850)),
+        Refusal::Timeout => Cause::of_status(408),
+        Refusal::Flow => Cause::of_status(503),
+    }
+}
+
+fn end_cause(why: &End) -> Cause {
+    match why {
+        End::Bye { request, .. } => Cause::CLEARED.with_q850(reason_q850(request)),
+        End::ByBox => Cause::CLEARED,
+        End::Expired => Cause::of_q850(102),
+        End::Unacknowledged => Cause::of_status(408),
+        End::PeerGone => Cause::of_q850(41),
+    }
+}
+
+/// The Q.850 value of a Reason header (RFC 3326).
+fn reason_q850(message: &Message) -> Option<u8> {
+    let reason = message.text(Name::Reason)?;
+    let mut parts = reason.split(';').map(str::trim);
+    if !parts.next()?.eq_ignore_ascii_case("Q.850") {
+        return None;
+    }
+    parts.find_map(|part| part.strip_prefix("cause=")?.trim().parse().ok())
+}

@@ -1,0 +1,236 @@
+//! How a branch begins, and how it takes a new configuration while calls are up.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use branchline_call::{Calls, LegId};
+use branchline_config::{Config, Secret};
+use branchline_journal::{Binding, Event};
+use branchline_media::{PoolConfig, PortPool};
+use branchline_route::{Admission, AdmissionLimits, Guard, GuardLimits, Tables};
+use branchline_sip::agent::{Agent, AgentSettings};
+use branchline_sip::binding::{self, Bindings, BindingsConfig, Moment};
+use branchline_sip::{Flow, Transport, transaction};
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::anchor::{Anchors, Timeouts};
+use crate::auth::Auth;
+use crate::journal::{Journal, JournalStart};
+use crate::now::Now;
+use crate::output::Level;
+use crate::timers::HEARTBEAT;
+use crate::trunks::Trunks;
+use crate::{Branch, Watched};
+
+/// A configuration with the secrets that are kept outside of it.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// The parsed file.
+    pub config: Arc<Config>,
+    /// Password per trunk that has credentials, read from the file or from where the file says.
+    pub trunk_passwords: Vec<(String, Secret)>,
+    /// Digest of the file, for the journal.
+    pub digest: String,
+}
+
+/// What a branch is made from.
+pub struct Setup {
+    /// The configuration.
+    pub configuration: Configuration,
+    /// Randomness for everything that must not be guessed.
+    pub seed: [u8; 32],
+    /// Where the journal goes on.
+    pub journal: JournalStart,
+    /// Registrations that were alive when the box stopped.
+    pub bindings: Vec<Binding>,
+    /// Version of the program.
+    pub version: String,
+}
+
+impl Branch {
+    /// A branch that just started; it has outputs at once.
+    pub fn new(now: Now, setup: Setup) -> Branch {
+        let Setup {
+            configuration,
+            seed,
+            journal,
+            bindings,
+            version,
+        } = setup;
+        let mut rng = ChaCha12Rng::from_seed(seed);
+        let config = configuration.config.clone();
+        let auth = Auth::new(&config, now.mono, (draw(&mut rng), draw(&mut rng)));
+        let agent = Agent::new(agent_settings(&config, &version), draw(&mut rng));
+        let trunks = Trunks::new(now.mono, &configuration, draw(&mut rng));
+        let mut branch = Branch {
+            tables: Tables::new(&config),
+            agent,
+            calls: Calls::new(),
+            legs: crate::Legs::default(),
+            anchors: Anchors::new(PortPool::new(PoolConfig::default()), timeouts(&config)),
+            facts: Default::default(),
+            endings: Default::default(),
+            bindings: Bindings::new(bindings_config(&config)),
+            replies: Default::default(),
+            messages: Default::default(),
+            trunks,
+            auth,
+            guard: Guard::new(GuardLimits::from(&config.sip.ban)),
+            admission: Admission::new(AdmissionLimits::from(&config.sip), now.mono),
+            journal: Journal::new(now, journal, ChaCha12Rng::from_seed(draw(&mut rng))),
+            outputs: Default::default(),
+            counters: Default::default(),
+            next_heartbeat: now.mono + HEARTBEAT,
+            last_shed: None,
+            watched: Watched::No,
+            version: 0,
+            queue_delay: Duration::ZERO,
+            config,
+        };
+        let restored = bindings.into_iter().filter_map(from_journal);
+        branch.bindings.restore(moment(now), restored);
+        branch.journal(now, Event::BoxStarted { version });
+        branch.journal(
+            now,
+            Event::ConfigLoaded {
+                digest: configuration.digest,
+            },
+        );
+        branch.settle(now);
+        branch
+    }
+
+    /// New tables for new calls; calls and registrations that are there go on.
+    pub(crate) fn configure(&mut self, now: Now, configuration: Configuration) {
+        let config = configuration.config.clone();
+        self.tables = Tables::new(&config);
+        self.auth.handle_users(&config);
+        self.guard.handle_limits(GuardLimits::from(&config.sip.ban));
+        self.admission
+            .handle_limits(now.mono, AdmissionLimits::from(&config.sip));
+        self.anchors.set_timeouts(timeouts(&config));
+        self.bindings.handle_config(bindings_config(&config));
+        self.trunks.handle_configuration(now.mono, &configuration);
+        for gone in self
+            .config
+            .extensions
+            .iter()
+            .filter(|old| config.extension(old.number.as_str()).is_none())
+        {
+            self.bindings.remove_user(gone.number.as_str());
+        }
+        self.config = config;
+        self.notice(Level::Info, "configuration taken; calls in progress go on");
+        self.journal(
+            now,
+            Event::ConfigLoaded {
+                digest: configuration.digest,
+            },
+        );
+    }
+
+    /// The address of the box that the media of a leg faces.
+    pub(crate) fn leg_address(&self, leg: LegId) -> Option<IpAddr> {
+        self.legs.entry(leg).map(|entry| self.address_facing(entry.flow))
+    }
+
+    /// The address of the box for media with the party on a flow.
+    pub(crate) fn address_facing(&self, flow: Flow) -> IpAddr {
+        let local = flow.local.ip();
+        let configured = &self.config.media.addresses;
+        if configured.is_empty() || configured.contains(&local) {
+            return local;
+        }
+        configured
+            .iter()
+            .copied()
+            .find(|address| address.is_ipv4() == local.is_ipv4())
+            .unwrap_or(local)
+    }
+}
+
+/// The moment of an input, as the registrar's table wants it.
+pub(crate) fn moment(now: Now) -> Moment {
+    Moment {
+        now: now.mono,
+        utc_ms: u64::try_from(now.utc_ms).unwrap_or(0),
+    }
+}
+
+/// A binding as the journal keeps it.
+pub(crate) fn to_journal(binding: binding::Binding) -> Binding {
+    Binding {
+        aor: binding.user.into(),
+        contact: binding.contact.into(),
+        instance: binding.instance.map(Into::into),
+        reg_id: binding.reg_id,
+        q_thousandths: binding.q_thousandths,
+        path: binding.path.iter().map(|hop| hop.to_string()).collect(),
+        received: format!("{} {}", binding.flow.local, binding.flow.remote),
+        transport: binding.flow.transport.param_name().to_owned(),
+        call_id: binding.call_id.into(),
+        cseq: binding.cseq,
+        expires_utc_ms: i64::try_from(binding.expires_utc_ms).unwrap_or(i64::MAX),
+        user_agent: None,
+    }
+}
+
+/// A binding from the journal; `None` for one this version cannot read. Its connection did not survive.
+fn from_journal(saved: Binding) -> Option<binding::Binding> {
+    let (local, remote) = saved.received.split_once(' ')?;
+    let flow = Flow {
+        transport: Transport::of(&saved.transport)?,
+        local: local.parse().ok()?,
+        remote: remote.parse().ok()?,
+        connection: None,
+    };
+    Some(binding::Binding {
+        user: saved.aor.into(),
+        contact: saved.contact.into(),
+        instance: saved.instance.map(Into::into),
+        reg_id: saved.reg_id,
+        q_thousandths: saved.q_thousandths,
+        call_id: saved.call_id.into(),
+        cseq: saved.cseq,
+        expires_utc_ms: u64::try_from(saved.expires_utc_ms).unwrap_or(0),
+        path: saved.path.into_iter().map(Into::into).collect(),
+        flow,
+    })
+}
+
+fn draw(rng: &mut ChaCha12Rng) -> [u8; 32] {
+    let mut seed = [0; 32];
+    rng.fill_bytes(&mut seed);
+    seed
+}
+
+fn agent_settings(config: &Config, version: &str) -> AgentSettings {
+    AgentSettings {
+        user_agent: format!("Branchline/{version}"),
+        limits: transaction::Limits::default(),
+        // Two legs per call, and room for phones that ring together.
+        sessions_max: config.sip.max_calls as usize * 4,
+        session_expires_s: config.sip.session_expires_s,
+        min_se_s: config.sip.min_se_s,
+        ..AgentSettings::default()
+    }
+}
+
+fn bindings_config(config: &Config) -> BindingsConfig {
+    BindingsConfig {
+        contacts_per_user_max: config.sip.max_contacts as usize,
+        contacts_max: config.sip.max_registrations as usize,
+        expires_min_s: config.sip.expires_min_s,
+        expires_default_s: config.sip.expires_default_s,
+        expires_max_s: config.sip.expires_max_s,
+    }
+}
+
+fn timeouts(config: &Config) -> Timeouts {
+    Timeouts {
+        talking: Duration::from_secs(u64::from(config.media.rtp_timeout_s)),
+        held: Duration::from_secs(u64::from(config.media.rtp_timeout_hold_s)),
+    }
+}

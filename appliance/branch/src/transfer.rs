@@ -1,0 +1,98 @@
+//! REFER (RFC 3515): a phone sends its party to a number, or joins it with the one it consulted.
+
+use branchline_call::LegId;
+use branchline_journal::{Transfer, TransferKind};
+use branchline_route::{Caller, Request};
+use branchline_sip::agent::{Replaces, Verdict};
+use branchline_sip::message::{NameAddr, Uri};
+use branchline_sip::transaction::ServerKey;
+
+use crate::Branch;
+use crate::now::Now;
+
+/// Where a REFER points.
+pub(crate) struct ReferTo {
+    pub(crate) uri: String,
+    pub(crate) replaces: Option<Replaces>,
+}
+
+impl Branch {
+    pub(crate) fn refer(&mut self, now: Now, leg: LegId, (key, to): (ServerKey, ReferTo)) {
+        let Some(session) = self.session_of(leg) else { return };
+        let attended = to.replaces.as_ref().map(|replaces| {
+            let consultation = self.agent.find_dialog(replaces).ok();
+            consultation.and_then(|session| self.legs.of_session(session))
+        });
+        let verdict = match attended {
+            Some(Some(consultation)) => self.join(now, leg, (consultation, &to.uri)),
+            Some(None) => Err(481),
+            None => self.send_on(now, leg, &to.uri),
+        };
+        let verdict = match verdict {
+            Ok(()) => Verdict::Accept,
+            Err(status) => Verdict::Refuse { status },
+        };
+        self.agent.answer_refer(now.mono, session, key, verdict);
+    }
+
+    fn join(&mut self, now: Now, leg: LegId, (consultation, uri): (LegId, &str)) -> Result<(), u16> {
+        let (from, into) = (self.calls.call_of(leg), self.calls.call_of(consultation));
+        let moved = self.calls.peer_of(leg);
+        let transfer = self.transfer_record(now, leg, (TransferKind::Attended, uri));
+        if !self.calls.transfer_attended(now.mono, leg, consultation) {
+            return Err(481);
+        }
+        if let (Some(moved), Some(into)) = (moved, into) {
+            self.legs.move_to(moved, into);
+        }
+        for call in [from, into].into_iter().flatten() {
+            if let Some(facts) = self.facts.get_mut(&call) {
+                facts.transfers.push(transfer.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn send_on(&mut self, now: Now, leg: LegId, uri: &str) -> Result<(), u16> {
+        let number = number_of(uri);
+        let caller = self
+            .legs
+            .entry(leg)
+            .map_or(Caller::Unknown, |entry| self.caller(&entry.party));
+        let (attempts, _) = self
+            .attempts_for(&Request::new(caller, &number))
+            .map_err(|why| why.codes().0)?;
+        let transfer = self.transfer_record(now, leg, (TransferKind::Blind, &number));
+        let call = self.calls.call_of(leg);
+        if !self.calls.transfer_blind(now.mono, leg, attempts) {
+            return Err(491);
+        }
+        if let Some(facts) = call.and_then(|call| self.facts.get_mut(&call)) {
+            facts.transfers.push(transfer);
+        }
+        Ok(())
+    }
+
+    fn transfer_record(&self, now: Now, leg: LegId, (kind, to): (TransferKind, &str)) -> Transfer {
+        let by = self
+            .legs
+            .entry(leg)
+            .map(|entry| entry.party.name().to_owned())
+            .unwrap_or_default();
+        Transfer {
+            at: self.journal.stamp(now),
+            kind,
+            by,
+            to: number_of(to),
+        }
+    }
+}
+
+/// The number in a URI or name-addr, or all of it where there is none.
+fn number_of(text: &str) -> String {
+    let uri = NameAddr::parse(text.as_bytes()).map_or(text, |address| address.uri_text);
+    match Uri::parse(uri) {
+        Ok(parsed) if parsed.user.is_some() => parsed.user_unescaped().into_owned(),
+        Ok(_) | Err(_) => uri.to_owned(),
+    }
+}

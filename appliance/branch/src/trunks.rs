@@ -1,0 +1,549 @@
+//! Trunks: looked up, registered, asked for signs of life (OPTIONS), and told apart when they call.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use branchline_config::{Config, Listen, Mode, Secret, Transport, Trunk};
+use branchline_route::State;
+use branchline_sip::Flow;
+use branchline_sip::binding::{Registration, RegistrationConfig, RegistrationEvent};
+use branchline_sip::digest::{Account, Answerer};
+use branchline_sip::message::{Builder, Message, Method, Name};
+use branchline_sip::transaction::ClientKey;
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::identity::{escaped, host};
+use crate::legs::TrunkUse;
+use crate::now::Now;
+use crate::output::{Level, Lookup, Output, Resolved};
+use crate::view::TrunkView;
+use crate::{Branch, Configuration};
+
+/// All trunks of the box.
+pub(crate) struct Trunks {
+    lines: Vec<Line>,
+    listen: Vec<Listen>,
+    rng: ChaCha12Rng,
+}
+
+/// One trunk.
+struct Line {
+    trunk: Trunk,
+    password: Option<Secret>,
+    addresses: Vec<Address>,
+    look_up_at: Option<Instant>,
+    problem: String,
+    registration: Option<Registration>,
+    registering: Option<ClientKey>,
+    probe: Probe,
+    rtt: Option<Duration>,
+    /// What was said of it last, to say only what is new.
+    was: Option<TrunkUse>,
+}
+
+/// Where a trunk is, and the address of the box that faces it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Address {
+    remote: SocketAddr,
+    facing: IpAddr,
+}
+
+/// The question whether the other end lives.
+#[derive(Clone, Copy, Debug)]
+struct Probe {
+    next: Instant,
+    asked: Option<(ClientKey, Instant)>,
+    /// Questions in a row without an answer.
+    missed: u32,
+}
+
+impl Line {
+    fn new(now: Instant, trunk: Trunk, password: Option<Secret>) -> Line {
+        Line {
+            trunk,
+            password,
+            addresses: Vec::new(),
+            look_up_at: Some(now),
+            problem: "not looked up yet".to_owned(),
+            registration: None,
+            registering: None,
+            probe: Probe {
+                next: now,
+                asked: None,
+                missed: 0,
+            },
+            rtt: None,
+            was: None,
+        }
+    }
+
+    fn is_up(&self) -> bool {
+        let registered = match self.trunk.mode {
+            Mode::Register => self.registration.as_ref().is_some_and(Registration::is_registered),
+            Mode::Address => true,
+        };
+        !self.addresses.is_empty() && registered && self.probe.missed < MISSED_MAX
+    }
+
+    /// Address of record user: what the trunk knows us as.
+    fn user(&self) -> Option<&str> {
+        let known = self.trunk.credentials.as_ref().map(|known| known.username.as_str());
+        known.or(self.trunk.number.as_deref())
+    }
+
+    fn account(&self) -> Option<Account> {
+        let credentials = self.trunk.credentials.as_ref()?;
+        let password = self.password.as_ref()?.expose().to_owned();
+        Some(Account {
+            username: credentials.auth_username.clone(),
+            password,
+        })
+    }
+
+    fn flow(&self, listen: &[Listen]) -> Option<Flow> {
+        let address = self.addresses.first()?;
+        let transport = sip_transport(self.trunk.transport);
+        let port = listen
+            .iter()
+            .find(|own| own.transport == self.trunk.transport && own.address.is_ipv4() == address.remote.is_ipv4())
+            .map_or_else(|| transport.default_port(), |own| own.address.port());
+        let local = SocketAddr::new(address.facing, port);
+        Some(Flow {
+            transport,
+            local,
+            remote: address.remote,
+            connection: None,
+        })
+    }
+
+    fn domain(&self) -> &str {
+        self.trunk.from_domain.as_deref().unwrap_or(&self.trunk.host)
+    }
+
+    fn registration(&self, flow: Flow, seed: [u8; 32]) -> Option<Registration> {
+        let user = escaped(self.user()?);
+        let transport = match flow.transport {
+            branchline_sip::Transport::Udp => String::new(),
+            other => format!(";transport={}", other.param_name()),
+        };
+        let port = self.trunk.port.map(|port| format!(":{port}")).unwrap_or_default();
+        Some(Registration::new(
+            RegistrationConfig {
+                registrar: format!("sip:{}{port}", self.trunk.host),
+                address: format!("sip:{user}@{}", self.domain()),
+                contact: format!("sip:{user}@{}{transport}", flow.local),
+                account: self.account()?,
+                expires_s: self.trunk.expires_s,
+            },
+            seed,
+        ))
+    }
+}
+
+impl Trunks {
+    pub(crate) fn new(now: Instant, configuration: &Configuration, seed: [u8; 32]) -> Trunks {
+        let mut trunks = Trunks {
+            lines: Vec::new(),
+            listen: Vec::new(),
+            rng: ChaCha12Rng::from_seed(seed),
+        };
+        trunks.handle_configuration(now, configuration);
+        trunks
+    }
+
+    /// Trunks that did not change keep their registration.
+    pub(crate) fn handle_configuration(&mut self, now: Instant, configuration: &Configuration) {
+        let config: &Config = &configuration.config;
+        self.listen.clone_from(&config.sip.listen);
+        let mut old = std::mem::take(&mut self.lines);
+        for trunk in &config.trunks {
+            let password = configuration
+                .trunk_passwords
+                .iter()
+                .find(|(name, _)| *name == trunk.name);
+            let password = password.map(|(_, secret)| secret.clone());
+            let same = old
+                .iter()
+                .position(|line| line.trunk == *trunk && line.password == password);
+            self.lines.push(match same {
+                Some(at) => old.swap_remove(at),
+                None => Line::new(now, trunk.clone(), password),
+            });
+        }
+    }
+
+    pub(crate) fn handle_resolved(&mut self, now: Instant, resolved: Resolved) {
+        let seed = self.draw();
+        let listen = self.listen.clone();
+        let Some(line) = self.lines.iter_mut().find(|line| line.trunk.name == resolved.trunk) else {
+            return;
+        };
+        line.look_up_at = Some(
+            now + if resolved.addresses.is_empty() {
+                LOOK_UP_RETRY
+            } else {
+                LOOK_UP_AGAIN
+            },
+        );
+        if resolved.addresses.is_empty() {
+            // The addresses of before are better than none (RFC 8767 in spirit).
+            line.problem = resolved
+                .problem
+                .unwrap_or_else(|| format!("{} has no address", line.trunk.host));
+            return;
+        }
+        let addresses: Vec<Address> = resolved
+            .addresses
+            .into_iter()
+            .map(|(remote, facing)| Address { remote, facing })
+            .collect();
+        if addresses == line.addresses {
+            return;
+        }
+        line.addresses = addresses;
+        line.problem.clear();
+        line.probe = Probe {
+            next: now,
+            asked: None,
+            missed: 0,
+        };
+        if line.trunk.mode == Mode::Register
+            && let Some(flow) = line.flow(&listen)
+        {
+            line.registration = line.registration(flow, seed);
+            line.registering = None;
+            if let Some(registration) = &mut line.registration {
+                registration.start();
+            }
+        }
+    }
+
+    /// The trunk that calls from this address.
+    pub(crate) fn of_address(&self, remote: SocketAddr) -> Option<String> {
+        let exact = self
+            .lines
+            .iter()
+            .find(|line| line.addresses.iter().any(|known| known.remote == remote));
+        let same_host = || {
+            self.lines.iter().find(|line| {
+                line.addresses.iter().any(|known| known.remote.ip() == remote.ip())
+                    || line
+                        .trunk
+                        .accept_from
+                        .iter()
+                        .any(|network| network.contains(remote.ip()))
+            })
+        };
+        exact.or_else(same_host).map(|line| line.trunk.name.clone())
+    }
+
+    pub(crate) fn flow(&self, name: &str) -> Option<Flow> {
+        self.line(name)?.flow(&self.listen)
+    }
+
+    /// User part of our Contact towards a trunk: what it registered, or the number it knows.
+    pub(crate) fn contact_user(&self, name: &str, number: &str) -> String {
+        self.line(name).and_then(Line::user).unwrap_or(number).to_owned()
+    }
+
+    /// Somebody who answers the challenges of a trunk, for one request.
+    pub(crate) fn answerer(&mut self, name: &str) -> Option<Answerer> {
+        let seed = self.draw();
+        Some(Answerer::new(self.line(name)?.account()?, seed))
+    }
+
+    /// Any answer on a call proves that the trunk lives.
+    pub(crate) fn handle_alive(&mut self, now: Instant, name: &str) {
+        if let Some(line) = self.lines.iter_mut().find(|line| line.trunk.name == name) {
+            line.probe.missed = 0;
+            line.probe.next = line.probe.next.max(now + interval(line) / 2);
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        for line in &mut self.lines {
+            if let Some(registration) = &mut line.registration {
+                registration.handle_timeout(now);
+            }
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.lines
+            .iter()
+            .flat_map(|line| {
+                let probe = (!line.addresses.is_empty() && line.probe.asked.is_none()).then_some(line.probe.next);
+                let registration = line
+                    .registration
+                    .as_ref()
+                    .and_then(Registration::poll_timeout)
+                    .map(|(at, _)| at);
+                [line.look_up_at, probe, registration]
+            })
+            .flatten()
+            .min()
+    }
+
+    pub(crate) fn views(&self, state: &State) -> Vec<TrunkView> {
+        self.lines.iter().map(|line| line.view(state)).collect()
+    }
+
+    fn line(&self, name: &str) -> Option<&Line> {
+        self.lines.iter().find(|line| line.trunk.name == name)
+    }
+
+    fn draw(&mut self) -> [u8; 32] {
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        seed
+    }
+}
+
+impl Line {
+    fn view(&self, state: &State) -> TrunkView {
+        let waits =
+            self.trunk.mode == Mode::Register && !self.registration.as_ref().is_some_and(Registration::is_registered);
+        let word = match () {
+            () if self.is_up() => "up",
+            () if self.addresses.is_empty() || self.probe.missed >= MISSED_MAX => "down",
+            () if waits && !self.problem.is_empty() => "refused",
+            () => "registering",
+        };
+        TrunkView {
+            name: self.trunk.name.clone(),
+            state: word.to_owned(),
+            reason: if self.is_up() {
+                String::new()
+            } else {
+                self.problem.clone()
+            },
+            address: self
+                .addresses
+                .first()
+                .map(|address| address.remote.to_string())
+                .unwrap_or_default(),
+            rtt_ms: self.rtt.map(|rtt| u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX)),
+            calls: state.trunks.get(&self.trunk.name).map_or(0, |trunk| trunk.calls),
+        }
+    }
+
+    fn options(&self, flow: Flow, ids: (String, String)) -> Builder {
+        let (tag, call_id) = ids;
+        let port = self.trunk.port.map(|port| format!(":{port}")).unwrap_or_default();
+        let user = self
+            .user()
+            .map(|user| format!("{}@", escaped(user)))
+            .unwrap_or_default();
+        Builder::request(&Method::Options, &format!("sip:{}{port}", self.trunk.host))
+            .header(Name::MaxForwards, 70)
+            .header(Name::From, format_args!("<sip:{user}{}>;tag={tag}", host(flow.local)))
+            .header(Name::To, format_args!("<sip:{}>", self.trunk.host))
+            .header(Name::CallId, call_id)
+            .header(Name::CSeq, "1 OPTIONS")
+            .header(Name::Accept, "application/sdp")
+    }
+}
+
+impl Branch {
+    /// Sends what the trunks are due. Says whether there was anything.
+    pub(crate) fn drain_trunks(&mut self, now: Now) -> bool {
+        let mut moved = false;
+        for at in 0..self.trunks.lines.len() {
+            moved |= self.look_up_trunk(now, at);
+            moved |= self.register_trunk(now, at);
+            moved |= self.probe_trunk(now, at);
+            self.tell_trunk(at);
+        }
+        moved
+    }
+
+    fn look_up_trunk(&mut self, now: Now, at: usize) -> bool {
+        let line = &mut self.trunks.lines[at];
+        if line.look_up_at.is_none_or(|due| due > now.mono) {
+            return false;
+        }
+        line.look_up_at = Some(now.mono + LOOK_UP_RETRY);
+        self.outputs.push_back(Output::Resolve(Lookup {
+            trunk: line.trunk.name.clone(),
+            host: line.trunk.host.clone(),
+            port: line.trunk.port,
+            transport: line.trunk.transport,
+        }));
+        true
+    }
+
+    fn register_trunk(&mut self, now: Now, at: usize) -> bool {
+        let flow = self.trunks.lines[at].flow(&self.trunks.listen);
+        let line = &mut self.trunks.lines[at];
+        let Some(registration) = &mut line.registration else {
+            return false;
+        };
+        let mut moved = false;
+        while let Some(event) = registration.poll_event() {
+            moved = true;
+            let name = &line.trunk.name;
+            match event {
+                RegistrationEvent::Registered { .. } => line.problem.clear(),
+                RegistrationEvent::Failed { status } => line.problem = registration_problem(name, status),
+                RegistrationEvent::Lost => line.problem = format!("the registration of {name} ran out"),
+                RegistrationEvent::Unregistered => {}
+            }
+        }
+        if let (Some(request), Some(flow)) = (registration.poll_request(), flow) {
+            moved = true;
+            match self.agent.request(now.mono, flow, request) {
+                Ok(key) => line.registering = Some(key),
+                Err(_) => registration.handle_failure(now.mono, 503),
+            }
+        }
+        moved
+    }
+
+    fn probe_trunk(&mut self, now: Now, at: usize) -> bool {
+        let line = &mut self.trunks.lines[at];
+        if line.addresses.is_empty() || line.probe.asked.is_some() || line.probe.next > now.mono {
+            return false;
+        }
+        let Some(flow) = line.flow(&self.trunks.listen) else {
+            return false;
+        };
+        line.probe.next = now.mono + interval(line);
+        let ids = (self.agent.fresh_tag(), self.agent.fresh_call_id());
+        let request = line.options(flow, ids);
+        if let Ok(key) = self.agent.request(now.mono, flow, request) {
+            line.probe.asked = Some((key, now.mono));
+        }
+        true
+    }
+
+    /// Tells routing, and the log when it is news.
+    fn tell_trunk(&mut self, at: usize) {
+        let line = &mut self.trunks.lines[at];
+        let is = if line.is_up() { TrunkUse::Up } else { TrunkUse::Down };
+        if line.was == Some(is) {
+            return;
+        }
+        let first = line.was.replace(is).is_none();
+        let name = line.trunk.name.clone();
+        let problem = line.problem.clone();
+        self.legs.set_trunk(&name, is);
+        match is {
+            TrunkUse::Up => self.notice(Level::Info, format!("trunk {name} is up")),
+            TrunkUse::Down if !first => self.notice(Level::Warning, format!("trunk {name} is down: {problem}")),
+            TrunkUse::Down => {}
+        }
+    }
+
+    /// A response to a REGISTER or OPTIONS of ours, or to a message's copy; `None` when none came.
+    pub(crate) fn handle_response(&mut self, now: Now, key: ClientKey, response: Option<&Message>) {
+        let status = response.map_or(408, Message::status);
+        if status < 200 || self.message_answered(now, key, status) {
+            return;
+        }
+        for line in &mut self.trunks.lines {
+            if line.registering == Some(key) {
+                line.registering = None;
+                let Some(registration) = &mut line.registration else {
+                    continue;
+                };
+                match response {
+                    Some(response) => registration.handle_response(now.mono, response),
+                    None => registration.handle_failure(now.mono, 408),
+                }
+            } else if let Some((asked, since)) = line.probe.asked
+                && asked == key
+            {
+                line.probe.asked = None;
+                line.handle_probe(now.mono, (status, since));
+            }
+        }
+    }
+
+    /// A trunk wants credentials for a call: once, then the password is wrong.
+    pub(crate) fn answer_challenge(&mut self, now: Now, leg: branchline_call::LegId, response: &Message) {
+        use crate::legs::{Challenged, Party};
+        let Some(entry) = self.legs.entry_mut(leg) else { return };
+        let session = entry.session;
+        let first = std::mem::replace(&mut entry.challenged, Challenged::Once) == Challenged::NotYet;
+        let (party, uri) = (entry.party.clone(), entry.request_uri.clone());
+        let credentials = match &party {
+            Party::Trunk(name) if first => self.trunks.answerer(name).and_then(|mut answerer| {
+                answerer.handle_challenge(response).ok()?;
+                answerer.credentials(Method::Invite.as_str(), &uri)
+            }),
+            Party::Trunk(_) | Party::Extension(_) | Party::Stranger => None,
+        };
+        match credentials {
+            Some((name, value)) => {
+                let headers = branchline_sip::agent::Headers::new().with(name, value);
+                self.agent.retry_invite(now.mono, session, headers);
+            }
+            None => {
+                self.agent.hang_up(now.mono, session, None);
+                let cause = branchline_call::Cause::of_status(response.status());
+                self.calls
+                    .handle_leg(now.mono, leg, branchline_call::LegEvent::Refused(cause));
+                self.drain_calls(now);
+                self.forget_leg(now, leg);
+            }
+        }
+    }
+}
+
+impl Line {
+    fn handle_probe(&mut self, now: Instant, (status, since): (u16, Instant)) {
+        // Any answer is a sign of life, even "not allowed"; 408 and 503 come from the box itself or a dead backend.
+        if matches!(status, 408 | 503 | 504) {
+            self.probe.missed = self.probe.missed.saturating_add(1);
+            self.problem = format!("{} does not answer OPTIONS", self.trunk.host);
+            // A second look soon: one lost packet should not take a trunk down, nor a dead one stay up for long.
+            self.probe.next = self.probe.next.min(now + PROBE_RETRY);
+            self.rtt = None;
+            return;
+        }
+        let was_down = self.probe.missed >= MISSED_MAX;
+        self.probe.missed = 0;
+        self.rtt = Some(now.saturating_duration_since(since));
+        if was_down
+            && let Some(registration) = &mut self.registration
+            && !registration.is_registered()
+        {
+            registration.start();
+        }
+        if self.trunk.mode == Mode::Address {
+            self.problem.clear();
+        }
+    }
+}
+
+fn registration_problem(name: &str, status: u16) -> String {
+    match status {
+        401 | 403 | 407 => {
+            format!("{name} refuses the user name or password (status {status}): check [[trunk]] username and password")
+        }
+        404 => format!("{name} does not know the user name (status 404): check [[trunk]] username"),
+        408 => format!("{name} does not answer REGISTER"),
+        503 => format!("{name} cannot be reached"),
+        _ => format!("{name} refuses the registration (status {status})"),
+    }
+}
+
+fn sip_transport(transport: Transport) -> branchline_sip::Transport {
+    match transport {
+        Transport::Udp => branchline_sip::Transport::Udp,
+        Transport::Tcp => branchline_sip::Transport::Tcp,
+        Transport::Tls => branchline_sip::Transport::Tls,
+    }
+}
+
+fn interval(line: &Line) -> Duration {
+    Duration::from_secs(u64::from(line.trunk.options_s.max(1)))
+}
+
+/// Addresses are asked for again after this, found or not; DNS time-to-live is the resolver's business.
+const LOOK_UP_AGAIN: Duration = Duration::from_secs(300);
+const LOOK_UP_RETRY: Duration = Duration::from_secs(15);
+/// Unanswered questions in a row that take a trunk down.
+const MISSED_MAX: u32 = 2;
+const PROBE_RETRY: Duration = Duration::from_secs(2);
