@@ -77,30 +77,6 @@ impl Front {
         &self.hub
     }
 
-    /// What the start shows.
-    pub fn screen(&self, told: Told<'_>, start: Start) -> Screen {
-        let Told {
-            place,
-            config,
-            identity,
-        } = told;
-        let line = |entry: &branchline_config::ExtensionEntry| ExtensionLine {
-            number: entry.number.as_str().to_owned(),
-            name: entry.name.clone(),
-        };
-        Screen {
-            site: config.site.name.clone(),
-            listen: config.sip.listen.clone(),
-            addresses: phone_addresses(config, identity),
-            extensions: config.extensions.iter().map(line).collect(),
-            page: self.page_address(),
-            country: config.site.country.name.to_owned(),
-            emergency: config.site.country.general_number().to_owned(),
-            config: place.config.display().to_string(),
-            start,
-        }
-    }
-
     /// Serves on a thread of its own.
     pub fn serve(self) -> io::Result<Serving> {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -149,6 +125,30 @@ impl Drop for Serving {
 fn log_end(what: &str, ended: io::Result<()>) {
     if let Err(error) = ended {
         tracing::error!(%error, "{what} ended");
+    }
+}
+
+/// What the start shows; `page` is where the page listens.
+pub fn screen(told: Told<'_>, page: Option<SocketAddr>, start: Start) -> Screen {
+    let Told {
+        place,
+        config,
+        identity,
+    } = told;
+    let line = |entry: &branchline_config::ExtensionEntry| ExtensionLine {
+        number: entry.number.as_str().to_owned(),
+        name: entry.name.clone(),
+    };
+    Screen {
+        site: config.site.name.clone(),
+        listen: config.sip.listen.clone(),
+        addresses: phone_addresses(config, identity),
+        extensions: config.extensions.iter().map(line).collect(),
+        page,
+        country: config.site.country.name.to_owned(),
+        emergency: config.site.country.general_number().to_owned(),
+        config: place.config.display().to_string(),
+        start,
     }
 }
 

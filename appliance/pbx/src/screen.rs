@@ -65,7 +65,7 @@ pub fn render(screen: &Screen) -> String {
 }
 
 fn write_screen(out: &mut String, screen: &Screen) -> std::fmt::Result {
-    writeln!(out, "\n  Branchline is running: {}\n", printable(&screen.site))?;
+    writeln!(out, "\n  Branchline: {}\n", printable(&screen.site))?;
     let host = screen
         .addresses
         .first()

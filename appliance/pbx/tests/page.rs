@@ -7,17 +7,19 @@
 )]
 
 mod browser;
+mod fixtures;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use branchline_branch::view::{CallView, ContactView, Counters, HealthView, PhoneView, TrunkView, View};
+use branchline_branch::view::{CallView, View};
 use branchline_config::{Reach, Secret};
 use branchline_pbx::hub::{self, Feed};
 use branchline_pbx::page::{Page, Sessions, Settings};
-use branchline_pbx::{clock, password};
+use branchline_pbx::password;
 use browser::{Browser, SHOW_WITHIN, exchange, wait_for};
+use fixtures::{busy_view, past_calls};
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -31,6 +33,7 @@ struct Served {
     address: SocketAddr,
     password: Secret,
     sessions: Arc<Sessions>,
+    folder: PathBuf,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -49,7 +52,9 @@ impl Served {
         };
         let page = Page::bind(address, settings).unwrap();
         let address = page.address().unwrap();
-        let (hub, feed) = hub::hub(PathBuf::from("/nowhere/calls.db"));
+        let folder = std::env::temp_dir().join(format!("branchline-page-{}", password::random_hex().unwrap()));
+        std::fs::create_dir(&folder).unwrap();
+        let (hub, feed) = hub::hub(folder.join("calls.db"));
         let sessions = Arc::new(Sessions::default());
         let (stop, stopped) = oneshot::channel();
         let shared = Arc::clone(&sessions);
@@ -70,6 +75,7 @@ impl Served {
             address,
             password,
             sessions,
+            folder,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -110,6 +116,7 @@ impl Drop for Served {
     fn drop(&mut self) {
         drop(self.stop.take());
         let _ = self.thread.take().map(std::thread::JoinHandle::join);
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -210,6 +217,37 @@ fn a_lost_box_is_admitted_and_found_again() {
     });
     browser.wait_for_path("/login");
     again.log_in(&browser);
+}
+
+#[test]
+fn past_calls_are_paged_and_found_by_number_and_day() {
+    let served = Served::start();
+    past_calls(&served.folder, 120);
+    let browser = Browser::open("records", DESK);
+    served.log_in(&browser);
+    browser.run("location.hash = '#records'");
+    browser.wait_for_text("#sum-records", "50 calls, latest first");
+    keep_screenshot(&browser, "wide-records-filled");
+    browser.wait_for_text("#rows-records tr:first-child", "+49305550100");
+    browser.wait_for_text("#rows-records tr:nth-child(2)", "Busy");
+    browser.click("#older");
+    browser.wait_for_text("#pager-text", "Page 2");
+    browser.click("#older");
+    browser.wait_for_text("#sum-records", "20 calls");
+    assert_eq!(
+        browser.run("return document.getElementById('older').disabled"),
+        json!(true)
+    );
+
+    browser.submit("#number", "+49305550100");
+    browser.wait_for_text("#sum-records", "1 call,");
+    browser.wait_for_text("#rows-records", "over main");
+    browser.run("document.getElementById('until').value = '2001-01-01'");
+    browser.submit("#number", "+49305550100");
+    browser.wait_for_text("#empty-records", "No call fits.");
+    browser.click("#search [type=reset]");
+    browser.wait_for_text("#sum-records", "50 calls");
+    assert_eq!(browser.console(), Vec::<String>::new());
 }
 
 #[test]
@@ -357,106 +395,4 @@ fn metrics_are_read_on_the_box_without_a_login() {
     assert!(reply.contains("text/plain; version=0.0.4"), "{reply}");
     assert!(reply.contains("\nbranchline_extensions_reachable 3\n"), "{reply}");
     assert!(reply.contains("\nbranchline_calls{state=\"up\"} 1\n"), "{reply}");
-}
-
-fn busy_view() -> View {
-    let utc_ms = clock::utc_ms();
-    View {
-        version: 2,
-        site: "Harbour office".into(),
-        utc_ms,
-        up_ms: 93_784_000,
-        phones: phones(utc_ms),
-        calls: calls(utc_ms),
-        trunks: vec![
-            trunk("main", "up", ""),
-            trunk("backup", "down", "No answer to OPTIONS for 2 minutes"),
-        ],
-        health: HealthView {
-            database: "normal".into(),
-            clock_trusted: true,
-            ports_free: 8180,
-            banned: vec!["198.51.100.7".into(), "2001:db8:5::7".into()],
-            ..HealthView::default()
-        },
-        counters: Counters {
-            sip_received: 184_311,
-            calls_started: 1204,
-            registrations: 4,
-            ..Counters::default()
-        },
-    }
-}
-
-fn phones(utc_ms: i64) -> Vec<PhoneView> {
-    let contact = |host: u8, transport: &str, device: &str| ContactView {
-        uri: format!("sip:phone@192.168.1.{host}"),
-        address: format!("192.168.1.{host}:5060"),
-        transport: transport.into(),
-        user_agent: device.into(),
-        expires_utc_ms: utc_ms + 1_800_000,
-    };
-    let phone = |extension: &str, name: &str, contacts| PhoneView {
-        extension: extension.into(),
-        name: name.into(),
-        contacts,
-        calls: 0,
-    };
-    let desk = contact(21, "udp", "Desk phone 7.2.11");
-    let soft = contact(77, "tls", "Softphone for Android 5.17 build 20413");
-    let other = contact(22, "udp", "Desk phone 7.2.11");
-    vec![
-        phone("201", "Reception", vec![desk, soft]),
-        PhoneView {
-            calls: 1,
-            ..phone("202", "Warehouse with a rather long name", vec![other])
-        },
-        phone("203", "Workshop", vec![contact(23, "tcp", "")]),
-        phone("204", "204", vec![]),
-    ]
-}
-
-fn calls(utc_ms: i64) -> Vec<CallView> {
-    let call = |id: &str, parties: [&str; 3], state: &str| CallView {
-        id: id.into(),
-        from: parties[0].into(),
-        to: parties[1].into(),
-        connected_to: parties[2].into(),
-        direction: "inbound".into(),
-        state: state.into(),
-        emergency: false,
-        started_utc_ms: utc_ms - 75_000,
-        talk_ms: Some(62_000),
-        codec: Some("PCMA".into()),
-        mos: Some(4.4),
-    };
-    let ringing = call("c2", ["203", "204", ""], "ringing");
-    let emergency = call("c3", ["201", "911", "trunk main"], "held");
-    vec![
-        call("c1", ["+49 30 5550100", "201", "202"], "up"),
-        CallView {
-            direction: "internal".into(),
-            talk_ms: None,
-            codec: None,
-            mos: None,
-            ..ringing
-        },
-        CallView {
-            direction: "outbound".into(),
-            emergency: true,
-            mos: Some(2.9),
-            ..emergency
-        },
-    ]
-}
-
-fn trunk(name: &str, state: &str, reason: &str) -> TrunkView {
-    TrunkView {
-        name: name.into(),
-        state: state.into(),
-        reason: reason.into(),
-        address: "203.0.113.10:5060".into(),
-        rtt_ms: Some(18),
-        calls: 1,
-    }
 }

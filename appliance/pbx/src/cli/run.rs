@@ -8,7 +8,7 @@ use branchline_config::Config;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Done, read_config};
-use crate::front::{Front, Told};
+use crate::front::{self, Front, Told};
 use crate::hub::{Command, Feed};
 use crate::place::Place;
 use crate::screen::Start;
@@ -27,10 +27,13 @@ pub(crate) fn run(place: &Place) -> Done {
         config: &config,
         identity: &identity,
     };
-    let (front, feed) = Front::bind(told)?;
-    let screen = screen::render(&front.screen(told, start));
-    let serving = front.serve()?;
+    let bound = Front::bind(told);
+    let page = bound.as_ref().ok().and_then(|(front, _)| front.page_address());
+    // Before anything can fail: the passwords are shown now or never.
+    let screen = screen::render(&front::screen(told, page, start));
     std::io::stdout().lock().write_all(screen.as_bytes())?;
+    let (front, feed) = bound?;
+    let serving = front.serve()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(until_told_to_stop(place, &config, feed));
     notify::stopping();
