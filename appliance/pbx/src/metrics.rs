@@ -121,7 +121,7 @@ fn gauges(page: &mut Page, counters: &Counters) {
 
 fn health(page: &mut Page, health: &HealthView) {
     let flag = |yes: bool| f64::from(u8::from(yes));
-    let degraded = flag(health.database != "normal");
+    let degraded = flag(!matches!(health.database.as_str(), "normal" | ""));
     let gauges = [
         (
             "branchline_database_degraded",

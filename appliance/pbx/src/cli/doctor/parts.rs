@@ -279,7 +279,7 @@ fn resolve(trunk: &Trunk) -> Result<(), String> {
 pub(super) fn running(view: &View) -> Vec<Finding> {
     let mut findings = Vec::new();
     let health = &view.health;
-    if health.database != "normal" {
+    if !matches!(health.database.as_str(), "normal" | "") {
         let text = format!("records wait in the journal ({} entries)", health.journal_pending);
         findings.push(Finding::warning(
             "database",

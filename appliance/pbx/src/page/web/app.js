@@ -159,7 +159,8 @@ function card(title, value, note) {
 
 function renderHealth() {
   const health = state.health;
-  if (!health) return;
+  // Before the first view of a starting box there is nothing to say.
+  if (!health || health.database === "") return;
   const down = state.trunks.filter((trunk) => trunk.state !== "up").length;
   const faults = [health.database !== "normal", !health.clock_trusted, health.ports_free === 0, health.overloaded, down > 0]
     .filter(Boolean).length;
