@@ -1,4 +1,5 @@
 //! The registrar's table and the registration at a trunk.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
 //! Both sides of digest authentication against each other, and against wrong and repeated answers.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use std::time::{Duration, Instant};
 

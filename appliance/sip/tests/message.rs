@@ -1,4 +1,5 @@
 //! Messages in, views out, and messages of our own.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use branchline_sip::message::{Host, Scheme};
 use branchline_sip::{Builder, Message, Method, Name, ParseError, Uri};

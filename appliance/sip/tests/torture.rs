@@ -1,4 +1,5 @@
 //! Every message of RFC 4475 and RFC 5118 with what is expected of it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use branchline_sip::message::Refusal;
 use branchline_sip::{Message, NameAddr, ParseError};

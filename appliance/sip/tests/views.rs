@@ -1,4 +1,5 @@
 //! Typed views of single headers.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use branchline_sip::message::{
     Authentication, Contact, Event, Privacy, RAck, Reason, ReasonProtocol, Refresher, Replaces, SessionExpires,

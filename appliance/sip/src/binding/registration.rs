@@ -189,10 +189,10 @@ impl Registration {
         match response.status() {
             200..300 => self.accepted(now, response),
             401 | 407 if self.rounds <= ROUNDS_MAX && self.answerer.handle_challenge(response).is_ok() => {
-                self.ask(wanted_s)
+                self.ask(wanted_s);
             }
             423 if self.rounds <= ROUNDS_MAX && wanted_s > 0 && self.raise_interval(response) => {
-                self.ask(self.expires_s)
+                self.ask(self.expires_s);
             }
             status => self.failed(now, status, response.retry_after_s()),
         }

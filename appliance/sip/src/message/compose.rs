@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::error::ParseError;
-use super::field::Name;
+use super::field::{Id, Name};
 use super::method::Method;
 use super::parse::{Head, Line, Span, Start};
 use super::{Message, status};
@@ -191,8 +191,7 @@ impl Builder {
     /// copied: Via, From, To, Call-ID, CSeq, Contact, Max-Forwards, Route, Record-Route, Path, credentials and those of the body.
     pub fn copy_unknown(mut self, from: &Message, keep: impl Fn(Name<'_>) -> bool) -> Builder {
         for line in &from.head.lines {
-            let name = from.field(line).name;
-            if !is_own(name) && keep(name) {
+            if !OWN[usize::from(line.id)] && keep(from.field(line).name) {
                 copy_line(&mut self.text, &from.bytes, line);
             }
         }
@@ -243,7 +242,8 @@ impl Builder {
         Message::parse(self.print())
     }
 
-    fn print(mut self) -> Bytes {
+    /// The bytes alone, for a message that nobody here reads again; nothing is checked.
+    pub fn print(mut self) -> Bytes {
         self.text.extend_from_slice(b"Content-Length: ");
         let length = self.body.len();
         self = self.write(length);
@@ -253,30 +253,36 @@ impl Builder {
     }
 }
 
-fn is_own(name: Name<'_>) -> bool {
-    const OWN: [Name<'static>; 19] = [
-        Name::Via,
-        Name::From,
-        Name::To,
-        Name::CallId,
-        Name::CSeq,
-        Name::Contact,
-        Name::MaxForwards,
-        Name::Route,
-        Name::RecordRoute,
-        Name::Path,
-        Name::Authorization,
-        Name::ProxyAuthorization,
-        Name::WwwAuthenticate,
-        Name::ProxyAuthenticate,
-        Name::ContentLength,
-        Name::ContentType,
-        Name::ContentEncoding,
-        Name::RSeq,
-        Name::RAck,
+const OWN: [bool; 256] = {
+    let own = [
+        Id::Via,
+        Id::From,
+        Id::To,
+        Id::CallId,
+        Id::CSeq,
+        Id::Contact,
+        Id::MaxForwards,
+        Id::Route,
+        Id::RecordRoute,
+        Id::Path,
+        Id::Authorization,
+        Id::ProxyAuthorization,
+        Id::WwwAuthenticate,
+        Id::ProxyAuthenticate,
+        Id::ContentLength,
+        Id::ContentType,
+        Id::ContentEncoding,
+        Id::RSeq,
+        Id::RAck,
     ];
-    OWN.contains(&name)
-}
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < own.len() {
+        table[own[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 fn clean(byte: u8) -> u8 {
     if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { byte }

@@ -25,6 +25,7 @@ macro_rules! names {
             Other(&'a str),
         }
 
+        #[derive(Clone, Copy)]
         #[repr(u8)]
         #[allow(clippy::enum_variant_names, reason = "mirrors the names on the wire")]
         pub(crate) enum Id { $($variant,)* }

@@ -123,6 +123,7 @@ impl Message {
     }
 
     /// `tag` of From.
+    #[expect(clippy::wrong_self_convention, reason = "From is the RFC's noun here")]
     pub fn from_tag(&self) -> Option<&str> {
         self.head.from_tag.map(|tag| tag.of_str(&self.bytes))
     }

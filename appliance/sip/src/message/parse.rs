@@ -184,12 +184,12 @@ fn header_lines(bytes: &[u8], mut at: usize) -> Result<(Vec<Line>, usize), Parse
         if lines.len() == HEADER_LINES_MAX {
             return Err(ParseError::TooManyLines);
         }
-        lines.push(header_line(bytes, Span::new(at, end.text), folded)?);
+        lines.push(Line { folded, ..header_line(bytes, Span::new(at, end.text))? });
         at = end.next;
     }
 }
 
-fn header_line(bytes: &[u8], whole: Span, folded: bool) -> Result<Line, ParseError> {
+fn header_line(bytes: &[u8], whole: Span) -> Result<Line, ParseError> {
     let text = whole.of_bytes(bytes);
     let name_bytes = text.iter().take_while(|&&byte| is_token_byte(byte)).count();
     let blanks = text[name_bytes..].iter().take_while(|&&byte| is_blank(byte)).count();
@@ -208,7 +208,7 @@ fn header_line(bytes: &[u8], whole: Span, folded: bool) -> Result<Line, ParseErr
     let offset = whole.start as usize;
     Ok(Line {
         id: field::lookup(&text[..name_bytes]),
-        folded,
+        folded: false,
         name_bytes: u16::try_from(name_bytes).map_err(|_| ParseError::HeaderLine)?,
         value: Span::new(offset + start, offset + end),
         whole,
