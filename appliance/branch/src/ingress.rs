@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use branchline_media::{Family, MediaEvent};
 use branchline_route::FailureKind;
 use branchline_sip::agent::AgentEvent;
-use branchline_sip::message::{Builder, Message, Method, Name};
+use branchline_sip::message::{Message, Method, Name};
 use branchline_sip::{Flow, Transmit};
 use bytes::Bytes;
 
