@@ -20,7 +20,6 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use worker::{Command, Mailbox, Worker};
@@ -34,9 +33,6 @@ pub struct RtpConfig {
     pub ports: RangeInclusive<u16>,
     /// Threads; `None` is one per core.
     pub workers: Option<usize>,
-    /// How long a worker lets packets gather once the first has come. Default 2 ms: a tenth of a packet's length, and
-    /// several packets per wake-up from ten calls on. Zero turns it off.
-    pub gather: Duration,
     /// How sources are learned.
     pub latch: LatchConfig,
 }
@@ -47,7 +43,6 @@ impl Default for RtpConfig {
             addresses: Vec::new(),
             ports: 16_384..=32_767,
             workers: None,
-            gather: Duration::from_millis(2),
             latch: LatchConfig::default(),
         }
     }

@@ -102,7 +102,7 @@ impl Placement {
     }
 }
 
-/// 12,800 packets a second: about a tenth of a fast core, half of a slow one.
+/// 12,800 packets a second: about 7 % of a core at the 5 to 6 us a packet measured on x86-64.
 const LEGS_BEFORE_NEXT: usize = 256;
 
 #[cfg(test)]

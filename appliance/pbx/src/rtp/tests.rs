@@ -5,6 +5,7 @@ use branchline_media::{BridgeId, LegPlan};
 use branchline_sdp::{Codec, Direction};
 use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
