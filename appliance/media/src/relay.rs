@@ -183,7 +183,10 @@ impl Relay {
 
     /// Figures of every live leg.
     pub fn qualities(&self) -> impl Iterator<Item = (LegId, LegQuality)> {
-        self.slots.iter().flatten().map(|slot| (slot.leg.plan.leg, slot.leg.quality()))
+        self.slots
+            .iter()
+            .flatten()
+            .map(|slot| (slot.leg.plan.leg, slot.leg.quality()))
     }
 
     /// Even port of a live leg.
