@@ -1,6 +1,7 @@
 //! Who sent a request: an extension by its password, a trunk by its address.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use branchline_config::{Config, Digest};
@@ -19,6 +20,8 @@ pub(crate) struct Auth {
     users: HashMap<String, Ha1>,
     /// Stands in for the digest an extension has not got; random, so that nobody can compute an answer from it.
     absent: Ha1,
+    /// Challenges in a row that a source never answered: somebody who tries names, not a phone.
+    unanswered: BTreeMap<IpAddr, u32>,
 }
 
 impl Auth {
@@ -37,6 +40,7 @@ impl Auth {
             challenger: Challenger::new(challenger, epoch, seed),
             users: HashMap::new(),
             absent: Ha1 { md5, sha256: absent },
+            unanswered: BTreeMap::new(),
         };
         auth.handle_users(config);
         auth
@@ -74,13 +78,20 @@ impl Branch {
         let Auth { challenger, users, .. } = &mut self.auth;
         match challenger.verify(now.mono, request, |user| users.get(user).copied()) {
             Verdict::Ok { username } => {
+                self.auth.unanswered.remove(&source);
                 let lasts = Duration::from_secs(u64::from(self.config.sip.expires_max_s));
                 self.guard.handle_success(now.mono, source, lasts);
                 Ok(username)
             }
-            Verdict::Challenge { stale } => Err(self.challenge(now, request, stale)),
+            Verdict::Challenge { stale } => {
+                if stale == Stale::No {
+                    self.count_unanswered(now, source);
+                }
+                Err(self.challenge(now, request, stale))
+            }
             Verdict::Denied { username } => {
                 self.counters.auth_failures += 1;
+                self.auth.unanswered.remove(&source);
                 // Unknown users and wrong passwords count alike: the difference must not show in when a ban comes.
                 if self
                     .guard
@@ -93,6 +104,27 @@ impl Branch {
                     );
                 }
                 Err(self.challenge(now, request, Stale::No))
+            }
+        }
+    }
+
+    fn count_unanswered(&mut self, now: Now, source: IpAddr) {
+        if self.auth.unanswered.len() >= SOURCES_MAX {
+            self.auth.unanswered.clear();
+        }
+        let unanswered = self.auth.unanswered.entry(source).or_insert(0);
+        *unanswered += 1;
+        if *unanswered >= UNANSWERED_MAX {
+            self.auth.unanswered.remove(&source);
+            if self
+                .guard
+                .handle_failure(now.mono, source, FailureKind::Scanner)
+                .is_some()
+            {
+                self.notice(
+                    Level::Warning,
+                    format!("{source} is shut out: it tries names and answers no challenge"),
+                );
             }
         }
     }
@@ -110,5 +142,9 @@ fn algorithm(digest: Digest) -> Algorithm {
     }
 }
 
+/// More phones than this behind one address do not all stop between the challenge and its answer.
+const UNANSWERED_MAX: u32 = 30;
+/// Sources counted at once.
+const SOURCES_MAX: usize = 4096;
 /// Nonces whose counts are remembered; 20,000 phones and their retries.
 const NONCES_MAX: usize = 32_768;

@@ -11,6 +11,7 @@ use branchline_media::{PoolConfig, PortPool};
 use branchline_route::{Admission, AdmissionLimits, Guard, GuardLimits, Tables};
 use branchline_sip::agent::{Agent, AgentSettings};
 use branchline_sip::binding::{self, Bindings, BindingsConfig, Moment};
+use branchline_sip::message::{Message, Method};
 use branchline_sip::{Flow, Transport, transaction};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -209,12 +210,42 @@ fn draw(rng: &mut ChaCha12Rng) -> [u8; 32] {
 fn agent_settings(config: &Config, version: &str) -> AgentSettings {
     AgentSettings {
         user_agent: format!("Branchline/{version}"),
-        limits: transaction::Limits::default(),
+        limits: transaction::Limits {
+            is_priority,
+            ..transaction::Limits::default()
+        },
         // Two legs per call, and room for phones that ring together.
         sessions_max: config.sip.max_calls as usize * 4,
         session_expires_s: config.sip.session_expires_s,
         min_se_s: config.sip.min_se_s,
         ..AgentSettings::default()
+    }
+}
+
+/// What still gets a transaction when nearly all are in use: calls for help in any country, and what ends calls.
+fn is_priority(request: &Message) -> bool {
+    match request.method() {
+        Method::Bye | Method::Cancel | Method::Prack => true,
+        Method::Invite => {
+            let dialled = crate::dial::dialled(request);
+            // An outside prefix of up to three digits may stand before the number.
+            dialled.starts_with("urn:service:sos")
+                || branchline_config::country::ALL
+                    .iter()
+                    .flat_map(|country| country.emergency)
+                    .any(|(number, _)| dialled.ends_with(number) && dialled.len() <= number.len() + 3)
+        }
+        Method::Ack
+        | Method::Register
+        | Method::Options
+        | Method::Update
+        | Method::Info
+        | Method::Refer
+        | Method::Notify
+        | Method::Subscribe
+        | Method::Publish
+        | Method::Message
+        | Method::Other(_) => false,
     }
 }
 
