@@ -15,6 +15,7 @@ mod stream_head;
 mod uri;
 mod via;
 mod view;
+pub mod vocabulary;
 
 use std::borrow::Cow;
 use std::fmt;

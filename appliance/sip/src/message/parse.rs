@@ -184,7 +184,10 @@ fn header_lines(bytes: &[u8], mut at: usize) -> Result<(Vec<Line>, usize), Parse
         if lines.len() == HEADER_LINES_MAX {
             return Err(ParseError::TooManyLines);
         }
-        lines.push(Line { folded, ..header_line(bytes, Span::new(at, end.text))? });
+        lines.push(Line {
+            folded,
+            ..header_line(bytes, Span::new(at, end.text))?
+        });
         at = end.next;
     }
 }
