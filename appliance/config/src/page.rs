@@ -39,7 +39,7 @@ impl Page {
                 .map(|hash| Secret::new(hash.0)),
         };
         table.refuse("password", || {
-            Wrong::new("passwords are not kept in the clear", "run: branchline page password")
+            Wrong::new("passwords are not kept in the clear", "run: branchline page-password")
         });
         table.finish();
         Some(page)
@@ -59,7 +59,7 @@ struct PhcHash(String);
 impl FromText for PhcHash {
     fn from_text(text: &str) -> Result<PhcHash, Wrong> {
         if !text.starts_with("$argon2id$") || text.len() > 255 || text.chars().any(char::is_whitespace) {
-            return Err(Wrong::new("is not an argon2id hash", "run: branchline page password"));
+            return Err(Wrong::new("is not an argon2id hash", "run: branchline page-password"));
         }
         Ok(PhcHash(text.to_owned()))
     }
