@@ -86,7 +86,7 @@ impl Placement {
         if let Some((_, worker)) = plan.legs.iter().find_map(|planned| self.legs.get(&planned.leg)) {
             return *worker;
         }
-        // Full wake-ups are cheaper than many: a worker gets a fair load before the next one has to wake up at all.
+        // A worker gets a fair load before the next one has to wake up at all.
         let least = (0..self.load.len())
             .min_by_key(|worker| self.load[*worker])
             .unwrap_or(0);
@@ -102,7 +102,7 @@ impl Placement {
     }
 }
 
-/// 12,800 packets a second: about 7 % of a core at the 5 to 6 us a packet measured on x86-64.
+/// 12,800 packets a second; chosen, not tuned.
 const LEGS_BEFORE_NEXT: usize = 256;
 
 #[cfg(test)]

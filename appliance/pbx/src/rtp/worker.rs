@@ -58,7 +58,8 @@ pub(super) struct Shared {
 pub(super) struct Worker {
     shared: Shared,
     relay: Relay,
-    /// The leg sockets and the wake-up. Letting packets gather before each wait was measured and cost more than it saved.
+    /// The leg sockets and the wake-up. Letting packets gather 2 ms before each batch cost more at 10 calls; from 100
+    /// calls on the measurements do not tell the two apart.
     epoll: Epoll,
     sockets: Sockets,
     bridge_ports: HashMap<BridgeId, Vec<u16>>,
