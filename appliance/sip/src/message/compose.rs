@@ -178,9 +178,12 @@ impl Builder {
         self
     }
 
-    /// Copies all lines of one name, byte for byte.
+    /// Copies all lines of one name, byte for byte. Content-Length is left to `finish`.
     pub fn copy(mut self, from: &Message, name: Name<'_>) -> Builder {
         let id = name.id();
+        if id == Id::ContentLength as u8 {
+            return self;
+        }
         for line in from.lines_of(id, name) {
             copy_line(&mut self.text, &from.bytes, line);
         }
