@@ -117,6 +117,7 @@ impl Established {
     fn settle(&mut self, turn: &mut Turn<'_>) {
         self.usage.acknowledge_owed(turn, None);
         self.usage.refuse_owed(turn, 487);
+        self.usage.cancel_offer(turn);
         self.usage.timer = None;
         if let Some(reported) = self.reported.take_if(|reported| !reported.is_reporting()) {
             reported.drop_unanswered(turn);
@@ -221,7 +222,13 @@ impl Established {
     pub(super) fn handle_final(&mut self, turn: &mut Turn<'_>, done: Done<'_>) -> Rest {
         let status = done.status();
         match done.purpose {
-            Purpose::Bye => return self.finish(turn, End::ByBox),
+            // A BYE of the peer's may have ended it before.
+            Purpose::Bye => {
+                return match self.stage {
+                    Stage::Leaving => self.finish(turn, End::ByBox),
+                    Stage::Open | Stage::HangingUp { .. } | Stage::Lingering { .. } => Rest::Stays,
+                };
+            }
             Purpose::Offer if !self.is_open() => {
                 // The peer's 2xx wants its ACK, whatever came in between.
                 let success = done
@@ -340,6 +347,7 @@ impl Established {
         if self.usage.ours.has_given_up(turn.now) {
             return self.leave(turn, End::Unacknowledged);
         }
+        self.usage.fire_cancel(turn);
         match self
             .usage
             .timer

@@ -25,6 +25,8 @@ pub(super) enum Ours {
         attempt: Attempt,
         key: ClientKey,
         cseq: u32,
+        /// When a re-INVITE that got nothing but provisional responses is cancelled.
+        cancel_at: Option<Instant>,
     },
     /// The 2xx brought an offer; the caller owes the answer that the ACK carries.
     AnswerOwed {
@@ -73,6 +75,8 @@ pub(super) enum Verdict {
 // Both sides draw new waits each time, so a tenth collision is not one.
 const TRIES_MAX: u8 = 10;
 const RETRY_AFTER_S_MAX: u32 = 32;
+// A person may have to agree to a re-INVITE, but not for longer than this.
+const REINVITE_MAX: Duration = Duration::from_secs(60);
 
 impl Ours {
     /// True from the request until its transaction is through.
@@ -133,7 +137,8 @@ impl Usage {
     pub(super) fn ours_due_at(&self) -> Option<Instant> {
         match &self.ours {
             Ours::Waiting { at, .. } if self.is_quiet() => Some(*at),
-            Ours::Waiting { .. } | Ours::InFlight { .. } | Ours::Idle => None,
+            Ours::InFlight { cancel_at, .. } => *cancel_at,
+            Ours::Waiting { .. } | Ours::Idle => None,
             Ours::AnswerOwed { give_up_at, .. } => Some(*give_up_at),
         }
     }
@@ -154,6 +159,31 @@ impl Usage {
         }
     }
 
+    /// Cancels a re-INVITE that the peer leaves open for too long.
+    pub(super) fn fire_cancel(&mut self, turn: &mut Turn<'_>) {
+        match &self.ours {
+            Ours::InFlight {
+                cancel_at: Some(at), ..
+            } if *at <= turn.now => self.cancel_offer(turn),
+            Ours::InFlight { .. } | Ours::Waiting { .. } | Ours::AnswerOwed { .. } | Ours::Idle => {}
+        }
+    }
+
+    /// Cancels our re-INVITE if one is out, so that its transaction ends even if the peer is gone.
+    pub(super) fn cancel_offer(&mut self, turn: &mut Turn<'_>) {
+        match &mut self.ours {
+            Ours::InFlight {
+                key,
+                cancel_at: cancel_at @ Some(_),
+                ..
+            } => {
+                *cancel_at = None;
+                turn.core.endpoint.cancel(turn.now, *key, None);
+            }
+            Ours::InFlight { .. } | Ours::Waiting { .. } | Ours::AnswerOwed { .. } | Ours::Idle => {}
+        }
+    }
+
     fn send_offer(&mut self, turn: &mut Turn<'_>, attempt: Attempt) {
         let settings = &turn.core.settings;
         let mut request = self
@@ -171,10 +201,13 @@ impl Usage {
                 if attempt.body.is_some() {
                     self.exchange = Exchange::OurOffer;
                 }
+                let cancel_at = (attempt.method == Method::Invite).then(|| turn.now + REINVITE_MAX);
+                let cseq = self.dialog.local_cseq();
                 self.ours = Ours::InFlight {
                     attempt,
                     key,
-                    cseq: self.dialog.local_cseq(),
+                    cseq,
+                    cancel_at,
                 };
             }
             None => self.give_up(turn, &attempt, 503),

@@ -1,0 +1,24 @@
+//! Sessions from outside: two agents back to back on a virtual time line, over good and bad networks, and single peers by hand.
+
+#[cfg(test)]
+mod calls;
+#[cfg(test)]
+mod forks;
+#[cfg(test)]
+mod offers;
+#[cfg(test)]
+mod pair;
+#[cfg(test)]
+mod peer;
+#[cfg(test)]
+mod races;
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod reliable;
+#[cfg(test)]
+mod subscriptions;
+#[cfg(test)]
+mod timers;
+#[cfg(test)]
+mod transfers;
