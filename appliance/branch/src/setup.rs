@@ -174,7 +174,7 @@ pub(crate) fn to_journal(binding: binding::Binding) -> Binding {
         call_id: binding.call_id.into(),
         cseq: binding.cseq,
         expires_utc_ms: i64::try_from(binding.expires_utc_ms).unwrap_or(i64::MAX),
-        user_agent: None,
+        user_agent: binding.user_agent.map(Into::into),
     }
 }
 
@@ -198,6 +198,7 @@ fn from_journal(saved: Binding) -> Option<binding::Binding> {
         expires_utc_ms: u64::try_from(saved.expires_utc_ms).unwrap_or(0),
         path: saved.path.into_iter().map(Into::into).collect(),
         flow,
+        user_agent: saved.user_agent.map(Into::into),
     })
 }
 

@@ -62,7 +62,7 @@ impl Branch {
                     uri: contact.contact.to_string(),
                     address: contact.flow.remote.to_string(),
                     transport: contact.flow.transport.param_name().to_owned(),
-                    user_agent: String::new(),
+                    user_agent: contact.user_agent.as_deref().unwrap_or_default().to_owned(),
                     expires_utc_ms: i64::try_from(contact.expires_utc_ms).unwrap_or(i64::MAX),
                 });
                 PhoneView {

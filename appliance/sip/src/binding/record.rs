@@ -27,6 +27,8 @@ pub struct Binding {
     pub path: Box<[Box<str>]>,
     /// Where the REGISTER came from; requests go back the same way, through NAT.
     pub flow: Flow,
+    /// User-Agent as sent, cut to 64 characters; for people to read.
+    pub user_agent: Option<Box<str>>,
 }
 
 impl Binding {

@@ -110,6 +110,7 @@ const INSTANCE_BYTES_MAX: usize = 128;
 const CALL_ID_BYTES_MAX: usize = 256;
 const PATH_BYTES_MAX: usize = 768;
 const USER_BYTES_MAX: usize = 128;
+const USER_AGENT_CHARS_MAX: usize = 64;
 
 pub(crate) fn user(request: &Message) -> Result<Box<str>, RegisterRefused> {
     let user = request.to().uri().ok().map(|uri| uri.user_unescaped().into_owned());
@@ -201,5 +202,12 @@ fn binding(
         expires_utc_ms: 0,
         path: path.into(),
         flow,
+        user_agent: request.text(Name::UserAgent).map(|text| {
+            text.chars()
+                .filter(|letter| !letter.is_control())
+                .take(USER_AGENT_CHARS_MAX)
+                .collect::<String>()
+                .into()
+        }),
     })
 }
