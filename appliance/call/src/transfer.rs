@@ -68,8 +68,9 @@ impl<T: Clone> Calls<T> {
             from.phase = pair;
             from.legs.retain(|leg| Some(leg.id) != moved);
             let side = from.side_of(transferor);
-            self.finish(now, &mut from, Cause::CLEARED, side);
+            // The bridge that gains the leg hears of it before the one that loses it, so that lock and figures move along.
             self.act(Action::MediaChanged(into.id));
+            self.finish(now, &mut from, Cause::CLEARED, side);
         } else {
             self.keep(from);
         }

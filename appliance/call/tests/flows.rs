@@ -483,9 +483,9 @@ fn an_attended_transfer_joins_the_two_far_parties() {
             "reoffer 4 2000",
             "hang-up 3 16",
             "notify 1 200",
+            "media",
             "hang-up 1 16",
-            "finished Caller 200 1 transfers",
-            "media"
+            "finished Caller 200 1 transfers"
         ]
     );
     let answer = flow.event(
