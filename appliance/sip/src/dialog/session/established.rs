@@ -7,7 +7,7 @@ use crate::flow::Flow;
 use crate::message::{Message, Method, Name};
 use crate::transaction::{ClientKey, Failure, ServerKey};
 
-use super::super::session_timer::Due;
+use super::super::session_timer::{Due, SessionTimer};
 use super::super::{Dialog, Headers, Local, NextHop, Owner, Purpose, Turn};
 use super::Direction;
 use super::refer::{Asked, Reported, read_notify};
@@ -221,6 +221,9 @@ impl Established {
     /// A final response (or its absence) to a request of ours inside the dialog.
     pub(super) fn handle_final(&mut self, turn: &mut Turn<'_>, done: Done<'_>) -> Rest {
         let status = done.status();
+        if matches!(self.stage, Stage::Lingering { .. }) && done.purpose != Purpose::Notify {
+            return Rest::Stays;
+        }
         match done.purpose {
             // A BYE of the peer's may have ended it before.
             Purpose::Bye => {
@@ -324,7 +327,10 @@ impl Established {
 
     pub(super) fn due_at(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Open | Stage::HangingUp { .. } => self.usage.due_at(),
+            Stage::Open | Stage::HangingUp { .. } => {
+                let timer = self.usage.timer.as_ref().map(SessionTimer::due_at);
+                [self.usage.due_at(), timer].into_iter().flatten().min()
+            }
             Stage::Leaving => None,
             Stage::Lingering { until } => Some(*until),
         }

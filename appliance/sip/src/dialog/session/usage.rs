@@ -305,10 +305,10 @@ impl Usage {
         }
     }
 
+    /// Without the session timer, which only runs once the call is answered.
     pub(super) fn due_at(&self) -> Option<Instant> {
         let unacked = self.unacked.as_ref().map(|unacked| unacked.resend.due_at());
-        let timer = self.timer.as_ref().map(SessionTimer::due_at);
-        [unacked, timer, self.ours_due_at()].into_iter().flatten().min()
+        [unacked, self.ours_due_at()].into_iter().flatten().min()
     }
 }
 
