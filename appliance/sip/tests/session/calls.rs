@@ -17,9 +17,15 @@ fn a_call_is_set_up_and_torn_down_by_either_side() {
         assert_eq!(pair.words(A), ["Progress 180"]);
         pair.agents[B].answer(pair.now, b, answer(ANSWER));
         pair.run_ms(100);
-        assert_eq!((pair.words(A), pair.words(B)), (vec!["Answered".to_owned()], vec!["Acknowledged".to_owned()]));
+        assert_eq!(
+            (pair.words(A), pair.words(B)),
+            (vec!["Answered".to_owned()], vec!["Acknowledged".to_owned()])
+        );
         let view = pair.agents[A].session(a).unwrap();
-        assert_eq!((view.state, view.direction), (SessionState::Established, Direction::Outgoing));
+        assert_eq!(
+            (view.state, view.direction),
+            (SessionState::Established, Direction::Outgoing)
+        );
         assert_eq!(view.remote_target, "sip:side1@192.0.2.2:5060");
         pair.agents[first].hang_up(pair.now, [a, b][first], Some("Q.850;cause=16"));
         pair.run_ms(100);
@@ -64,7 +70,10 @@ fn a_refusal_carries_its_headers_and_ends_both_sides() {
     rejection.headers = Headers::new().with(Name::RetryAfter, 20);
     pair.agents[B].reject(pair.now, b, &rejection);
     pair.run_ms(100);
-    assert_eq!((pair.words(A), pair.words(B)), (vec!["Refused 486".to_owned()], vec!["Ended ByBox".to_owned()]));
+    assert_eq!(
+        (pair.words(A), pair.words(B)),
+        (vec!["Refused 486".to_owned()], vec!["Ended ByBox".to_owned()])
+    );
     let response = pair.last_sent(B, "SIP/2.0 486 On the other line");
     assert!(response.contains("Retry-After: 20"));
     pair.assert_quiet();
@@ -75,25 +84,40 @@ fn a_challenge_is_answered_in_the_same_call_with_the_next_number() {
     let mut pair = Pair::new();
     let a = pair.agents[A].invite(pair.now, invitation(Some(OFFER))).unwrap();
     pair.run_ms(50);
-    let Some(AgentEvent::Invite { key, request, .. }) = pair.event(B) else { panic!("no INVITE") };
+    let Some(AgentEvent::Invite { key, request, .. }) = pair.event(B) else {
+        panic!("no INVITE")
+    };
     let challenge = branchline_sip::Builder::response_with_tag(&request, 401, "x")
         .header(Name::WwwAuthenticate, "Digest realm=\"b\", nonce=\"n\"")
         .finish();
     pair.agents[B].respond_and_forget(key, challenge);
     pair.run_ms(50);
     assert_eq!(pair.words(A), ["Challenged"]);
-    pair.agents[A].retry_invite(pair.now, a, Headers::new().with(Name::Authorization, "Digest username=\"a\""));
+    pair.agents[A].retry_invite(
+        pair.now,
+        a,
+        Headers::new().with(Name::Authorization, "Digest username=\"a\""),
+    );
     pair.run_ms(50);
     let again = match pair.event(B) {
         Some(AgentEvent::Invite { request, .. }) => request,
         other => panic!("no second INVITE but {other:?}"),
     };
-    assert_eq!((again.call_id(), again.cseq(), again.from_tag()), (request.call_id(), request.cseq() + 1, request.from_tag()));
-    assert_eq!(again.text(Name::Authorization).as_deref(), Some("Digest username=\"a\""));
+    assert_eq!(
+        (again.call_id(), again.cseq(), again.from_tag()),
+        (request.call_id(), request.cseq() + 1, request.from_tag())
+    );
+    assert_eq!(
+        again.text(Name::Authorization).as_deref(),
+        Some("Digest username=\"a\"")
+    );
     pair.agents[A].hang_up(pair.now, a, None);
     // The CANCEL waits for the 100 that comes after 200 ms.
     pair.run_ms(400);
-    assert_eq!((pair.words(A), pair.words(B)), (vec!["Ended ByBox".to_owned()], vec!["InviteCancelled".to_owned()]));
+    assert_eq!(
+        (pair.words(A), pair.words(B)),
+        (vec!["Ended ByBox".to_owned()], vec!["InviteCancelled".to_owned()])
+    );
     pair.assert_quiet();
 }
 
@@ -102,8 +126,13 @@ fn an_unanswered_challenge_becomes_a_refusal() {
     let mut pair = Pair::new();
     pair.agents[A].invite(pair.now, invitation(Some(OFFER))).unwrap();
     pair.run_ms(50);
-    let Some(AgentEvent::Invite { key, request, .. }) = pair.event(B) else { panic!("no INVITE") };
-    pair.agents[B].respond_and_forget(key, branchline_sip::Builder::response_with_tag(&request, 407, "x").finish());
+    let Some(AgentEvent::Invite { key, request, .. }) = pair.event(B) else {
+        panic!("no INVITE")
+    };
+    pair.agents[B].respond_and_forget(
+        key,
+        branchline_sip::Builder::response_with_tag(&request, 407, "x").finish(),
+    );
     pair.run_ms(33_000);
     assert_eq!(pair.words(A), ["Challenged", "Refused 407"]);
     pair.assert_quiet();
@@ -118,7 +147,10 @@ fn a_redirection_names_its_contacts() {
     pair.agents[B].reject(pair.now, b, &rejection);
     pair.run_ms(100);
     match pair.event(A) {
-        Some(AgentEvent::Session { event: SessionEvent::Redirected { contacts }, .. }) => {
+        Some(AgentEvent::Session {
+            event: SessionEvent::Redirected { contacts },
+            ..
+        }) => {
             assert_eq!(contacts, ["sip:x@192.0.2.9", "sip:y@192.0.2.9"]);
         }
         other => panic!("no redirection but {other:?}"),
@@ -134,8 +166,14 @@ fn an_invite_that_nobody_answers_is_given_up_on_both_sides() {
     pair.agents[B].progress(pair.now, b, Progress::status(180));
     pair.run_ms(210_000);
     let words = pair.words(A);
-    assert_eq!((words.first().unwrap().as_str(), words.last().unwrap().as_str()), ("Progress 180", "Refused 408"));
-    assert!(words[1..words.len() - 1].iter().all(|word| word == "Progress 180"), "{words:?}");
+    assert_eq!(
+        (words.first().unwrap().as_str(), words.last().unwrap().as_str()),
+        ("Progress 180", "Refused 408")
+    );
+    assert!(
+        words[1..words.len() - 1].iter().all(|word| word == "Progress 180"),
+        "{words:?}"
+    );
     assert_eq!(pair.words(B).len(), 1);
     pair.assert_quiet();
 }
@@ -157,12 +195,22 @@ fn requests_inside_the_dialog_are_handed_up_and_answered() {
     let mut pair = Pair::new();
     let (a, b) = pair.talk();
     for (method, word) in [(Method::Info, "Info"), (Method::Message, "InDialog")] {
-        let request = InDialogRequest { method, headers: Headers::new(), body: None };
+        let request = InDialogRequest {
+            method,
+            headers: Headers::new(),
+            body: None,
+        };
         pair.agents[A].send_in_dialog(pair.now, a, &request).unwrap();
         pair.run_ms(50);
         let (name, key) = match pair.event(B) {
-            Some(AgentEvent::Session { id, event: SessionEvent::Info { key, .. } }) if id == b => ("Info", key),
-            Some(AgentEvent::Session { id, event: SessionEvent::InDialog { key, .. } }) if id == b => ("InDialog", key),
+            Some(AgentEvent::Session {
+                id,
+                event: SessionEvent::Info { key, .. },
+            }) if id == b => ("Info", key),
+            Some(AgentEvent::Session {
+                id,
+                event: SessionEvent::InDialog { key, .. },
+            }) if id == b => ("InDialog", key),
             other => panic!("not handed up: {other:?}"),
         };
         assert_eq!(name, word);
@@ -170,22 +218,34 @@ fn requests_inside_the_dialog_are_handed_up_and_answered() {
         pair.run_ms(50);
         assert_eq!(pair.words(A), ["InDialogAnswered 200"]);
     }
-    let options = InDialogRequest { method: Method::Options, headers: Headers::new(), body: None };
+    let options = InDialogRequest {
+        method: Method::Options,
+        headers: Headers::new(),
+        body: None,
+    };
     pair.agents[A].send_in_dialog(pair.now, a, &options).unwrap();
     pair.run_ms(50);
-    assert_eq!((pair.words(A), pair.words(B)), (vec!["InDialogAnswered 200".to_owned()], Vec::new()));
+    assert_eq!(
+        (pair.words(A), pair.words(B)),
+        (vec!["InDialogAnswered 200".to_owned()], Vec::new())
+    );
     pair.agents[A].hang_up(pair.now, a, None);
     pair.assert_quiet();
 }
 
 #[test]
 fn beyond_the_bound_a_call_gets_503() {
-    let full = AgentSettings { sessions_max: 1, ..AgentSettings::default() };
+    let full = AgentSettings {
+        sessions_max: 1,
+        ..AgentSettings::default()
+    };
     let mut pair = Pair::with(GOOD, 1, [AgentSettings::default(), full]);
     let (_, b) = pair.ring(Some(OFFER));
     pair.agents[A].invite(pair.now, invitation(Some(OFFER))).unwrap();
     pair.run_ms(50);
-    let Some(AgentEvent::Invite { key, flow, request }) = pair.event(B) else { panic!("no INVITE") };
+    let Some(AgentEvent::Invite { key, flow, request }) = pair.event(B) else {
+        panic!("no INVITE")
+    };
     let invite = branchline_sip::agent::IncomingInvite {
         key,
         flow,

@@ -1,4 +1,4 @@
-//! Sessions from outside: two agents back to back on a virtual time line, over good and bad networks, and single peers by hand.
+//! Sessions from outside: two agents back to back on a virtual time line over good and bad networks, and one agent by hand.
 
 #[cfg(test)]
 mod calls;
@@ -8,8 +8,6 @@ mod forks;
 mod offers;
 #[cfg(test)]
 mod pair;
-#[cfg(test)]
-mod peer;
 #[cfg(test)]
 mod races;
 #[cfg(test)]

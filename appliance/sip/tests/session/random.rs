@@ -28,8 +28,12 @@ fn body(pair: &mut Pair) -> Option<Body> {
 }
 
 fn command(pair: &mut Pair, known: &Known, side: usize) {
-    let live: Vec<SessionId> =
-        known.ends.iter().filter(|((of, _), ends)| *of == side && **ends == 0).map(|((_, id), _)| *id).collect();
+    let live: Vec<SessionId> = known
+        .ends
+        .iter()
+        .filter(|((of, _), ends)| *of == side && **ends == 0)
+        .map(|((_, id), _)| *id)
+        .collect();
     if live.is_empty() {
         return;
     }
@@ -40,19 +44,59 @@ fn command(pair: &mut Pair, known: &Known, side: usize) {
     let agent = &mut pair.agents[side];
     match choice {
         0 => agent.progress(now, id, Progress::status(180)),
-        1 => agent.progress(now, id, Progress { status: 183, body: content, headers: Headers::new() }),
-        2 | 3 => agent.answer(now, id, Answer { body: content, headers: Headers::new() }),
+        1 => agent.progress(
+            now,
+            id,
+            Progress {
+                status: 183,
+                body: content,
+                headers: Headers::new(),
+            },
+        ),
+        2 | 3 => agent.answer(
+            now,
+            id,
+            Answer {
+                body: content,
+                headers: Headers::new(),
+            },
+        ),
         4 => agent.reject(now, id, &Rejection::status(486)),
         5 => agent.hang_up(now, id, Some("SIP;cause=200")),
         6 | 7 => agent.reoffer(now, id, content),
         8 => agent.answer_reoffer(now, id, content),
         9 => agent.refuse_reoffer(now, id, 488),
         10 => agent.acknowledge(now, id, content),
-        11 => agent.refer(now, id, &Referral { refer_to: "<sip:c@192.0.2.3>".into(), referred_by: None }),
-        12 => agent.notify_refer(now, id, TransferProgress { status: 180, finality: Finality::Interim }),
-        13 => agent.notify_refer(now, id, TransferProgress { status: 200, finality: Finality::Final }),
+        11 => agent.refer(
+            now,
+            id,
+            &Referral {
+                refer_to: "<sip:c@192.0.2.3>".into(),
+                referred_by: None,
+            },
+        ),
+        12 => agent.notify_refer(
+            now,
+            id,
+            TransferProgress {
+                status: 180,
+                finality: Finality::Interim,
+            },
+        ),
+        13 => agent.notify_refer(
+            now,
+            id,
+            TransferProgress {
+                status: 200,
+                finality: Finality::Final,
+            },
+        ),
         14 => {
-            let request = InDialogRequest { method: Method::Info, headers: Headers::new(), body: content };
+            let request = InDialogRequest {
+                method: Method::Info,
+                headers: Headers::new(),
+                body: content,
+            };
             agent.send_in_dialog(now, id, &request);
         }
         _ => agent.retry_invite(now, id, Headers::new()),
@@ -65,8 +109,13 @@ fn react(pair: &mut Pair, known: &mut Known, side: usize) {
         let now = pair.now;
         match event {
             AgentEvent::Invite { key, flow, request } => {
-                let invite =
-                    IncomingInvite { key, flow, next_hop: NextHop::Flow, request, local_contact: contact(side) };
+                let invite = IncomingInvite {
+                    key,
+                    flow,
+                    next_hop: NextHop::Flow,
+                    request,
+                    local_contact: contact(side),
+                };
                 let id = pair.agents[side].accept_invite(now, invite).unwrap();
                 known.ends.insert((side, id), 0);
             }
@@ -88,7 +137,11 @@ fn session_event(pair: &mut Pair, known: &mut Known, (side, id): (usize, Session
         SessionEvent::Refused { .. } | SessionEvent::Cancelled { .. } | SessionEvent::Ended { .. } => *ends += 1,
         SessionEvent::Answered { .. } => known.answered += 1,
         SessionEvent::Refer { key, .. } => {
-            let verdict = if pair.below(3) == 0 { Verdict::Refuse { status: 403 } } else { Verdict::Accept };
+            let verdict = if pair.below(3) == 0 {
+                Verdict::Refuse { status: 403 }
+            } else {
+                Verdict::Accept
+            };
             pair.agents[side].answer_refer(now, id, key, verdict);
         }
         SessionEvent::Info { key, .. } | SessionEvent::InDialog { key, .. } => {
@@ -112,7 +165,11 @@ fn session_event(pair: &mut Pair, known: &mut Known, (side, id): (usize, Session
 }
 
 fn play(seed: u64, network: Network) -> Known {
-    let settings = AgentSettings { ring_max: Duration::from_secs(90), session_expires_s: 120, ..AgentSettings::default() };
+    let settings = AgentSettings {
+        ring_max: Duration::from_secs(90),
+        session_expires_s: 120,
+        ..AgentSettings::default()
+    };
     let mut pair = Pair::with(network, seed, [settings.clone(), settings]);
     let mut known = Known::default();
     for _ in 0..60 {
@@ -134,7 +191,12 @@ fn play(seed: u64, network: Network) -> Known {
         react(&mut pair, &mut known, B);
     }
     // The callers lose interest; whatever then is still open has to end by itself.
-    let open: Vec<_> = known.ends.iter().filter(|(_, ends)| **ends == 0).map(|(key, _)| *key).collect();
+    let open: Vec<_> = known
+        .ends
+        .iter()
+        .filter(|(_, ends)| **ends == 0)
+        .map(|(key, _)| *key)
+        .collect();
     for (side, id) in open {
         if pair.below(2) == 0 {
             pair.agents[side].hang_up(pair.now, id, None);
@@ -148,7 +210,12 @@ fn play(seed: u64, network: Network) -> Known {
             react(&mut pair, &mut known, B);
         }
         pair.now = end;
-        let open: Vec<_> = known.ends.iter().filter(|(_, ends)| **ends == 0).map(|(key, _)| *key).collect();
+        let open: Vec<_> = known
+            .ends
+            .iter()
+            .filter(|(_, ends)| **ends == 0)
+            .map(|(key, _)| *key)
+            .collect();
         assert!(round == 0 || open.is_empty(), "seed {seed}: never ended: {open:?}");
         for (side, id) in open {
             pair.agents[side].hang_up(pair.now, id, None);
@@ -158,7 +225,12 @@ fn play(seed: u64, network: Network) -> Known {
         assert_eq!(*ends, 1, "seed {seed}: {key:?}");
     }
     for agent in &pair.agents {
-        assert!(agent.is_empty(), "seed {seed}: {} sessions, {} transactions", agent.session_len(), agent.transaction_len());
+        assert!(
+            agent.is_empty(),
+            "seed {seed}: {} sessions, {} transactions",
+            agent.session_len(),
+            agent.transaction_len()
+        );
     }
     known
 }
@@ -172,5 +244,8 @@ fn every_session_ends_exactly_once_and_leaves_nothing() {
         sessions += known.ends.len();
         answered += known.answered;
     }
-    assert!(sessions > 500 && answered > 100, "the commands hardly did anything: {sessions} sessions, {answered} answered");
+    assert!(
+        sessions > 500 && answered > 100,
+        "the commands hardly did anything: {sessions} sessions, {answered} answered"
+    );
 }

@@ -1,1 +1,99 @@
-//! x
+//! REFER, its NOTIFYs, and Replaces.
+
+use branchline_sip::agent::{
+    AgentEvent, Finality, Referral, Replaces, ReplacesFault, SessionEvent, TransferProgress, Verdict,
+};
+
+use super::pair::{A, B, OFFER, Pair};
+
+fn referral() -> Referral {
+    Referral {
+        refer_to: "<sip:carol@192.0.2.3?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2>".into(),
+        referred_by: None,
+    }
+}
+
+#[test]
+fn a_transfer_is_reported_until_its_end_even_after_the_bye() {
+    for hangs_up in [false, true] {
+        let mut pair = Pair::new();
+        let (a, b) = pair.talk();
+        pair.agents[A].refer(pair.now, a, &referral());
+        pair.run_ms(50);
+        let Some(AgentEvent::Session {
+            event:
+                SessionEvent::Refer {
+                    key,
+                    refer_to,
+                    replaces,
+                    ..
+                },
+            ..
+        }) = pair.event(B)
+        else {
+            panic!("no REFER")
+        };
+        assert_eq!(
+            (refer_to.as_str(), replaces.unwrap().call_id.as_str()),
+            ("sip:carol@192.0.2.3", "x")
+        );
+        pair.agents[B].answer_refer(pair.now, b, key, Verdict::Accept);
+        pair.run_ms(50);
+        assert_eq!(pair.words(A), ["ReferProgress 202 false", "ReferProgress 100 false"]);
+        if hangs_up {
+            pair.agents[A].hang_up(pair.now, a, None);
+            pair.run_ms(50);
+            assert_eq!(pair.words(B), ["Ended Bye"]);
+        }
+        for (status, finality) in [(180, Finality::Interim), (200, Finality::Final)] {
+            pair.agents[B].notify_refer(pair.now, b, TransferProgress { status, finality });
+            pair.run_ms(50);
+        }
+        let words = pair.words(A);
+        match hangs_up {
+            false => assert_eq!(words, ["ReferProgress 180 false", "ReferProgress 200 true"]),
+            true => assert_eq!(words, ["Ended ByBox"]),
+        }
+        pair.agents[A].hang_up(pair.now, a, None);
+        pair.assert_quiet();
+    }
+}
+
+#[test]
+fn a_session_is_found_by_what_replaces_names() {
+    let mut pair = Pair::new();
+    let (a, b) = pair.talk();
+    let view = pair.agents[B].session(b).unwrap();
+    let named = Replaces {
+        call_id: view.call_id.into(),
+        to_tag: view.local_tag_text(),
+        from_tag: view.remote_tag.into(),
+        early_only: false,
+    };
+    assert_eq!(pair.agents[B].find_dialog(&named), Ok(b));
+    let early_only = Replaces {
+        early_only: true,
+        ..named.clone()
+    };
+    assert_eq!(pair.agents[B].find_dialog(&early_only), Err(ReplacesFault::Answered));
+    let wrong = Replaces {
+        call_id: "other".into(),
+        ..named.clone()
+    };
+    assert_eq!(pair.agents[B].find_dialog(&wrong), Err(ReplacesFault::NotFound));
+    pair.agents[B].hang_up(pair.now, b, None);
+    assert_eq!(pair.agents[B].find_dialog(&named), Err(ReplacesFault::Ended));
+    pair.run_ms(50);
+    assert_eq!(pair.agents[B].find_dialog(&named), Err(ReplacesFault::NotFound));
+    assert!(pair.agents[A].session(a).is_none());
+    // A callee's ringing call cannot be taken over (RFC 3891 section 3).
+    let (_, ringing) = pair.ring_again(Some(OFFER));
+    let view = pair.agents[B].session(ringing).unwrap();
+    let ringing = Replaces {
+        call_id: view.call_id.into(),
+        to_tag: view.local_tag_text(),
+        from_tag: view.remote_tag.into(),
+        early_only: false,
+    };
+    assert_eq!(pair.agents[B].find_dialog(&ringing), Err(ReplacesFault::NotFound));
+}
