@@ -137,7 +137,7 @@ impl Pair {
     pub(crate) fn collect(&mut self) {
         for side in [A, B] {
             while let Some(transmit) = self.agents[side].poll_transmit() {
-                self.post(side, transmit.bytes);
+                self.post(side, &transmit.bytes);
             }
             while let Some(event) = self.agents[side].poll_event() {
                 self.events[side].push_back(event);
@@ -145,8 +145,8 @@ impl Pair {
         }
     }
 
-    fn post(&mut self, from: usize, bytes: Bytes) {
-        let text = String::from_utf8_lossy(&bytes);
+    fn post(&mut self, from: usize, bytes: &Bytes) {
+        let text = String::from_utf8_lossy(bytes);
         let first = text.lines().next().unwrap_or_default().to_owned();
         self.wire.push((from, first.clone()));
         self.datagrams.push((from, bytes.clone()));

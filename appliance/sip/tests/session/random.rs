@@ -119,7 +119,7 @@ fn react(pair: &mut Pair, known: &mut Known, side: usize) {
                 let id = pair.agents[side].accept_invite(now, invite).unwrap();
                 known.ends.insert((side, id), 0);
             }
-            AgentEvent::Session { id, event } => session_event(pair, known, (side, id), event),
+            AgentEvent::Session { id, event } => session_event(pair, known, (side, id), &event),
             AgentEvent::InviteCancelled { .. } => {}
             other @ (AgentEvent::Request { .. }
             | AgentEvent::Response { .. }
@@ -129,7 +129,7 @@ fn react(pair: &mut Pair, known: &mut Known, side: usize) {
     }
 }
 
-fn session_event(pair: &mut Pair, known: &mut Known, (side, id): (usize, SessionId), event: SessionEvent) {
+fn session_event(pair: &mut Pair, known: &mut Known, (side, id): (usize, SessionId), event: &SessionEvent) {
     let now = pair.now;
     let ends = known.ends.entry((side, id)).or_default();
     assert_eq!(*ends, 0, "{event:?} after the end");
@@ -142,10 +142,10 @@ fn session_event(pair: &mut Pair, known: &mut Known, (side, id): (usize, Session
             } else {
                 Verdict::Accept
             };
-            pair.agents[side].answer_refer(now, id, key, verdict);
+            pair.agents[side].answer_refer(now, id, *key, verdict);
         }
         SessionEvent::Info { key, .. } | SessionEvent::InDialog { key, .. } => {
-            pair.agents[side].respond_in_dialog(now, key, 200);
+            pair.agents[side].respond_in_dialog(now, *key, 200);
         }
         SessionEvent::Reoffer { .. } if pair.below(2) == 0 => {
             pair.agents[side].answer_reoffer(now, id, Some(Body::sdp(ANSWER)));
