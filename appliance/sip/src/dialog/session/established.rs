@@ -290,7 +290,7 @@ impl Established {
         }
         match (&self.stage, &self.reported) {
             (Stage::Lingering { .. }, None) => Rest::Over,
-            _ => Rest::Stays,
+            (Stage::Open | Stage::HangingUp { .. } | Stage::Leaving | Stage::Lingering { .. }, _) => Rest::Stays,
         }
     }
 

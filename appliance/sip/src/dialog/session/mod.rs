@@ -212,3 +212,14 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fixed_part_of_a_session_stays_under_a_kilobyte() {
+        let bytes = size_of::<Session>() + size_of::<Established>();
+        assert!(bytes <= 1_024, "{bytes} bytes");
+    }
+}

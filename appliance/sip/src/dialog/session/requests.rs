@@ -51,7 +51,9 @@ impl Session {
             Method::Subscribe => established.handle_subscribe(turn, key, &request),
             // To a provisional without a description, which our 2xx did not wait for.
             Method::Prack => turn.refuse(key, &request, 200),
-            Method::Info | Method::Message | Method::Options => simple(turn, key, request),
+            Method::Options => describe(turn, key, &request),
+            Method::Info => turn.emit(SessionEvent::Info { key, request }),
+            Method::Message => turn.emit(SessionEvent::InDialog { key, request }),
             Method::Register | Method::Publish => not_here(turn, key, &request, 405),
             Method::Other(_) => not_here(turn, key, &request, 501),
             Method::Ack | Method::Cancel => {}
@@ -67,7 +69,9 @@ impl Session {
                 }
             }
             Method::Prack => self.handle_prack(turn, key, request),
-            Method::Info | Method::Message | Method::Options => simple(turn, key, request),
+            Method::Options => describe(turn, key, &request),
+            Method::Info => turn.emit(SessionEvent::Info { key, request }),
+            Method::Message => turn.emit(SessionEvent::InDialog { key, request }),
             Method::Invite => match &self.phase {
                 Phase::Incoming(_) => {
                     let wait_s = turn.core.below(11);
@@ -149,16 +153,10 @@ impl Session {
     }
 }
 
-fn simple(turn: &mut Turn<'_>, key: ServerKey, request: Message) {
-    match request.method() {
-        Method::Options => {
-            let response = turn.response(&request, 200).header(Name::Accept, "application/sdp");
-            let response = turn.core.describe(response).finish();
-            turn.respond(key, response);
-        }
-        Method::Info => turn.emit(SessionEvent::Info { key, request }),
-        _ => turn.emit(SessionEvent::InDialog { key, request }),
-    }
+fn describe(turn: &mut Turn<'_>, key: ServerKey, request: &Message) {
+    let response = turn.response(request, 200).header(Name::Accept, "application/sdp");
+    let response = turn.core.describe(response).finish();
+    turn.respond(key, response);
 }
 
 fn not_here(turn: &mut Turn<'_>, key: ServerKey, request: &Message, status: u16) {
