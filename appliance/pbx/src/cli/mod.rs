@@ -75,6 +75,8 @@ pub(crate) enum Fault {
     Unreachable(#[from] Unreachable),
     #[error(transparent)]
     SetUp(#[from] SetUpFault),
+    #[error(transparent)]
+    Run(#[from] crate::run::RunFault),
     #[error("{0}")]
     Io(#[from] io::Error),
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]

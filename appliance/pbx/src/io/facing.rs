@@ -1,0 +1,137 @@
+//! Which of the box's own addresses a peer sees; it stands in Contact, Via and the session description.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use branchline_sip::Transport;
+
+/// Finds and remembers them.
+#[derive(Debug)]
+pub struct Facing {
+    listening: Vec<(Transport, SocketAddr)>,
+    known: HashMap<SocketAddr, (IpAddr, Instant)>,
+}
+
+impl Facing {
+    /// For a box that listens at these addresses.
+    pub fn new(listening: Vec<(Transport, SocketAddr)>) -> Facing {
+        Facing {
+            listening,
+            known: HashMap::new(),
+        }
+    }
+
+    /// The address a peer of a socket sees: what it is bound to, or the address of the interface towards the peer.
+    pub fn of_socket(&mut self, now: Instant, bound: SocketAddr, remote: SocketAddr) -> SocketAddr {
+        if !bound.ip().is_unspecified() {
+            return bound;
+        }
+        let ip = self.towards(now, remote).unwrap_or_else(|| bound.ip());
+        SocketAddr::new(ip, bound.port())
+    }
+
+    /// The address that faces a peer before there is a socket to it; `None` when the box listens to nothing of that
+    /// transport and family, or there is no route.
+    pub fn of_peer(&mut self, now: Instant, transport: Transport, remote: SocketAddr) -> Option<IpAddr> {
+        let same = |(own, bound): &&(Transport, SocketAddr)| *own == transport && bound.is_ipv4() == remote.is_ipv4();
+        let bound: Vec<IpAddr> = self
+            .listening
+            .iter()
+            .filter(same)
+            .map(|(_, bound)| bound.ip())
+            .collect();
+        let first = *bound.first()?;
+        let routed = self.towards(now, remote);
+        match routed {
+            Some(routed) if bound.contains(&routed) || bound.iter().any(IpAddr::is_unspecified) => Some(routed),
+            Some(_) => Some(first),
+            None => None,
+        }
+    }
+
+    fn towards(&mut self, now: Instant, remote: SocketAddr) -> Option<IpAddr> {
+        let mut peer = remote;
+        peer.set_port(0);
+        if let Some((local, found)) = self.known.get(&peer)
+            && now.saturating_duration_since(*found) < REFRESH
+        {
+            return Some(*local);
+        }
+        let local = routed(remote)?;
+        if self.known.len() >= KNOWN_MAX {
+            self.known.clear();
+        }
+        self.known.insert(peer, (local, now));
+        Some(local)
+    }
+}
+
+// Connecting a datagram socket sends nothing: the kernel only picks the route.
+fn routed(remote: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = match remote {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(remote).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+/// Peers remembered at once; a flood of made-up sources costs a few system calls each, and no memory.
+pub const KNOWN_MAX: usize = 4096;
+/// A changed route or address shows after this at the latest.
+const REFRESH: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    #[test]
+    fn a_wildcard_is_replaced_by_the_address_towards_the_peer() {
+        let mut facing = Facing::new(vec![]);
+        let remote = "127.0.0.9:40000".parse().unwrap();
+        let wildcard = "0.0.0.0:5060".parse().unwrap();
+        let local = facing.of_socket(clock::now(), wildcard, remote);
+        assert!(local.ip().is_loopback());
+        assert_eq!(local.port(), 5060);
+        let bound = "127.0.0.4:5060".parse().unwrap();
+        assert_eq!(facing.of_socket(clock::now(), bound, remote), bound);
+    }
+
+    #[test]
+    fn a_peer_faces_an_address_the_box_listens_on() {
+        let remote = "127.0.0.9:5060".parse().unwrap();
+        let listening = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|text| (Transport::Udp, text.parse().unwrap()))
+                .collect()
+        };
+        let cases: [(Vec<_>, Option<&str>); 4] = [
+            (listening(&["127.0.0.4:5060", "127.0.0.5:5060"]), Some("127.0.0.4")),
+            (listening(&["0.0.0.0:5060"]), Some("127.0.0.1")),
+            (listening(&["[::]:5060"]), None),
+            (vec![(Transport::Tcp, "127.0.0.4:5060".parse().unwrap())], None),
+        ];
+        for (listening, expected) in cases {
+            let mut facing = Facing::new(listening.clone());
+            let found = facing
+                .of_peer(clock::now(), Transport::Udp, remote)
+                .map(|ip| ip.to_string());
+            assert_eq!(found.as_deref(), expected, "{listening:?}");
+        }
+    }
+
+    #[test]
+    fn a_flood_of_peers_is_not_remembered_beyond_the_bound() {
+        let mut facing = Facing::new(vec![]);
+        let now = clock::now();
+        for n in 0..KNOWN_MAX as u32 + 10 {
+            let remote = SocketAddr::from((Ipv4Addr::from(0x7f01_0000 + n), 5060));
+            facing.of_socket(now, "0.0.0.0:5060".parse().unwrap(), remote);
+            assert!(facing.known.len() <= KNOWN_MAX);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The time as the branch is given it.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use branchline_branch::Now;
+
+use crate::clock;
+
+/// Reads the clocks of the program and knows whether wall time can be trusted.
+#[derive(Debug)]
+pub(super) struct Clock {
+    trusted: bool,
+    checked: Option<Instant>,
+}
+
+impl Clock {
+    /// Asks at the first reading.
+    pub(super) fn new() -> Clock {
+        Clock {
+            trusted: false,
+            checked: None,
+        }
+    }
+
+    /// Now.
+    pub(super) fn now(&mut self) -> Now {
+        let (mono, utc_ms) = (clock::now(), clock::utc_ms());
+        if self
+            .checked
+            .is_none_or(|checked| mono.saturating_duration_since(checked) >= CHECK_EVERY)
+        {
+            self.checked = Some(mono);
+            self.trusted = is_sane(utc_ms) && SYNCHRONISED.iter().any(|path| Path::new(path).exists());
+        }
+        Now {
+            mono,
+            utc_ms,
+            clock_trusted: self.trusted,
+        }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Clock::new()
+    }
+}
+
+// A box without a battery starts in 1970, or at the date of its image.
+fn is_sane(utc_ms: i64) -> bool {
+    utc_ms >= BUILT_AFTER_UTC_MS
+}
+
+/// 2026-01-01.
+const BUILT_AFTER_UTC_MS: i64 = 1_767_225_600_000;
+// systemd-timesyncd, and chrony and ntpd through systemd's time-sync hooks, say so with a file; `adjtimex` would say it
+// too, but the box's own service is not let near the clock (ProtectClock=).
+const SYNCHRONISED: [&str; 1] = ["/run/systemd/timesync/synchronized"];
+/// One look at a file system in memory.
+const CHECK_EVERY: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_year_of_an_unset_clock_is_never_trusted() {
+        for (utc_ms, sane) in [(0, false), (1_600_000_000_000, false), (BUILT_AFTER_UTC_MS, true)] {
+            assert_eq!(is_sane(utc_ms), sane);
+        }
+    }
+
+    #[test]
+    fn monotonic_time_goes_on_and_wall_time_is_of_this_age() {
+        let mut clock = Clock::new();
+        let (first, second) = (clock.now(), clock.now());
+        assert!(second.mono >= first.mono);
+        assert!(is_sane(second.utc_ms));
+    }
+}

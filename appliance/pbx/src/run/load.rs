@@ -1,0 +1,155 @@
+//! From files to the configuration that the branch takes.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use branchline_branch::Configuration;
+use branchline_config::{Config, Password, Secret};
+use sha2::{Digest, Sha256};
+
+use crate::file::{self, FileFault};
+use crate::io::tls::KeyFiles;
+use crate::place::Place;
+
+/// Why a configuration cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadFault {
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileFault),
+    /// Its faults, as `branchline check` prints them.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Config(Vec<branchline_config::Fault>),
+}
+
+/// Reads the configuration and the secrets it points to. A password file that cannot be read is logged: its trunk stays
+/// down, and the phones work.
+pub(super) fn load(place: &Place) -> Result<Configuration, LoadFault> {
+    let bytes_max = u64::try_from(branchline_config::TEXT_BYTES_MAX).unwrap_or(u64::MAX);
+    let text = file::read_text(&place.config, bytes_max)?;
+    let config = Config::parse(&place.config.display().to_string(), &text).map_err(LoadFault::Config)?;
+    let mut trunk_passwords = Vec::new();
+    for trunk in &config.trunks {
+        let Some(credentials) = &trunk.credentials else {
+            continue;
+        };
+        match password(&credentials.password) {
+            Ok(password) => trunk_passwords.push((trunk.name.clone(), password)),
+            Err(fault) => tracing::error!(trunk = trunk.name, %fault, "the trunk has no password"),
+        }
+    }
+    Ok(Configuration {
+        config: Arc::new(config),
+        trunk_passwords,
+        digest: digest(&text),
+    })
+}
+
+/// Certificate and key of the configuration, or those the box made for itself.
+pub(super) fn key_files(config: &Config, place: &Place) -> KeyFiles {
+    match (&config.sip.tls_certificate, &config.sip.tls_key) {
+        (Some(certificate), Some(key)) => KeyFiles {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        },
+        (Some(_) | None, Some(_) | None) => KeyFiles {
+            certificate: place.certificate(),
+            key: place.certificate_key(),
+        },
+    }
+}
+
+/// What a new configuration changes that only a restart brings about.
+pub(super) fn wants_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let media = |config: &Config| {
+        let media = &config.media;
+        (media.addresses.clone(), media.port_min, media.port_max, media.workers)
+    };
+    let changes = [
+        ("sip.listen", old.sip.listen != new.sip.listen),
+        ("media addresses, ports and workers", media(old) != media(new)),
+        ("page", old.page != new.page),
+        ("log", old.log != new.log),
+    ];
+    changes
+        .into_iter()
+        .filter(|(_, changed)| *changed)
+        .map(|(name, _)| name)
+        .collect()
+}
+
+fn password(password: &Password) -> Result<Secret, FileFault> {
+    match password {
+        Password::Inline(secret) => Ok(secret.clone()),
+        Password::File(path) => first_line(path),
+    }
+}
+
+fn first_line(path: &Path) -> Result<Secret, FileFault> {
+    let text = file::read_text(path, PASSWORD_BYTES_MAX)?;
+    Ok(Secret::new(text.lines().next().unwrap_or_default()))
+}
+
+fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
+        // A string grows.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+const PASSWORD_BYTES_MAX: u64 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: &str = "[site]\ncountry = \"US\"\n";
+
+    fn parsed(more: &str) -> Config {
+        Config::parse("f", &format!("{START}{more}")).unwrap()
+    }
+
+    #[test]
+    fn passwords_come_from_the_file_or_from_where_the_file_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::new(Some(directory.path().join("c.toml")), Some(directory.path().to_owned()));
+        std::fs::write(directory.path().join("secret"), "from-file\nsecond line\n").unwrap();
+        let trunk = |name: &str, password: &str| {
+            format!("[[trunk]]\nname = \"{name}\"\nhost = \"192.0.2.1\"\nusername = \"u\"\n{password}\n")
+        };
+        let file = |name: &str| format!("password_file = \"{}\"", directory.path().join(name).display());
+        let text = format!(
+            "{START}{}{}{}",
+            trunk("inline", "password = \"typed\""),
+            trunk("file", &file("secret")),
+            trunk("lost", &file("none"))
+        );
+        std::fs::write(&place.config, &text).unwrap();
+        let loaded = load(&place).unwrap();
+        let passwords: Vec<_> = loaded
+            .trunk_passwords
+            .iter()
+            .map(|(name, word)| (&**name, word.expose()))
+            .collect();
+        assert_eq!(passwords, [("inline", "typed"), ("file", "from-file")]);
+        assert_eq!(loaded.digest.len(), 64);
+        std::fs::write(&place.config, format!("{text}\n[nonsense]\n")).unwrap();
+        assert!(matches!(load(&place), Err(LoadFault::Config(_))));
+    }
+
+    #[test]
+    fn what_a_reload_cannot_do_is_named() {
+        let old = parsed("");
+        assert_eq!(wants_restart(&old, &parsed("[sip]\nring_s = 20\n")), [""; 0]);
+        let cases = [
+            ("[sip]\nlisten = [\"udp:127.0.0.1\"]\n", "sip.listen"),
+            ("[media]\nport_min = 20000\n", "media addresses, ports and workers"),
+            ("[log]\nlevel = \"debug\"\n", "log"),
+        ];
+        for (text, name) in cases {
+            assert_eq!(wants_restart(&old, &parsed(text)), [name]);
+        }
+    }
+}

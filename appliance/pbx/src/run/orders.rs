@@ -1,0 +1,236 @@
+//! What people and the system order: reload, hang up, watch, stop.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use branchline_branch::{Command, Configuration, Now, Watched};
+use branchline_config::Config;
+use rustls::ServerConfig;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::load::{self, LoadFault};
+use super::turn::Loop;
+use crate::hub::{self, Outcome, Request};
+use crate::io::tls::{self, TlsFault};
+use crate::place::Place;
+use crate::{clock, notify};
+
+/// What is ordered and not done yet.
+#[derive(Debug)]
+pub(super) struct Orders {
+    place: Place,
+    config: Arc<Config>,
+    loading: Option<Loading>,
+    watched: Watched,
+    ending: Ending,
+}
+
+#[derive(Debug)]
+struct Loading {
+    files: JoinHandle<Loaded>,
+    reply: Option<oneshot::Sender<Outcome>>,
+}
+
+/// What the files say; read on another thread.
+pub(super) type Loaded = Result<Files, LoadFault>;
+
+#[derive(Debug)]
+pub(super) struct Files {
+    configuration: Configuration,
+    server: Result<Arc<ServerConfig>, TlsFault>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    No,
+    /// Calls are hung up, and their goodbyes and records are on their way.
+    HangingUp {
+        until: Instant,
+    },
+}
+
+impl Orders {
+    pub(super) fn new(place: Place, config: Arc<Config>) -> Orders {
+        Orders {
+            place,
+            config,
+            loading: None,
+            watched: Watched::No,
+            ending: Ending::No,
+        }
+    }
+
+    /// The configuration in force.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether a message is still taken: a box that stops takes no new calls.
+    pub(super) fn takes(&self, message: &[u8]) -> bool {
+        self.ending == Ending::No || !message.starts_with(b"INVITE ")
+    }
+
+    /// Begins to read the files again.
+    pub(super) fn reload(&mut self, reply: Option<oneshot::Sender<Outcome>>) {
+        if self.loading.is_some() {
+            answer(
+                reply,
+                Err("the configuration is being read already; try again".to_owned()),
+            );
+            return;
+        }
+        let place = self.place.clone();
+        let files = tokio::task::spawn_blocking(move || {
+            let configuration = load::load(&place)?;
+            let server = tls::server(&load::key_files(&configuration.config, &place));
+            Ok(Files { configuration, server })
+        });
+        self.loading = Some(Loading { files, reply });
+    }
+
+    /// Waits for the files. Safe to cancel.
+    pub(super) async fn loaded(&mut self) -> Loaded {
+        match &mut self.loading {
+            Some(loading) => match (&mut loading.files).await {
+                Ok(loaded) => loaded,
+                // Only a panic ends it otherwise, and that ends the daemon.
+                Err(_) => pending().await,
+            },
+            None => pending().await,
+        }
+    }
+
+    /// What the branch is to be told when people begin or cease to watch.
+    pub(super) fn watched(&mut self, wanted: bool) -> Option<Watched> {
+        let wanted = if wanted { Watched::Yes } else { Watched::No };
+        (wanted != std::mem::replace(&mut self.watched, wanted)).then_some(wanted)
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match self.ending {
+            Ending::No => None,
+            Ending::HangingUp { until } => Some(until),
+        }
+    }
+}
+
+impl Loop {
+    /// False once the daemon is to end.
+    pub(super) fn is_going(&self) -> bool {
+        match self.orders.ending {
+            Ending::No => true,
+            Ending::HangingUp { until } => clock::now() < until && !self.is_done(),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.branch.is_quiet() && self.journal.pending() == 0
+    }
+
+    pub(super) fn request(&mut self, now: Now, request: Request) {
+        let Request { command, reply } = request;
+        match command {
+            hub::Command::Reload => self.orders.reload(Some(reply)),
+            hub::Command::HangUp { call } => {
+                let is_known = self.branch.view(now).calls.iter().any(|known| known.id == call);
+                self.branch.handle_command(now, Command::HangUp { call: call.clone() });
+                let outcome = if is_known {
+                    Ok("hung up".to_owned())
+                } else {
+                    Err(format!("there is no call {call}"))
+                };
+                answer(Some(reply), outcome);
+            }
+            hub::Command::Shutdown => {
+                answer(Some(reply), Ok("stopping".to_owned()));
+                self.stop(now);
+            }
+        }
+    }
+
+    /// Takes a configuration that was read; calls go on. A faulty one changes nothing.
+    pub(super) fn loaded(&mut self, now: Now, loaded: Loaded) {
+        let Some(Loading { reply, .. }) = self.orders.loading.take() else {
+            return;
+        };
+        let Files { configuration, server } = match loaded {
+            Ok(files) => files,
+            Err(fault) => {
+                tracing::error!(%fault, "the configuration in force stays");
+                answer(reply, Err(fault.to_string()));
+                return;
+            }
+        };
+        let config = Arc::clone(&configuration.config);
+        let mut text = "the configuration is in force; calls went on".to_owned();
+        let later = load::wants_restart(&self.orders.config, &config);
+        if !later.is_empty() {
+            text = format!("{text}; restart for changes of {}", later.join(", "));
+        }
+        match server {
+            Ok(server) => self.streams.show(server),
+            Err(fault) => text = format!("{text}; the certificate stays as it was: {fault}"),
+        }
+        self.branch
+            .handle_command(now, Command::Configure(Box::new(configuration)));
+        self.orders.config = config;
+        tracing::info!("{text}");
+        answer(reply, Ok(text));
+    }
+
+    /// Takes no more calls and hangs up those there are.
+    pub(super) fn stop(&mut self, now: Now) {
+        if self.orders.ending != Ending::No {
+            return;
+        }
+        notify::stopping();
+        let calls = self.branch.view(now).calls;
+        tracing::info!(calls = calls.len(), "stopping");
+        for call in calls {
+            self.branch.handle_command(now, Command::HangUp { call: call.id });
+        }
+        self.orders.ending = Ending::HangingUp {
+            until: now.mono + HANG_UP_WITHIN,
+        };
+    }
+
+    /// Flushes the journal; a disk that does not answer is left behind.
+    pub(super) fn finish(mut self) {
+        self.carry_out();
+        let left = self.journal.pending();
+        if left > 0 {
+            tracing::error!(entries = left, "the journal took no more");
+        }
+        let counts = self.streams.counts();
+        tracing::info!(
+            datagrams_unsent = self.udp.dropped,
+            entries_lost = self.journal.lost,
+            ?counts,
+            "stopped taking messages"
+        );
+        let db = self.journal.into_sink();
+        let (done, closed) = std::sync::mpsc::channel();
+        let closing = std::thread::Builder::new().name("closing".to_owned()).spawn(move || {
+            db.close();
+            // Nobody waits any longer if the disk was too slow.
+            let _ = done.send(());
+        });
+        if closing.is_err() || closed.recv_timeout(CLOSE_WITHIN).is_err() {
+            tracing::error!("the journal did not close in time; the next start repairs it");
+        }
+    }
+}
+
+fn answer(reply: Option<oneshot::Sender<Outcome>>, outcome: Outcome) {
+    if let Some(reply) = reply {
+        // The one who asked may have gone.
+        let _ = reply.send(outcome);
+    }
+}
+
+/// Goodbyes are answered within a round trip; who does not answer is not waited for.
+const HANG_UP_WITHIN: Duration = Duration::from_millis(700);
+/// Together with the goodbyes below two seconds.
+const CLOSE_WITHIN: Duration = Duration::from_millis(1000);

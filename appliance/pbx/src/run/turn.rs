@@ -1,0 +1,309 @@
+//! The loop: wait for anything, take what is there, let the branch decide, do what it says.
+
+use std::time::{Duration, Instant};
+
+use branchline_branch::{Branch, Level, Now, Output, Resolved};
+use branchline_calldb::CallDb;
+use branchline_journal::Entry;
+use branchline_media::MediaEvent;
+use branchline_sip::{Flow, Transmit, Transport};
+use bytes::Bytes;
+
+use super::RunFault;
+use super::clock::Clock;
+use super::journal::Journal;
+use super::orders::{Loaded, Orders};
+use super::relay::Relay;
+use super::start::Daemon;
+use super::view::Publisher;
+use crate::hub::{Feed, Request};
+use crate::io::facing::Facing;
+use crate::io::resolve::Resolver;
+use crate::io::stream::{Arrived, Streams};
+use crate::io::udp::{Left, Udp};
+use crate::notify;
+
+/// Everything the loop goes round with.
+pub(super) struct Loop {
+    pub(super) branch: Box<Branch>,
+    pub(super) clock: Clock,
+    pub(super) udp: Udp,
+    pub(super) streams: Streams,
+    pub(super) journal: Journal<CallDb>,
+    pub(super) feed: Feed,
+    pub(super) orders: Orders,
+    facing: Facing,
+    resolver: Resolver,
+    relay: Relay,
+    publisher: Publisher,
+    unanswered: Vec<Resolved>,
+    /// Since when messages have waited without a moment of rest.
+    busy_since: Option<Instant>,
+    alive: Option<Alive>,
+    made: Made,
+}
+
+/// What ended the waiting.
+pub(super) enum Woken {
+    /// Datagrams wait, the journal has come on, or the time has.
+    Something,
+    Arrived(Arrived),
+    Media(MediaEvent),
+    Resolved(Resolved),
+    Request(Request),
+    Loaded(Loaded),
+    Reload,
+    Stop,
+}
+
+/// What a turn made, in buffers that are kept.
+#[derive(Default)]
+struct Made {
+    entries: Vec<Entry>,
+    datagrams: Vec<Transmit>,
+    streamed: Vec<Transmit>,
+}
+
+struct Alive {
+    every: Duration,
+    due: Instant,
+}
+
+impl Loop {
+    /// Takes over what was opened; inside of the runtime.
+    pub(super) fn start(daemon: Daemon, feed: Feed) -> Result<Loop, RunFault> {
+        let Daemon {
+            place,
+            config,
+            mut clock,
+            branch,
+            udp,
+            streams,
+            listening,
+            resolver,
+            relay,
+            db,
+            acks,
+        } = daemon;
+        let now = clock.now();
+        Ok(Loop {
+            branch,
+            udp: Udp::new(udp)?,
+            streams,
+            journal: Journal::new(db, acks),
+            feed,
+            orders: Orders::new(place, config),
+            facing: Facing::new(listening),
+            resolver,
+            relay,
+            publisher: Publisher::default(),
+            unanswered: Vec::new(),
+            busy_since: None,
+            alive: notify::alive_every().map(|every| Alive {
+                every,
+                due: now.mono + every,
+            }),
+            clock,
+            made: Made::default(),
+        })
+    }
+
+    /// Does what the branch wanted at its start.
+    pub(super) fn begin(&mut self) {
+        self.turn(Woken::Something);
+    }
+
+    /// Waits until there is something to do. Safe to cancel.
+    pub(super) async fn wait(&mut self) -> Woken {
+        if self.busy_since.is_some() || !self.unanswered.is_empty() {
+            // More waits already; others on this thread get their turn first.
+            tokio::task::yield_now().await;
+            return Woken::Something;
+        }
+        let due = self.poll_timeout();
+        tokio::select! {
+            biased;
+            () = self.udp.readable() => Woken::Something,
+            Some(arrived) = self.streams.arrived() => Woken::Arrived(arrived),
+            Some(event) = self.relay.event() => Woken::Media(event),
+            () = self.journal.acks().changed() => Woken::Something,
+            Some(resolved) = self.resolver.answer() => Woken::Resolved(resolved),
+            Some(request) = self.feed.command() => Woken::Request(request),
+            loaded = self.orders.loaded() => Woken::Loaded(loaded),
+            () = until(due) => Woken::Something,
+        }
+    }
+
+    /// One turn.
+    pub(super) fn turn(&mut self, woken: Woken) {
+        let now = self.clock.now();
+        let started = self.busy_since.unwrap_or(now.mono);
+        self.watch_trace(now);
+        self.handle(now, woken);
+        let left = self.take_datagrams(now);
+        let streams_left = self.take_streamed(now);
+        self.take_others(now);
+        if self.branch.poll_timeout().is_some_and(|(due, _)| due <= now.mono) {
+            self.branch.handle_timeout(now);
+        }
+        self.relay.stock(now.mono, &mut self.branch);
+        self.carry_out();
+
+        let ended = self.clock.now();
+        self.publisher
+            .handle_timeout(ended, &self.branch, (&self.feed, self.journal.sink()));
+        self.tell_alive(ended.mono);
+        self.busy_since = (left == Left::More || streams_left == Left::More).then_some(started);
+        self.branch
+            .handle_queue_delay(ended.mono.saturating_duration_since(started));
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let held = (self.journal.pending() > 0).then(|| crate::clock::now() + OFFER_EVERY);
+        [
+            self.branch.poll_timeout().map(|(due, _)| due),
+            self.publisher.poll_timeout(&self.branch),
+            self.alive.as_ref().map(|alive| alive.due),
+            self.orders.poll_timeout(),
+            held,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn handle(&mut self, now: Now, woken: Woken) {
+        match woken {
+            Woken::Something => {}
+            Woken::Arrived(arrived) => self.arrived(now, arrived),
+            Woken::Media(event) => self.branch.handle_media(now, event),
+            Woken::Resolved(resolved) => self.resolved(now, resolved),
+            Woken::Request(request) => self.request(now, request),
+            Woken::Loaded(loaded) => self.loaded(now, loaded),
+            Woken::Reload => self.orders.reload(None),
+            Woken::Stop => self.stop(now),
+        }
+    }
+
+    fn take_datagrams(&mut self, now: Now) -> Left {
+        let Loop {
+            udp,
+            branch,
+            facing,
+            orders,
+            ..
+        } = self;
+        udp.receive(|bound, datagram| {
+            let local = facing.of_socket(now.mono, bound, datagram.source);
+            let flow = Flow {
+                transport: Transport::Udp,
+                local,
+                remote: datagram.source,
+                connection: None,
+            };
+            if orders.takes(datagram.data) {
+                branch.handle_message(now, flow, Bytes::copy_from_slice(datagram.data));
+            }
+        })
+    }
+
+    fn take_streamed(&mut self, now: Now) -> Left {
+        for _ in 0..ARRIVED_PER_TURN_MAX {
+            let Some(arrived) = self.streams.try_arrived() else {
+                return Left::Nothing;
+            };
+            self.arrived(now, arrived);
+        }
+        Left::More
+    }
+
+    fn take_others(&mut self, now: Now) {
+        for _ in 0..MEDIA_PER_TURN_MAX {
+            let Some(event) = self.relay.try_event() else { break };
+            self.branch.handle_media(now, event);
+        }
+        if let Some(journalled) = self.journal.acked() {
+            self.branch.handle_journal(now, journalled);
+        }
+        for resolved in std::mem::take(&mut self.unanswered) {
+            self.resolved(now, resolved);
+        }
+    }
+
+    fn arrived(&mut self, now: Now, arrived: Arrived) {
+        match arrived {
+            Arrived::Message(flow, bytes) if self.orders.takes(&bytes) => self.branch.handle_message(now, flow, bytes),
+            Arrived::Message(..) => {}
+            Arrived::Failed(flow) => self.branch.handle_flow_failed(now, flow),
+        }
+    }
+
+    fn resolved(&mut self, now: Now, resolved: Resolved) {
+        // The certificate of a trunk names its host, not the address that DNS gave for it.
+        if let Some(trunk) = self.orders.config().trunk(&resolved.trunk) {
+            let host = trunk.host.trim_start_matches('[').trim_end_matches(']');
+            for (address, _) in &resolved.addresses {
+                self.streams.name(*address, host);
+            }
+        }
+        self.branch.handle_resolved(now, resolved);
+    }
+
+    /// Does what the branch asks for: the journal has its entries before the packets of the same turn leave.
+    pub(super) fn carry_out(&mut self) {
+        while let Some(output) = self.branch.poll_output() {
+            match output {
+                Output::Transmit(transmit) => match transmit.flow.transport {
+                    Transport::Udp => self.made.datagrams.push(transmit),
+                    Transport::Tcp | Transport::Tls => self.made.streamed.push(transmit),
+                },
+                Output::Media(plan) => self.relay.plan(plan),
+                Output::Journal(entry) => self.made.entries.push(entry),
+                Output::Resolve(lookup) => self.unanswered.extend(self.resolver.ask(lookup).err()),
+                Output::Trace(line) => self.feed.trace(*line),
+                Output::Notice(notice) => match notice.level {
+                    Level::Warning => tracing::warn!("{}", notice.text),
+                    Level::Info => tracing::info!("{}", notice.text),
+                },
+            }
+        }
+        self.journal.append(&mut self.made.entries);
+        if !self.made.datagrams.is_empty() {
+            self.udp.send(&self.made.datagrams);
+            self.made.datagrams.clear();
+        }
+        for transmit in self.made.streamed.drain(..) {
+            self.streams.send(transmit);
+        }
+    }
+
+    fn watch_trace(&mut self, now: Now) {
+        if let Some(watched) = self.orders.watched(self.feed.trace_wanted()) {
+            self.branch
+                .handle_command(now, branchline_branch::Command::Trace(watched));
+        }
+    }
+
+    fn tell_alive(&mut self, now: Instant) {
+        if let Some(alive) = &mut self.alive
+            && alive.due <= now
+        {
+            alive.due = now + alive.every;
+            notify::alive();
+        }
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Messages of streams per turn, as many as a batch of datagrams.
+const ARRIVED_PER_TURN_MAX: usize = 64;
+/// Reports of the relay per turn.
+const MEDIA_PER_TURN_MAX: usize = 256;
+/// While the journal hands entries back.
+const OFFER_EVERY: Duration = Duration::from_millis(20);

@@ -1,0 +1,45 @@
+//! What people see of the branch, a few times a second.
+
+use std::time::{Duration, Instant};
+
+use branchline_branch::{Branch, Now};
+use branchline_calldb::{CallDb, DatabaseState};
+
+use crate::hub::Feed;
+
+/// Publishes views, at most one per [`AT_MOST_EVERY`].
+#[derive(Debug, Default)]
+pub(super) struct Publisher {
+    shown: Option<(u64, Instant)>,
+}
+
+impl Publisher {
+    /// When the next view is due.
+    pub(super) fn poll_timeout(&self, branch: &Branch) -> Option<Instant> {
+        self.shown.map(|(version, at)| {
+            at + if version == branch.version() {
+                AT_LEAST_EVERY
+            } else {
+                AT_MOST_EVERY
+            }
+        })
+    }
+
+    /// Publishes when it is time.
+    pub(super) fn handle_timeout(&mut self, now: Now, branch: &Branch, (feed, db): (&Feed, &CallDb)) {
+        if self.poll_timeout(branch).is_some_and(|due| now.mono < due) {
+            return;
+        }
+        let mut view = branch.view(now);
+        if db.status().database != DatabaseState::Normal {
+            "degraded".clone_into(&mut view.health.database);
+        }
+        feed.publish(view);
+        self.shown = Some((branch.version(), now.mono));
+    }
+}
+
+/// A person sees no more than four changes a second.
+const AT_MOST_EVERY: Duration = Duration::from_millis(250);
+/// The time in the view goes on, so that a reader knows that the daemon lives.
+const AT_LEAST_EVERY: Duration = Duration::from_secs(5);
