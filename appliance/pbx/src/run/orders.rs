@@ -118,15 +118,17 @@ impl Orders {
 
 impl Loop {
     /// False once the daemon is to end.
-    pub(super) fn is_going(&self) -> bool {
+    pub(super) fn is_going(&mut self) -> bool {
         match self.orders.ending {
             Ending::No => true,
-            Ending::HangingUp { until } => clock::now() < until && !self.is_done(),
+            Ending::HangingUp { until } => clock::now() < until && self.has_calls(),
         }
     }
 
-    fn is_done(&self) -> bool {
-        self.branch.is_quiet() && self.journal.pending() == 0
+    // A call is shown until its record is safe.
+    fn has_calls(&mut self) -> bool {
+        let now = self.clock.now();
+        !self.branch.view(now).calls.is_empty()
     }
 
     pub(super) fn request(&mut self, now: Now, request: Request) {
