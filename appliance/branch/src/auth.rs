@@ -103,7 +103,8 @@ impl Branch {
                         format!("{source} is shut out: wrong password for {username:?} again"),
                     );
                 }
-                Err(self.challenge(now, request, Stale::No))
+                // Not another challenge: phones would answer it with the same password until they are shut out.
+                Err(Box::new(Builder::response_with_tag(request, 403, "0").finish()))
             }
         }
     }

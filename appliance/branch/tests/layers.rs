@@ -7,7 +7,7 @@ use std::process::Command;
 const LAYERS: &[(&str, &[&str])] = &[
     ("data", &["sdp", "journal", "config"]),
     ("core", &["sip", "call", "route", "media"]),
-    ("branch", &["branch"]),
+    ("branch", &["branch", "ladder"]),
     ("adapter", &["net", "calldb"]),
     ("program", &["pbx", "sim", "bench"]),
 ];

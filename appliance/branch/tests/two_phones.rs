@@ -388,7 +388,7 @@ fn a_call_to_a_phone_that_is_not_registered_is_refused_and_recorded() {
 fn a_wrong_password_registers_nothing() {
     let mut office = Office::new();
     office.phones[0].number = "203";
-    assert_eq!(office.register(0), 401);
+    assert_eq!(office.register(0), 403);
     assert!(
         office
             .branch

@@ -64,7 +64,9 @@ fn every_user_of_the_csv_registers() {
     let daemon = start(&rig, &extensions, "");
     let users = users(&extensions, |_| String::new());
     Sipp::run(&rig, &registering(&rig, &daemon, &users)).assert_all(PHONES);
-    assert_eq!(daemon.view()["counters"]["registrations"], PHONES);
+    daemon.wait_in_view("all registrations", Duration::from_secs(5), |view| {
+        (view["counters"]["registrations"] == PHONES).then_some(())
+    });
 }
 
 #[test]

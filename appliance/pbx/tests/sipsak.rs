@@ -2,6 +2,8 @@
 
 mod rig;
 
+use std::time::Duration;
+
 use std::process::{Command, Output};
 
 use rig::Rig;
@@ -36,5 +38,7 @@ fn sipsak_finds_the_box_registers_and_is_refused_with_a_wrong_password() {
     assert_eq!(daemon.view()["counters"]["registrations"], 0);
     let (registered, output) = register("alpha-secret");
     assert_eq!(registered, Some(0), "{output}");
-    assert_eq!(daemon.view()["phones"][0]["contacts"][0]["uri"], contact);
+    daemon.wait_in_view("contact", Duration::from_secs(5), |view| {
+        (view["phones"][0]["contacts"][0]["uri"] == contact).then_some(())
+    });
 }

@@ -4,7 +4,7 @@ use branchline_config::{CallerIdPolicy, ExtensionEntry, NumberForm, Privacy, Rou
 
 use crate::decide::{Decision, State, TrunkState, Why, ring};
 use crate::dialled::Dialled;
-use crate::number::{Home, Number, kind_of, normalise};
+use crate::number::{Home, Number, NumberFault, kind_of, normalise};
 use crate::tables::Tables;
 
 /// One trunk to try.
@@ -36,6 +36,8 @@ pub(crate) fn decide(call: &Outbound<'_>, tables: &Tables, state: &State) -> Dec
     let number = match normalise(call.dialled, tables.home()) {
         Ok(number) => number,
         // A route may name digits that are no number of the plan, such as a provider's mailbox.
+        // As short as an extension: somebody dialled one that does not exist.
+        Err(NumberFault::TooShort) if is_like_an_extension(call.dialled, tables) => return Why::UnknownNumber.refuse(),
         Err(fault) if !is_named_by_a_route(call.dialled, tables) => return Why::from(fault).refuse(),
         Err(_) => Number::Short(call.dialled.digits.clone()),
     };
@@ -59,6 +61,10 @@ pub(crate) fn decide(call: &Outbound<'_>, tables: &Tables, state: &State) -> Dec
         caller: Some(call.caller),
     };
     leaving.decide(tables, state)
+}
+
+fn is_like_an_extension(dialled: &Dialled, tables: &Tables) -> bool {
+    !is_named_by_a_route(dialled, tables) && dialled.digits.len() <= tables.extension_digits_max()
 }
 
 /// A call from a trunk to a number that the configuration names as its target.

@@ -43,6 +43,11 @@ impl Tables {
         }
     }
 
+    /// Length of the longest extension, in digits.
+    pub(crate) fn extension_digits_max(&self) -> usize {
+        self.extensions.keys().map(String::len).max().unwrap_or(0)
+    }
+
     /// Where dialling starts from.
     pub fn home(&self) -> Home<'_> {
         Home {
