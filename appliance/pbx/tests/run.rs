@@ -1,4 +1,9 @@
 //! The daemon loop: every transport answers, registrations outlive it, a configuration is taken while it runs.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the helpers are test code: a step that fails ends the test with its cause"
+)]
 
 mod rig;
 

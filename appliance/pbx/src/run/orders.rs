@@ -103,8 +103,7 @@ impl Orders {
     }
 
     /// What the branch is to be told when people begin or cease to watch.
-    pub(super) fn watched(&mut self, wanted: bool) -> Option<Watched> {
-        let wanted = if wanted { Watched::Yes } else { Watched::No };
+    pub(super) fn watched(&mut self, wanted: Watched) -> Option<Watched> {
         (wanted != std::mem::replace(&mut self.watched, wanted)).then_some(wanted)
     }
 

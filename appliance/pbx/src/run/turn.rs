@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use branchline_branch::{Branch, Level, Now, Output, Resolved};
+use branchline_branch::{Branch, Command, Level, Now, Output, Resolved, Watched};
 use branchline_calldb::CallDb;
 use branchline_journal::Entry;
 use branchline_media::MediaEvent;
@@ -278,9 +278,13 @@ impl Loop {
     }
 
     fn watch_trace(&mut self, now: Now) {
-        if let Some(watched) = self.orders.watched(self.feed.trace_wanted()) {
-            self.branch
-                .handle_command(now, branchline_branch::Command::Trace(watched));
+        let wanted = if self.feed.trace_wanted() {
+            Watched::Yes
+        } else {
+            Watched::No
+        };
+        if let Some(watched) = self.orders.watched(wanted) {
+            self.branch.handle_command(now, Command::Trace(watched));
         }
     }
 
