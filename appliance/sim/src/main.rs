@@ -1,2 +1,119 @@
-//! The simulator.
-fn main() {}
+//! The simulator: many random branches, or one of them again.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use branchline_sim::{Outcome, run};
+
+const USAGE: &str = "branchline-sim [--seeds COUNT] [--seed FIRST] [--verbose]\n\
+    --seeds COUNT  runs, each with its own seed [default: 2000, or 1 with --seed]\n\
+    --seed FIRST   the first seed [default: 1]\n\
+    --verbose      print the whole trace of what fails, or of the one run\n";
+
+/// Lines of the trace that a failure shows.
+const SHOWN: usize = 60;
+const FAILURES_SHOWN: usize = 5;
+
+struct Wanted {
+    first: u64,
+    count: u64,
+    verbose: bool,
+}
+
+fn main() -> ExitCode {
+    let mut out = std::io::stdout();
+    let wanted = match wanted(std::env::args().skip(1)) {
+        Ok(wanted) => wanted,
+        Err(fault) => {
+            let _ = write!(std::io::stderr(), "branchline-sim: {fault}\n{USAGE}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let failed = play(&wanted, &mut out);
+    let _ = writeln!(out, "{} passed, {failed} failed", wanted.count - failed.min(wanted.count));
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn wanted(mut args: impl Iterator<Item = String>) -> Result<Wanted, String> {
+    let mut wanted = Wanted { first: 1, count: 0, verbose: false };
+    let mut seeded = false;
+    while let Some(arg) = args.next() {
+        let mut number = || -> Result<u64, String> {
+            let text = args.next().ok_or_else(|| format!("{arg} wants a number"))?;
+            text.parse().map_err(|_| format!("{arg} {text}: not a number"))
+        };
+        match arg.as_str() {
+            "--seeds" => wanted.count = number()?,
+            "--seed" => {
+                wanted.first = number()?;
+                seeded = true;
+            }
+            "--verbose" => wanted.verbose = true,
+            other => return Err(format!("{other}: unknown")),
+        }
+    }
+    if wanted.count == 0 {
+        wanted.count = if seeded { 1 } else { 2000 };
+    }
+    Ok(wanted)
+}
+
+fn play(wanted: &Wanted, out: &mut (impl Write + Send)) -> u64 {
+    let (next, done, answered) = (AtomicU64::new(0), AtomicU64::new(0), AtomicUsize::new(0));
+    let failed = AtomicU64::new(0);
+    let out = Mutex::new(out);
+    let work = || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            if at >= wanted.count {
+                return;
+            }
+            let outcome = run(wanted.first.wrapping_add(at));
+            answered.fetch_add(outcome.answered, Ordering::Relaxed);
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            let Ok(mut out) = out.lock() else { return };
+            if !outcome.faults.is_empty() && failed.fetch_add(1, Ordering::Relaxed) < FAILURES_SHOWN as u64 {
+                let _ = show(&mut **out, &outcome, wanted.verbose);
+            } else if wanted.verbose && wanted.count == 1 {
+                let _ = show(&mut **out, &outcome, true);
+            }
+            if done.is_multiple_of(200) {
+                let answered = answered.load(Ordering::Relaxed);
+                let _ = writeln!(out, "{done} of {} seeds, {answered} answered calls", wanted.count);
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(work);
+        }
+        work();
+    });
+    failed.load(Ordering::Relaxed)
+}
+
+fn show(out: &mut impl Write, outcome: &Outcome, whole: bool) -> std::io::Result<()> {
+    let Outcome { seed, faults, trace, .. } = outcome;
+    if faults.is_empty() {
+        writeln!(out, "seed {seed} passed, trace {:016x}", outcome.trace_hash)?;
+    } else {
+        writeln!(out, "\nseed {seed} failed at commit {}:", commit())?;
+    }
+    for fault in faults {
+        writeln!(out, "  {fault}")?;
+    }
+    let skipped = if whole { 0 } else { trace.len().saturating_sub(SHOWN) };
+    for line in trace.iter().skip(skipped) {
+        writeln!(out, "  | {line}")?;
+    }
+    writeln!(out, "again: cargo run --release --package branchline-sim -- --seed {seed} --verbose\n")
+}
+
+fn commit() -> String {
+    let asked = std::process::Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
+    let told = asked.ok().filter(|output| output.status.success());
+    told.map_or("unknown".to_owned(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}

@@ -1,0 +1,139 @@
+//! What must hold, whatever happened.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use branchline_journal::Event;
+use branchline_ladder::{Side, What};
+
+use crate::records;
+use crate::world::World;
+
+/// What must hold after each step: cheap.
+pub fn step(world: &mut World) {
+    for member in 0..world.members.len() {
+        let name = world.members[member].name.clone();
+        while let Some(heard) = world.members[member].actor.poll_heard() {
+            match heard.what {
+                What::Fault(text) => world.fault(format!("{name} got {text}")),
+                What::Garbage => world.fault(format!("{name} got bytes that are no message")),
+                What::Request { .. } | What::Response { .. } | What::NoAnswer { .. } | What::NoAck => {}
+            }
+        }
+    }
+    let now = world.now();
+    let late = world.branch().and_then(|branch| branch.poll_timeout()).filter(|(at, _)| {
+        now.saturating_duration_since(*at) > Duration::from_secs(1)
+    });
+    if let Some((_, reason)) = late {
+        world.fault(format!("a timer that is due stays due: {reason:?}"));
+    }
+    let Some(view) = world.branch().map(|branch| branch.view(world.moment())) else { return };
+    let counters = view.counters;
+    for (what, count, bound) in [
+        ("transactions", counters.transactions, 2000),
+        ("sessions", counters.sessions, 400),
+        ("calls", view.calls.len() as u64, 300),
+    ] {
+        if count > bound {
+            world.fault(format!("{count} {what} in memory, more than {bound}"));
+        }
+    }
+}
+
+/// What must hold when all calls ended long ago.
+pub fn quiet(world: &mut World) {
+    let Some(branch) = world.branch() else { return };
+    let residue = branch.residue();
+    let view = branch.view(world.moment());
+    // A trunk's OPTIONS and REGISTER may be on their way.
+    let left: Vec<String> = residue
+        .iter()
+        .filter(|(what, count)| !(*what == "transactions" && *count <= 8))
+        .map(|(what, count)| format!("{count} {what}"))
+        .collect();
+    if !left.is_empty() {
+        let calls: Vec<String> =
+            view.calls.iter().map(|call| format!("{}->{} {}", call.from, call.to, call.state)).collect();
+        world.fault(format!("left when all was over: {} {calls:?}", left.join(", ")));
+    }
+    if world.legs() > 0 {
+        world.fault(format!("{} legs left in the relay", world.legs()));
+    }
+    if world.disk().moving() > 0 {
+        world.fault("journal entries never became safe");
+    }
+    let open: Vec<String> = world
+        .members
+        .iter()
+        .flat_map(|member| {
+            let live = member.actor.calls().iter().filter(|call| call.is_alive());
+            live.map(|call| format!("{}: call {:?} with {}", member.name, call.stage, call.peer))
+        })
+        .collect();
+    for text in open {
+        world.fault(format!("a call is stuck at {text}"));
+    }
+}
+
+/// Every answered call has exactly one record, and no record stands without a call.
+pub fn records(world: &mut World) {
+    for fault in records::compare(world) {
+        world.fault(fault);
+    }
+}
+
+/// Calls that were answered, as the callers counted them.
+pub fn answered(world: &World) -> usize {
+    let calls = world.members.iter().flat_map(|member| member.actor.calls());
+    calls.filter(|call| call.side == Side::Caller && call.answered.is_some()).count()
+}
+
+/// Telephones that the box promised to know, until when.
+pub fn promised(world: &World) -> Vec<(String, SocketAddr, Instant)> {
+    if world.disk().moving() > 0 {
+        return Vec::new();
+    }
+    let phones = world.members.iter().filter(|member| member.is_phone());
+    let promise = |member: &crate::world::Member| {
+        let setup = member.actor.setup();
+        Some((setup.number.clone(), setup.address, member.actor.registered_until()?))
+    };
+    phones.filter_map(promise).collect()
+}
+
+/// Who was promised to be known is known after a restart.
+pub fn reachable(world: &mut World, promised: &[(String, SocketAddr, Instant)]) {
+    let Some(view) = world.branch().map(|branch| branch.view(world.moment())) else { return };
+    let now = world.now();
+    let margin = Duration::from_secs(5);
+    let missing: Vec<String> = promised
+        .iter()
+        .filter(|(_, _, until)| *until > now + margin)
+        .filter(|(number, address, _)| {
+            let phone = view.phones.iter().find(|phone| phone.extension == *number);
+            let own = address.to_string();
+            !phone.is_some_and(|phone| phone.contacts.iter().any(|contact| contact.uri.contains(&own)))
+        })
+        .map(|(number, address, _)| format!("{number} at {address}"))
+        .collect();
+    for text in missing {
+        world.fault(format!("{text} had a 200 to its REGISTER and is unknown after a restart"));
+    }
+}
+
+/// Whether the journal tells of this call at all.
+pub fn tells_of(event: &Event) -> Option<branchline_journal::Uuid> {
+    match event {
+        Event::CallStarted(started) => Some(started.call),
+        Event::CallAnswered(answered) => Some(answered.call),
+        Event::CallEnded(record) => Some(record.id),
+        Event::BoxStarted { .. }
+        | Event::BindingSet(_)
+        | Event::BindingRemoved(_)
+        | Event::Heartbeat { .. }
+        | Event::ConfigLoaded { .. }
+        | Event::Omitted { .. }
+        | Event::Unknown(_) => None,
+    }
+}

@@ -1,0 +1,191 @@
+//! The records of the box against the calls as the telephones counted them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use branchline_journal::{CallRecord, Event, Outcome, Uuid};
+use branchline_ladder::{CRASHED, Call, Role, Side, Stage, UNHEARD};
+
+use crate::check::tells_of;
+use crate::world::World;
+
+/// A call as its caller counted it; times since the world began, in milliseconds.
+struct Counted {
+    from: String,
+    to: String,
+    began_ms: i64,
+    answered_ms: Option<i64>,
+    over_ms: i64,
+    status: u16,
+    moved: bool,
+}
+
+/// A caller's INVITE reaches the box within this, or never.
+const LATEST_START_MS: i64 = 40_000;
+/// Wall time is stepped; the monotonic stamps of the first boot are not.
+const EXACT: Duration = Duration::from_secs(1);
+
+/// What does not agree.
+pub fn compare(world: &World) -> Vec<String> {
+    let mut faults = Vec::new();
+    let entries = world.disk().safe();
+    let mut ended: Vec<&CallRecord> = Vec::new();
+    let mut ids = BTreeSet::new();
+    let mut started = BTreeSet::new();
+    for entry in entries {
+        match &entry.event {
+            Event::CallEnded(record) => {
+                if !ids.insert(record.id) {
+                    faults.push(format!("two records of the call {} -> {}", record.from.dialled, record.to.dialled));
+                }
+                if !started.contains(&record.id) {
+                    faults.push(format!("a record without a start: {}", record.id));
+                }
+                ended.push(record);
+            }
+            Event::CallStarted(call) => {
+                started.insert(call.call);
+            }
+            _other => {}
+        }
+    }
+    for open in started.difference(&ids) {
+        faults.push(format!("a call without a record: {open}"));
+    }
+    let mut counted = count(world);
+    match_up(world, &mut counted, &ended, &mut faults);
+    faults
+}
+
+fn match_up(world: &World, counted: &mut [Counted], ended: &[&CallRecord], faults: &mut Vec<String>) {
+    let lost = lost_pairs(world);
+    let single_boot = world.stops.is_empty();
+    let mut pairs: BTreeMap<(String, String), (Vec<usize>, Vec<&CallRecord>)> = BTreeMap::new();
+    for (at, call) in counted.iter().enumerate() {
+        pairs.entry((call.from.clone(), call.to.clone())).or_default().0.push(at);
+    }
+    for record in ended {
+        let pair = (record.from.dialled.clone(), record.to.dialled.clone());
+        pairs.entry(pair).or_default().1.push(record);
+    }
+    for (pair, (calls, records)) in pairs {
+        let name = format!("{} -> {}", pair.0, pair.1);
+        let certain = calls.iter().filter(|at| counted[**at].answered_ms.is_some()).count();
+        let unsure = calls.iter().filter(|at| is_unsure(&counted[**at])).count();
+        let answered = records.iter().filter(|record| record.answered.is_some()).count();
+        if records.len() > calls.len() {
+            faults.push(format!("{name}: {} records of {} calls", records.len(), calls.len()));
+        }
+        if lost.contains(&pair) {
+            continue;
+        }
+        if answered < certain || answered > certain + unsure {
+            faults.push(format!(
+                "{name}: the caller counted {certain} answered calls (and {unsure} it cannot know of), \
+                 the records say {answered}"
+            ));
+        } else if single_boot {
+            faults.extend(durations(&name, (counted, &calls), &records));
+        }
+    }
+}
+
+/// The caller cannot know whether the box counted this call as answered.
+fn is_unsure(call: &Counted) -> bool {
+    call.answered_ms.is_none() && matches!(call.status, CRASHED | UNHEARD | 487)
+}
+
+/// Each record's talk time is what the caller counted, as far as the caller stayed to the end.
+fn durations(name: &str, (counted, calls): (&[Counted], &[usize]), records: &[&CallRecord]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for record in records.iter().filter(|record| record.answered.is_some() && record.transfers.is_empty()) {
+        let Ok(start_ms) = i64::try_from(record.started.mono_ms) else { continue };
+        let fitting: Vec<&Counted> = calls
+            .iter()
+            .map(|at| &counted[*at])
+            .filter(|call| start_ms >= call.began_ms && start_ms <= call.began_ms + LATEST_START_MS)
+            .collect();
+        let [call] = fitting.as_slice() else { continue };
+        let Some(answered_ms) = call.answered_ms else { continue };
+        if call.moved || call.status == CRASHED {
+            continue;
+        }
+        let talked_ms = call.over_ms - answered_ms;
+        let difference_ms = talked_ms - i64::try_from(record.talk_ms).unwrap_or(i64::MAX);
+        // A lost 200 or BYE is sent again within so much.
+        let slack_ms = i64::try_from(EXACT.as_millis()).unwrap_or(0) + call.slack_ms();
+        if difference_ms.abs() > slack_ms {
+            faults.push(format!("{name}: {talked_ms} ms talked, {} ms in the record", record.talk_ms));
+        }
+    }
+    faults
+}
+
+impl Counted {
+    fn slack_ms(&self) -> i64 {
+        0
+    }
+}
+
+fn lost_pairs(world: &World) -> BTreeSet<(String, String)> {
+    let lost: BTreeSet<Uuid> = world.disk().lost().iter().filter_map(|entry| tells_of(&entry.event)).collect();
+    let all = world.disk().lost().iter().chain(world.disk().safe());
+    let mut pairs = BTreeSet::new();
+    for entry in all {
+        let (id, from, to) = match &entry.event {
+            Event::CallStarted(call) => (call.call, &call.from, &call.to),
+            Event::CallEnded(record) => (record.id, &record.from, &record.to),
+            _other => continue,
+        };
+        if lost.contains(&id) {
+            pairs.insert((from.dialled.clone(), to.dialled.clone()));
+        }
+    }
+    // Whoever was being answered when the box stopped cannot know either.
+    for call in count(world) {
+        let near = world.stops.iter().any(|stop| {
+            let stop_ms = since(world, *stop);
+            call.answered_ms.is_some_and(|at| (at - stop_ms).abs() < 1000) || call.status == UNHEARD
+        });
+        if near {
+            pairs.insert((call.from, call.to));
+        }
+    }
+    pairs
+}
+
+fn since(world: &World, at: std::time::Instant) -> i64 {
+    let begin = world.now() - world.offset();
+    i64::try_from(at.saturating_duration_since(begin).as_millis()).unwrap_or(i64::MAX)
+}
+
+fn count(world: &World) -> Vec<Counted> {
+    let mut counted = Vec::new();
+    for member in &world.members {
+        let setup = member.actor.setup();
+        let callers = member.actor.calls().iter().filter(|call| call.side == Side::Caller && !call.is_replacing());
+        for call in callers {
+            let (over, status) = match call.stage {
+                Stage::Over { status, at } => (at, status),
+                Stage::Inviting | Stage::Ringing | Stage::Up => (world.now(), 0),
+            };
+            counted.push(Counted {
+                from: shown(call, setup.role, &setup.number),
+                to: call.peer.clone(),
+                began_ms: since(world, call.began),
+                answered_ms: call.answered.map(|at| since(world, at)),
+                over_ms: since(world, over),
+                status,
+                moved: call.moved,
+            });
+        }
+    }
+    counted
+}
+
+fn shown(call: &Call, role: Role, number: &str) -> String {
+    match role {
+        Role::Phone => number.to_owned(),
+        Role::Trunk => call.shown_as(),
+    }
+}

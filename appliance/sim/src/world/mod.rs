@@ -1,0 +1,510 @@
+//! One branch with everything around it, in virtual time: a seed gives every event.
+
+mod disk;
+mod member;
+mod network;
+mod power;
+mod sound;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use branchline_branch::{Branch, Configuration, Journalled, Now, Output, Resolved};
+use branchline_journal::{BootId, Event};
+use branchline_media::Family;
+use branchline_sip::message::Message;
+use branchline_sip::{ConnectionId, Flow, Transport};
+use bytes::Bytes;
+
+pub use disk::{Disk, Speed, Stop};
+pub use member::Member;
+pub use network::Quality;
+
+use crate::dice::Dice;
+use sound::Sound;
+
+/// Where the box is reached.
+pub const BOX: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5060);
+/// 2026-01-01T00:00:00Z.
+const EPOCH_UTC_MS: i64 = 1_767_225_600_000;
+/// Lines of the trace that are kept.
+const TRACE_MAX: usize = 400;
+/// Steps without time going on before the box counts as spinning.
+const SPIN_MAX: u32 = 20_000;
+/// How often telephones in a call send sound.
+const SOUND_EVERY: Duration = Duration::from_secs(3);
+
+/// The box, its disk, network, clock, telephones and trunks.
+pub struct World {
+    base: Instant,
+    offset: Duration,
+    pub(crate) dice: Dice,
+    branch: Option<Branch>,
+    configuration: Configuration,
+    /// The telephones and trunks.
+    pub members: Vec<Member>,
+    quality: Quality,
+    disk: Disk,
+    sound: Sound,
+    heard_sound: BTreeMap<(SocketAddr, SocketAddr), Instant>,
+    next_sound: Instant,
+    queue: BinaryHeap<Reverse<Due>>,
+    sent: u64,
+    next_connection: u64,
+    next_port: u16,
+    boot: BootId,
+    boots: u64,
+    utc_step_ms: i64,
+    clock_trusted: bool,
+    spins: u32,
+    asked: BTreeSet<(usize, String)>,
+    trace: VecDeque<String>,
+    trace_hash: u64,
+    faults: Vec<String>,
+    /// When the box last stopped.
+    pub stops: Vec<Instant>,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    at: Instant,
+    order: u64,
+    what: Arrival,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Arrival {
+    AtBox { member: usize, connection: Option<u64>, bytes: Bytes },
+    AtMember { member: usize, connection: Option<u64>, bytes: Bytes },
+    FlowFailed { remote: SocketAddr, local: SocketAddr, connection: Option<u64> },
+    Resolved { trunk: String },
+}
+
+impl World {
+    /// A box that just started, with the members around it.
+    #[expect(clippy::disallowed_methods, reason = "one reading to have an Instant at all; the world then moves it itself")]
+    pub fn new(seed: u64, configuration: Configuration, members: Vec<Member>) -> World {
+        let base = Instant::now();
+        let mut world = World {
+            base,
+            offset: Duration::ZERO,
+            dice: Dice::new(seed, 1),
+            branch: None,
+            configuration,
+            members,
+            quality: Quality::CLEAN,
+            disk: Disk::new(Speed::FAST),
+            sound: Sound::new(),
+            heard_sound: BTreeMap::new(),
+            next_sound: base,
+            queue: BinaryHeap::new(),
+            sent: 0,
+            next_connection: 1,
+            next_port: 20_000,
+            boot: BootId(branchline_journal::Uuid::nil()),
+            boots: 0,
+            utc_step_ms: 0,
+            clock_trusted: true,
+            spins: 0,
+            asked: BTreeSet::new(),
+            trace: VecDeque::new(),
+            trace_hash: 0,
+            faults: Vec::new(),
+            stops: Vec::new(),
+        };
+        world.boot();
+        world
+    }
+
+    /// Now, on the monotonic clock.
+    pub fn now(&self) -> Instant {
+        self.base + self.offset
+    }
+
+    /// Since the world began.
+    pub fn offset(&self) -> Duration {
+        self.offset
+    }
+
+    /// The box, unless it is off.
+    pub fn branch(&self) -> Option<&Branch> {
+        self.branch.as_ref()
+    }
+
+    /// The box, unless it is off.
+    pub fn branch_mut(&mut self) -> Option<&mut Branch> {
+        self.branch.as_mut()
+    }
+
+    /// The journal's disk.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// The configuration the box started with.
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
+    /// What went wrong so far.
+    pub fn faults(&self) -> &[String] {
+        &self.faults
+    }
+
+    /// Notes that something went wrong.
+    pub fn fault(&mut self, text: impl Into<String>) {
+        let text = format!("at {:.3} s: {}", self.offset.as_secs_f64(), text.into());
+        self.note(&format!("FAULT {text}"));
+        if self.faults.len() < 32 {
+            self.faults.push(text);
+        }
+    }
+
+    /// The newest lines of the trace, oldest first.
+    pub fn trace(&self) -> impl Iterator<Item = &str> {
+        self.trace.iter().map(String::as_str)
+    }
+
+    /// A number that two runs of one seed share.
+    pub fn trace_hash(&self) -> u64 {
+        self.trace_hash
+    }
+
+    /// When sound of `from` last went to `to`; both are RTP addresses of telephones.
+    pub fn sound_at(&self, to: SocketAddr, from: SocketAddr) -> Option<Instant> {
+        self.heard_sound.get(&(to, from)).copied()
+    }
+
+    /// Legs in the relay.
+    pub fn legs(&self) -> usize {
+        self.sound.legs()
+    }
+
+    /// Changes the network.
+    pub fn set_quality(&mut self, quality: Quality) {
+        self.quality = quality;
+    }
+
+    /// How good the network is.
+    pub fn quality(&self) -> Quality {
+        self.quality
+    }
+
+    /// The moment as the box's clocks tell it.
+    pub fn moment(&self) -> Now {
+        let ms = i64::try_from(self.offset.as_millis()).unwrap_or(i64::MAX);
+        Now { mono: self.now(), utc_ms: EPOCH_UTC_MS + ms + self.utc_step_ms, clock_trusted: self.clock_trusted }
+    }
+
+    /// The wall clock jumps.
+    pub fn step_clock(&mut self, by_ms: i64, trusted: bool) {
+        self.utc_step_ms += by_ms;
+        self.clock_trusted = trusted;
+        self.note(&format!("clock steps {by_ms} ms, trusted {trusted}"));
+    }
+
+    /// Lets a member do something, then carries what it sends.
+    pub fn with<R>(&mut self, member: usize, act: impl FnOnce(&mut branchline_ladder::Actor, Instant) -> R) -> R {
+        let now = self.now();
+        let result = act(&mut self.members[member].actor, now);
+        self.flush_member(member);
+        result
+    }
+
+    /// Runs until this much time has passed since the beginning.
+    pub fn run_until(&mut self, end: Duration) {
+        loop {
+            self.settle();
+            let Some(next) = self.next_due().filter(|next| *next <= self.base + end) else { break };
+            let next = next.max(self.now());
+            if next == self.now() {
+                self.spins += 1;
+                if self.spins > SPIN_MAX {
+                    let reason = self.branch.as_ref().and_then(Branch::poll_timeout).map(|(_, reason)| reason);
+                    self.fault(format!("the box spins without time going on ({reason:?})"));
+                    break;
+                }
+            } else {
+                self.spins = 0;
+            }
+            self.offset = next - self.base;
+            self.wake();
+        }
+        self.offset = self.offset.max(end);
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let members = self.members.iter().filter_map(|member| member.actor.poll_timeout());
+        let branch = self.branch.as_ref().and_then(|branch| branch.poll_timeout()).map(|(at, _)| at);
+        let queue = self.queue.peek().map(|due| due.0.at);
+        let speaking = self.sound.legs() > 0;
+        [branch, queue, self.disk.poll_timeout(), self.sound.poll_timeout(), speaking.then_some(self.next_sound)]
+            .into_iter()
+            .flatten()
+            .chain(members)
+            .min()
+    }
+
+    fn wake(&mut self) {
+        let now = self.now();
+        while self.queue.peek().is_some_and(|due| due.0.at <= now) {
+            if let Some(Reverse(due)) = self.queue.pop() {
+                self.arrive(due.what);
+            }
+        }
+        if let Some(up_to_seq) = self.disk.handle_timeout(now) {
+            let moment = self.moment();
+            if let Some(branch) = &mut self.branch {
+                branch.handle_journal(moment, Journalled { up_to_seq });
+            }
+        }
+        for member in 0..self.members.len() {
+            if self.members[member].actor.poll_timeout().is_some_and(|at| at <= now) {
+                self.with(member, |actor, now| actor.handle_timeout(now));
+            }
+        }
+        if self.next_sound <= now {
+            self.speak();
+            self.next_sound = now + SOUND_EVERY;
+        }
+        self.sound.handle_timeout(now);
+        let moment = self.moment();
+        if let Some(branch) = &mut self.branch
+            && branch.poll_timeout().is_some_and(|(at, _)| at <= now)
+        {
+            branch.handle_timeout(moment);
+        }
+    }
+
+    fn arrive(&mut self, what: Arrival) {
+        let moment = self.moment();
+        match what {
+            Arrival::AtBox { member, connection, bytes } => {
+                let Some(branch) = &mut self.branch else { return };
+                let setup = self.members[member].actor.setup();
+                let flow = Flow {
+                    transport: setup.transport,
+                    local: BOX,
+                    remote: setup.address,
+                    connection: connection.map(ConnectionId),
+                };
+                branch.handle_message(moment, flow, bytes);
+            }
+            Arrival::AtMember { member, connection, bytes } => {
+                let own = self.members[member].connection.map(|own| own.0);
+                if self.members[member].plugged && own == connection {
+                    self.with(member, |actor, now| actor.handle_message(now, bytes));
+                }
+            }
+            Arrival::FlowFailed { remote, local, connection } => {
+                let flow =
+                    Flow { transport: Transport::Tcp, local, remote, connection: connection.map(ConnectionId) };
+                if let Some(branch) = &mut self.branch {
+                    branch.handle_flow_failed(moment, flow);
+                }
+            }
+            Arrival::Resolved { trunk } => {
+                let named = format!("trunk {trunk}");
+                let address = self.members.iter().find(|member| member.name == named);
+                let addresses = address.map(|member| (member.actor.setup().address, BOX.ip())).into_iter().collect();
+                if let Some(branch) = &mut self.branch {
+                    branch.handle_resolved(moment, Resolved { trunk, addresses, problem: None });
+                }
+            }
+        }
+    }
+
+    /// Carries everything out until nobody wants anything more at this moment.
+    fn settle(&mut self) {
+        let now = self.now();
+        loop {
+            let mut moved = false;
+            while let Some(output) = self.branch.as_mut().and_then(Branch::poll_output) {
+                moved = true;
+                self.carry_out(now, output);
+            }
+            while let Some(event) = self.sound.poll_event() {
+                moved = true;
+                let moment = self.moment();
+                if let Some(branch) = &mut self.branch {
+                    branch.handle_media(moment, event);
+                }
+            }
+            self.refill_ports();
+            if !moved {
+                break;
+            }
+        }
+    }
+
+    fn refill_ports(&mut self) {
+        let Some(branch) = &mut self.branch else { return };
+        let wanted = branch.ports_wanted(Family::V4);
+        if wanted > 0 {
+            let ports: Vec<u16> = (0..wanted)
+                .map(|_| {
+                    self.next_port = if self.next_port >= 60_000 { 20_000 } else { self.next_port + 2 };
+                    self.next_port
+                })
+                .collect();
+            branch.handle_ports(Family::V4, &ports);
+        }
+    }
+
+    fn carry_out(&mut self, now: Instant, output: Output) {
+        match output {
+            Output::Transmit(transmit) => self.from_box(now, transmit.flow, transmit.bytes),
+            Output::Media(plan) => {
+                if let Err(fault) = self.sound.plan(now, plan) {
+                    self.fault(fault);
+                }
+            }
+            Output::Journal(entry) => {
+                if let Event::CallEnded(record) = &entry.event {
+                    let text = format!(
+                        "record {} -> {} {} {} ms",
+                        record.from.dialled,
+                        record.to.dialled,
+                        record.outcome.name(),
+                        record.talk_ms
+                    );
+                    self.note(&text);
+                }
+                if let Err(fault) = self.disk.append(now, entry, &mut self.dice) {
+                    self.fault(fault);
+                }
+            }
+            Output::Resolve(lookup) => {
+                let after = self.dice.ms(0..200);
+                self.push(now + after, Arrival::Resolved { trunk: lookup.trunk });
+            }
+            Output::Trace(_) => {}
+            Output::Notice(notice) => self.note(&format!("box: {}", notice.text)),
+        }
+    }
+
+    fn push(&mut self, at: Instant, what: Arrival) {
+        self.sent += 1;
+        self.queue.push(Reverse(Due { at, order: self.sent, what }));
+    }
+
+    fn from_box(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
+        let member = self.members.iter().position(|member| member.actor.setup().address == flow.remote);
+        self.trace_message(false, member, &bytes);
+        let Some(member) = member else {
+            return self.fail_stream(now, flow);
+        };
+        self.check_from_box(member, &bytes);
+        if flow.transport == Transport::Udp {
+            for delay in self.quality.arrivals(&mut self.dice) {
+                self.push(now + delay, Arrival::AtMember { member, connection: None, bytes: bytes.clone() });
+            }
+            return;
+        }
+        if flow.connection.is_none() || flow.connection != self.members[member].connection {
+            return self.fail_stream(now, flow);
+        }
+        let at = self.stream_arrival(now, member, 0);
+        self.push(at, Arrival::AtMember { member, connection: flow.connection.map(|it| it.0), bytes });
+    }
+
+    fn fail_stream(&mut self, now: Instant, flow: Flow) {
+        if flow.transport != Transport::Udp {
+            let connection = flow.connection.map(|it| it.0);
+            let delay = self.quality.delay(&mut self.dice) * 2;
+            self.push(now + delay, Arrival::FlowFailed { remote: flow.remote, local: flow.local, connection });
+        }
+    }
+
+    fn stream_arrival(&mut self, now: Instant, member: usize, way: usize) -> Instant {
+        let at = now + self.quality.delay(&mut self.dice);
+        let last = &mut self.members[member].stream[way];
+        let at = last.map_or(at, |last| at.max(last));
+        *last = Some(at);
+        at
+    }
+
+    fn flush_member(&mut self, member: usize) {
+        let now = self.now();
+        while let Some(bytes) = self.members[member].actor.poll_transmit() {
+            self.trace_message(true, Some(member), &bytes);
+            if let Ok(message) = Message::parse(bytes.clone())
+                && message.is_request()
+                && let Some(branch) = message.top_via().branch()
+            {
+                self.asked.insert((member, branch.to_owned()));
+            }
+            if !self.members[member].plugged {
+                continue;
+            }
+            if self.members[member].streams() {
+                let connection = match self.members[member].connection {
+                    Some(known) => known,
+                    None => {
+                        let new = ConnectionId(self.next_connection);
+                        self.next_connection += 1;
+                        self.members[member].connection = Some(new);
+                        new
+                    }
+                };
+                let at = self.stream_arrival(now, member, 1);
+                self.push(at, Arrival::AtBox { member, connection: Some(connection.0), bytes });
+            } else {
+                for delay in self.quality.arrivals(&mut self.dice) {
+                    self.push(now + delay, Arrival::AtBox { member, connection: None, bytes: bytes.clone() });
+                }
+            }
+        }
+    }
+
+    /// No answer without a request, and nothing that cannot be read.
+    fn check_from_box(&mut self, member: usize, bytes: &Bytes) {
+        match Message::parse(bytes.clone()) {
+            Ok(message) if !message.is_request() => {
+                let branch = message.top_via().branch().unwrap_or_default().to_owned();
+                if !self.asked.contains(&(member, branch)) {
+                    self.fault(format!("{message:?} answers no request of {}", self.members[member].name));
+                }
+            }
+            Ok(_) => {}
+            Err(error) => self.fault(format!("the box sent what cannot be read: {error}")),
+        }
+    }
+
+    fn trace_message(&mut self, to_box: bool, member: Option<usize>, bytes: &Bytes) {
+        let end = bytes.iter().position(|byte| *byte == b'\r').unwrap_or(bytes.len());
+        let line = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        let name = member.map_or("nobody".to_owned(), |at| self.members[at].name.clone());
+        let arrow = if to_box { "->" } else { "<-" };
+        let call_id = Message::parse(bytes.clone()).map(|message| message.call_id().to_owned()).unwrap_or_default();
+        let text = format!("{name:<10} {arrow} {line}  [{}]", call_id.get(..8).unwrap_or(&call_id));
+        self.note(&text);
+    }
+
+    /// Adds a line to the trace.
+    pub fn note(&mut self, text: &str) {
+        let line = format!("{:>9.3} {text}", self.offset.as_secs_f64());
+        for byte in line.bytes() {
+            self.trace_hash = (self.trace_hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+        if self.trace.len() >= TRACE_MAX {
+            self.trace.pop_front();
+        }
+        self.trace.push_back(line);
+    }
+}
+
+/// A configuration from its text.
+pub fn configuration(text: &str, trunk_passwords: &[(&str, &str)]) -> Result<Configuration, String> {
+    let config = branchline_config::Config::parse("branchline.toml", text)
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    let secret = |(name, password): &(&str, &str)| ((*name).to_owned(), branchline_config::Secret::new(*password));
+    Ok(Configuration {
+        config: Arc::new(config),
+        trunk_passwords: trunk_passwords.iter().map(secret).collect(),
+        digest: "simulated".to_owned(),
+    })
+}

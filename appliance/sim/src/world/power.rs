@@ -1,0 +1,93 @@
+//! The box stops and starts, telephones crash, streams break, the disk sticks.
+
+use std::time::Duration;
+
+use branchline_branch::{Branch, JournalStart, Setup};
+use branchline_journal::{BootId, Entry, Event, Stamp, Uuid, uuid_v7};
+
+use super::sound::Sound;
+use super::{Arrival, Speed, Stop, World};
+
+impl World {
+    /// Starts the box from what is safe on its disk.
+    pub(super) fn boot(&mut self) {
+        self.boots += 1;
+        self.boot = BootId(Uuid::from_u128(u128::from(self.boots)));
+        let moment = self.moment();
+        let stamp =
+            Stamp { utc_ms: moment.utc_ms, clock_trusted: moment.clock_trusted, mono_ms: 0, boot: self.boot };
+        let mut random = [0; 10];
+        random[..8].copy_from_slice(&self.dice.number().to_le_bytes());
+        let utc_ms = moment.utc_ms;
+        self.disk.mend(|seq, event: Event| {
+            let mut own = random;
+            own[8..].copy_from_slice(&(seq as u16).to_le_bytes());
+            Entry { id: uuid_v7(utc_ms, &own), seq, stamp, event }
+        });
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.dice.number().to_le_bytes());
+        let setup = Setup {
+            configuration: self.configuration.clone(),
+            seed,
+            journal: JournalStart { boot: self.boot, next_seq: self.disk.next_seq() },
+            bindings: self.disk.fold().bindings(&stamp),
+            version: "simulated".to_owned(),
+        };
+        self.branch = Some(Branch::new(moment, setup));
+        self.refill_ports();
+        self.note("box starts");
+    }
+
+    /// Stops the box and starts it again after a while.
+    pub fn restart(&mut self, how: Stop, pause: Duration) {
+        self.note(&format!("box stops: {how:?}"));
+        self.branch = None;
+        self.disk.stop(how);
+        self.sound = Sound::new();
+        self.stops.push(self.now());
+        let now = self.now();
+        self.queue.retain(|due| matches!(due.0.what, Arrival::AtMember { .. }) && due.0.at >= now);
+        for member in &mut self.members {
+            member.connection = None;
+        }
+        let end = self.offset + pause;
+        self.run_until(end);
+        self.boot();
+    }
+
+    /// A member loses power and comes back at another port.
+    pub fn crash(&mut self, member: usize) {
+        let mut address = self.members[member].actor.setup().address;
+        address.set_port(if address.port() >= 5900 { 5060 } else { address.port() + 7 });
+        self.note(&format!("{} crashes, comes back at {address}", self.members[member].name));
+        self.break_stream(member);
+        self.with(member, |actor, now| actor.crash(now, address));
+    }
+
+    /// The stream of a member breaks; both ends see it.
+    pub fn break_stream(&mut self, member: usize) {
+        let Some(connection) = self.members[member].connection.take() else { return };
+        self.note(&format!("stream of {} breaks", self.members[member].name));
+        let remote = self.members[member].actor.setup().address;
+        let at = self.now() + self.quality.delay(&mut self.dice);
+        self.push(at, Arrival::FlowFailed { remote, local: super::BOX, connection: Some(connection.0) });
+    }
+
+    /// A cable is pulled or plugged in.
+    pub fn plug(&mut self, member: usize, plugged: bool) {
+        self.note(&format!("{} {}", self.members[member].name, if plugged { "plugged in" } else { "unplugged" }));
+        self.members[member].plugged = plugged;
+    }
+
+    /// The disk does nothing for a while.
+    pub fn stick_disk(&mut self, time: Duration) {
+        let until = self.now() + time;
+        self.note(&format!("disk sticks for {time:?}"));
+        self.disk.stick(until);
+    }
+
+    /// The disk becomes faster or slower.
+    pub fn set_disk(&mut self, speed: Speed) {
+        self.disk.set_speed(speed);
+    }
+}

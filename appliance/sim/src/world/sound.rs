@@ -1,0 +1,82 @@
+//! The relay of the box, and the packets that telephones send through it.
+
+use std::time::Instant;
+
+use branchline_media::{LatchConfig, MediaEvent, MediaPlan, Packet, Relay, Verdict};
+
+use super::World;
+
+/// Packets a telephone sends in a row: enough for the relay to trust a source.
+const BURST: u16 = 4;
+
+/// The relay and what telephones heard through it.
+#[derive(Debug)]
+pub(super) struct Sound {
+    relay: Relay,
+    sequence: u16,
+}
+
+impl Sound {
+    pub(super) fn new() -> Sound {
+        Sound { relay: Relay::new(LatchConfig::default()), sequence: 0 }
+    }
+
+    pub(super) fn plan(&mut self, now: Instant, plan: MediaPlan) -> Result<(), String> {
+        self.relay.handle_plan(now, plan).map_err(|error| format!("media plan: {error}"))
+    }
+
+    pub(super) fn poll_event(&mut self) -> Option<MediaEvent> {
+        self.relay.poll_event()
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.relay.poll_timeout().map(|(at, _)| at)
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.relay.handle_timeout(now);
+    }
+
+    pub(super) fn legs(&self) -> usize {
+        self.relay.qualities().count()
+    }
+
+    fn rtp(&mut self, ssrc: u32) -> [u8; 32] {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut packet = [0; 32];
+        packet[0] = 0x80;
+        packet[1] = 8;
+        packet[2..4].copy_from_slice(&self.sequence.to_be_bytes());
+        packet[4..8].copy_from_slice(&(u32::from(self.sequence) * 160).to_be_bytes());
+        packet[8..12].copy_from_slice(&ssrc.to_be_bytes());
+        packet
+    }
+}
+
+impl World {
+    /// Every telephone in a call says something; who hears it is noted.
+    pub(super) fn speak(&mut self) {
+        let now = self.now();
+        let mut spoken = Vec::new();
+        for (at, member) in self.members.iter().enumerate().filter(|(_, member)| member.plugged) {
+            for call in member.actor.calls().iter().filter(|call| call.is_alive()) {
+                if let Some(remote) = call.remote
+                    && call.way.sends()
+                    && call.answered.is_some()
+                {
+                    spoken.push((at, call.handle, call.media, remote.media.port()));
+                }
+            }
+        }
+        for (at, handle, source, port) in spoken {
+            let ssrc = u32::try_from(at * 1000).unwrap_or(0) + u32::try_from(handle.0).unwrap_or(0);
+            for _ in 0..BURST {
+                let data = self.sound.rtp(ssrc);
+                let packet = Packet { port, source, data: &data };
+                if let Verdict::Forward { to, .. } = self.sound.relay.handle_packet(now, &packet) {
+                    self.heard_sound.insert((to, source), now);
+                }
+            }
+        }
+    }
+}
