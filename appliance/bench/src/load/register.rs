@@ -1,0 +1,158 @@
+//! Phones that register at a steady rate.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use branchline_sip::digest::Answerer;
+use branchline_sip::message::Message;
+
+use super::Outcome;
+use super::text::{Request, credentials};
+use super::wire::{Arrived, Wire};
+use crate::Done;
+use crate::accounts::{REALM, User};
+use crate::clock::{self, Pace};
+
+/// Which nonce a phone uses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nonce {
+    /// REGISTER, 401, REGISTER, 200: one unit.
+    Fresh,
+    /// The one of the last challenge, with a higher count: REGISTER, 200.
+    Kept,
+}
+
+/// One run.
+#[derive(Clone, Copy)]
+pub(crate) struct RegisterLoad {
+    pub(crate) nonce: Nonce,
+    pub(crate) units: u64,
+    pub(crate) per_s: f64,
+}
+
+/// The phones.
+pub(crate) struct Registrants {
+    phones: Vec<Phone>,
+    /// Phones with a request out, in the order of their deadlines.
+    pending: VecDeque<(Instant, usize, u32)>,
+    outcome: Outcome,
+}
+
+struct Phone {
+    user: User,
+    answerer: Answerer,
+    cseq: u32,
+    asked: bool,
+}
+
+impl Registrants {
+    pub(crate) fn new(users: Vec<User>) -> Registrants {
+        let phone = |user: User| Phone {
+            answerer: user.answerer(),
+            user,
+            cseq: 0,
+            asked: false,
+        };
+        Registrants {
+            phones: users.into_iter().map(phone).collect(),
+            pending: VecDeque::new(),
+            outcome: Outcome::default(),
+        }
+    }
+
+    /// Registers phone after phone until all units are done or have failed.
+    pub(crate) fn run(&mut self, wire: &mut Wire, load: RegisterLoad) -> Done<Outcome> {
+        self.outcome = Outcome::default();
+        let pace = Pace::new(clock::now(), load.per_s);
+        let mut begun = 0;
+        while self.outcome.done + self.outcome.failed < load.units {
+            let now = clock::now();
+            while begun < load.units.min(pace.due(now)) {
+                self.begin(wire, now, (begun % self.phones.len() as u64) as usize, load.nonce);
+                begun += 1;
+            }
+            for arrived in wire.receive(Duration::from_millis(1))? {
+                self.handle(wire, arrived);
+            }
+            self.expire(clock::now());
+        }
+        Ok(self.outcome)
+    }
+
+    fn begin(&mut self, wire: &Wire, now: Instant, index: usize, nonce: Nonce) {
+        let phone = &mut self.phones[index];
+        if phone.asked {
+            self.outcome.failed += 1;
+        }
+        if nonce == Nonce::Fresh {
+            phone.answerer = phone.user.answerer();
+        }
+        phone.asked = true;
+        phone.register(wire, index);
+        self.pending.push_back((now + ANSWER_WITHIN, index, phone.cseq));
+    }
+
+    fn handle(&mut self, wire: &Wire, arrived: Arrived) {
+        let Ok(response) = Message::parse(arrived.bytes) else {
+            return;
+        };
+        let index = response
+            .call_id()
+            .split('-')
+            .next()
+            .and_then(|n| n.parse::<usize>().ok());
+        let Some((index, phone)) = index.and_then(|n| Some((n, self.phones.get_mut(n)?))) else {
+            return;
+        };
+        if !phone.asked || response.cseq() != phone.cseq {
+            return;
+        }
+        match response.status() {
+            401 | 407 if phone.answerer.handle_challenge(&response).is_ok() => phone.register(wire, index),
+            200 => {
+                phone.answerer.handle_accepted();
+                phone.asked = false;
+                self.outcome.done += 1;
+            }
+            100 => {}
+            _ => {
+                phone.asked = false;
+                self.outcome.failed += 1;
+            }
+        }
+    }
+
+    fn expire(&mut self, now: Instant) {
+        while let Some((_, index, cseq)) = self.pending.pop_front_if(|(due, ..)| *due <= now) {
+            let phone = &mut self.phones[index];
+            // One more when a challenge came in between.
+            if phone.asked && phone.cseq <= cseq + 1 {
+                phone.asked = false;
+                self.outcome.failed += 1;
+            }
+        }
+    }
+}
+
+impl Phone {
+    fn register(&mut self, wire: &Wire, index: usize) {
+        self.cseq += 1;
+        let uri = format!("sip:{REALM}");
+        let name = &self.user.name;
+        let lines = credentials(&mut self.answerer, "REGISTER", &uri) + "Expires: 3600\r\n";
+        let request = Request {
+            method: "REGISTER",
+            uri: &uri,
+            user: name,
+            to: &format!("<sip:{name}@{REALM}>"),
+            call_id: &format!("{index}-registration@{REALM}"),
+            cseq: self.cseq,
+            from: wire.address(index),
+            lines: &lines,
+            body: "",
+        };
+        wire.send(index, request.text().as_bytes());
+    }
+}
+
+const ANSWER_WITHIN: Duration = Duration::from_secs(4);
