@@ -505,10 +505,8 @@ impl Line {
         let was_down = self.probe.missed >= MISSED_MAX;
         self.probe.missed = 0;
         self.rtt = Some(now.saturating_duration_since(since));
-        if was_down
-            && let Some(registration) = &mut self.registration
-            && !registration.is_registered()
-        {
+        if was_down && let Some(registration) = &mut self.registration {
+            // It may have lost its memory while it was away.
             registration.start();
         }
         if self.trunk.mode == Mode::Address {

@@ -163,7 +163,11 @@ fn a_change_appears_without_a_reload_and_nothing_breaks_the_policy() {
     browser.wait_for_text("#site", "Harbour office");
     browser.run("window.marked = true; location.hash = '#calls'");
     browser.wait_for_text("#page-calls", "Nobody is on a call.");
-    assert_eq!(browser.text("#count-health"), "", "a box that is starting is not called ill");
+    assert_eq!(
+        browser.text("#count-health"),
+        "",
+        "a box that is starting is not called ill"
+    );
 
     served.feed.publish(busy_view());
     browser.wait_for_text("#rows-calls", "+49 30 5550100");

@@ -72,6 +72,7 @@ fn a_phone_registers_with_sha_256() {
         &rig,
         &Site {
             hashes: Hashes::Sha256,
+            sip: "digest = [\"sha-256\"]\n",
             ..Site::with(&EXTENSIONS)
         },
     );
@@ -98,11 +99,15 @@ fn an_attended_transfer_connects_the_far_ends() {
         .assert_tone(tone_hz(0), "the third phone after the transfer");
     a.hang_up(a_call);
     c.wait_until_closed(c_call);
-    let records = daemon.wait_for_records(1, RECORD_WITHIN);
+    let records = daemon.wait_for_records(2, RECORD_WITHIN);
     let attended = records
         .iter()
         .filter(|record| record["transfers"][0]["kind"] == "attended");
-    assert_eq!(attended.count(), 1, "{records:#?}");
+    assert_eq!(
+        (records.len(), attended.count()),
+        (2, 2),
+        "both calls name the transfer: {records:#?}"
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use branchline_config::{CallerIdPolicy, ExtensionEntry, NumberForm, Privacy, Rou
 
 use crate::decide::{Decision, State, TrunkState, Why, ring};
 use crate::dialled::Dialled;
-use crate::number::{Home, Number, NumberFault, kind_of, normalise};
+use crate::number::{Home, Number, kind_of, normalise};
 use crate::tables::Tables;
 
 /// One trunk to try.
@@ -37,7 +37,7 @@ pub(crate) fn decide(call: &Outbound<'_>, tables: &Tables, state: &State) -> Dec
         Ok(number) => number,
         // A route may name digits that are no number of the plan, such as a provider's mailbox.
         // As short as an extension: somebody dialled one that does not exist.
-        Err(NumberFault::TooShort) if is_like_an_extension(call.dialled, tables) => return Why::UnknownNumber.refuse(),
+        Err(_) if is_like_an_extension(call.dialled, tables) => return Why::UnknownNumber.refuse(),
         Err(fault) if !is_named_by_a_route(call.dialled, tables) => return Why::from(fault).refuse(),
         Err(_) => Number::Short(call.dialled.digits.clone()),
     };
