@@ -68,6 +68,9 @@ pub enum AgentEvent {
 /// accepted before may still be reported with `notify_refer` afterwards.
 #[derive(Clone, Debug)]
 pub enum SessionEvent {
+    /// Outgoing: the peer was heard, by the first provisional response (100 to 199). Once at most, before any `Progress`; a peer
+    /// that answers at once or challenges first is not reported so.
+    Trying,
     /// Outgoing: 101 to 199. A reliable one has been PRACKed already.
     Progress {
         /// Status code, 101 to 199.

@@ -6,6 +6,7 @@ use branchline_sip::agent::{
 use branchline_sip::{Method, Name};
 
 use super::pair::{A, ANSWER, B, GOOD, OFFER, Pair, answer, invitation};
+use super::solo::Solo;
 
 #[test]
 fn a_call_is_set_up_and_torn_down_by_either_side() {
@@ -33,6 +34,33 @@ fn a_call_is_set_up_and_torn_down_by_either_side() {
         assert!(pair.last_sent(first, "BYE").contains("Reason: Q.850;cause=16"));
         pair.assert_quiet();
     }
+}
+
+#[test]
+fn the_first_sign_of_the_callee_is_reported_once_and_first() {
+    for (statuses, words) in [
+        (vec![100, 100, 180], vec!["Trying", "Progress 180 body"]),
+        (vec![183, 100], vec!["Trying", "Progress 183 body"]),
+        (vec![200], vec!["Answered"]),
+        (vec![486], vec!["Refused 486"]),
+    ] {
+        let mut solo = Solo::new();
+        let (_, invite) = solo.call();
+        assert!(solo.words().is_empty());
+        for status in &statuses {
+            solo.reply(&invite, *status, "one");
+        }
+        assert_eq!(solo.words(), words, "{statuses:?}");
+    }
+}
+
+#[test]
+fn the_callee_of_a_call_that_is_being_withdrawn_is_no_news() {
+    let mut solo = Solo::new();
+    let (id, invite) = solo.call();
+    solo.agent.hang_up(solo.now, id, None);
+    solo.reply(&invite, 100, "one");
+    assert!(solo.words().is_empty());
 }
 
 #[test]

@@ -1,79 +1,12 @@
 //! One agent against a peer played by hand: forks, late answers, and requests that fit no dialog.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use branchline_sip::agent::{Agent, AgentSettings, SessionId};
-use branchline_sip::{Builder, Message, Method, Name};
+use branchline_sip::{Message, Name};
 use bytes::Bytes;
 
-use super::pair::{A, ANSWER, OFFER, flow, invitation, origin, word};
-
-struct Solo {
-    now: Instant,
-    agent: Agent,
-    sent: Vec<Message>,
-}
-
-impl Solo {
-    fn new() -> Solo {
-        Solo {
-            now: origin(),
-            agent: Agent::new(AgentSettings::default(), [3; 32]),
-            sent: Vec::new(),
-        }
-    }
-
-    fn collect(&mut self) {
-        while let Some(transmit) = self.agent.poll_transmit() {
-            self.sent.push(Message::parse(transmit.bytes).unwrap());
-        }
-    }
-
-    fn call(&mut self) -> (SessionId, Message) {
-        let id = self.agent.invite(self.now, invitation(Some(OFFER))).unwrap();
-        self.collect();
-        (id, self.sent.pop().unwrap())
-    }
-
-    fn take(&mut self, message: Message) {
-        self.agent.handle_message(self.now, flow(A), message);
-        self.collect();
-    }
-
-    fn reply(&mut self, invite: &Message, status: u16, tag: &str) {
-        let response = Builder::response_with_tag(invite, status, tag)
-            .header(Name::Contact, format_args!("<sip:{tag}@192.0.2.2>"))
-            .body("application/sdp", ANSWER)
-            .finish();
-        self.take(response);
-    }
-
-    fn words(&mut self) -> Vec<String> {
-        std::iter::from_fn(|| self.agent.poll_event())
-            .map(|event| word(&event))
-            .collect()
-    }
-
-    fn methods(&mut self) -> Vec<String> {
-        let name = |message: &Message| match message.status() {
-            0 => format!("{} {}", message.method(), message.request_uri()),
-            status => status.to_string(),
-        };
-        self.sent.drain(..).map(|message| name(&message)).collect()
-    }
-
-    fn request(&mut self, method: &str, to: &str, cseq: u32) -> Builder {
-        Builder::request(&Method::of(method), "sip:box@192.0.2.1")
-            .header(
-                Name::Via,
-                format_args!("SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK{method}{cseq}"),
-            )
-            .header(Name::MaxForwards, 70)
-            .header(Name::From, "<sip:bob@192.0.2.2>;tag=one")
-            .header(Name::To, to)
-            .header(Name::CSeq, format_args!("{cseq} {method}"))
-    }
-}
+use super::pair::{A, flow};
+use super::solo::Solo;
 
 #[test]
 fn each_fork_is_told_apart_and_late_answers_are_hung_up() {
@@ -82,7 +15,8 @@ fn each_fork_is_told_apart_and_late_answers_are_hung_up() {
     for tag in ["one", "two", "one"] {
         solo.reply(&invite, 180, tag);
     }
-    assert_eq!(solo.words(), ["Progress 180 body"; 3]);
+    let ringing = "Progress 180 body";
+    assert_eq!(solo.words(), ["Trying", ringing, ringing, ringing]);
     solo.reply(&invite, 200, "two");
     solo.reply(&invite, 200, "one");
     solo.reply(&invite, 200, "three");

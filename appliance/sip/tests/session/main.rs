@@ -15,6 +15,8 @@ mod random;
 #[cfg(test)]
 mod reliable;
 #[cfg(test)]
+mod solo;
+#[cfg(test)]
 mod subscriptions;
 #[cfg(test)]
 mod timers;

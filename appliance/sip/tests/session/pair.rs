@@ -53,6 +53,8 @@ pub(crate) struct Pair {
     sent: u64,
     steps: u32,
     events: [VecDeque<AgentEvent>; 2],
+    /// Each `Trying` so far: kept apart from the other events, because nearly every call begins with one.
+    pub(crate) tried: Vec<(usize, SessionId)>,
     /// First line of each datagram as sent, with its sender.
     pub(crate) wire: Vec<(usize, String)>,
     /// Datagrams as sent, for tests that look inside.
@@ -123,6 +125,7 @@ impl Pair {
             in_air: BTreeMap::new(),
             sent: 0,
             events: [VecDeque::new(), VecDeque::new()],
+            tried: Vec::new(),
             wire: Vec::new(),
             datagrams: Vec::new(),
             swallow: Vec::new(),
@@ -140,7 +143,13 @@ impl Pair {
                 self.post(side, &transmit.bytes);
             }
             while let Some(event) = self.agents[side].poll_event() {
-                self.events[side].push_back(event);
+                match event {
+                    AgentEvent::Session {
+                        id,
+                        event: SessionEvent::Trying,
+                    } => self.tried.push((side, id)),
+                    other => self.events[side].push_back(other),
+                }
             }
         }
     }
@@ -337,7 +346,8 @@ fn session_word(event: &SessionEvent) -> String {
             )
         }
         SessionEvent::InDialogAnswered { status, .. } => format!("InDialogAnswered {status}"),
-        SessionEvent::Challenged { .. }
+        SessionEvent::Trying
+        | SessionEvent::Challenged { .. }
         | SessionEvent::Redirected { .. }
         | SessionEvent::Answered { .. }
         | SessionEvent::Cancelled { .. }

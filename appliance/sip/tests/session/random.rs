@@ -150,7 +150,8 @@ fn session_event(pair: &mut Pair, known: &mut Known, (side, id): (usize, Session
         SessionEvent::Reoffer { .. } if pair.below(2) == 0 => {
             pair.agents[side].answer_reoffer(now, id, Some(Body::sdp(ANSWER)));
         }
-        SessionEvent::Progress { .. }
+        SessionEvent::Trying
+        | SessionEvent::Progress { .. }
         | SessionEvent::Challenged { .. }
         | SessionEvent::Redirected { .. }
         | SessionEvent::Acknowledged { .. }
@@ -220,6 +221,13 @@ fn play(seed: u64, network: Network) -> Known {
         for (side, id) in open {
             pair.agents[side].hang_up(pair.now, id, None);
         }
+    }
+    for key in &pair.tried {
+        assert_eq!(
+            pair.tried.iter().filter(|other| *other == key).count(),
+            1,
+            "seed {seed}: {key:?} tried twice"
+        );
     }
     for (key, ends) in &known.ends {
         assert_eq!(*ends, 1, "seed {seed}: {key:?}");

@@ -25,6 +25,14 @@ pub(super) struct Outgoing {
     forks_seen: u32,
     least_s: u32,
     tries: u8,
+    heard: Heard,
+}
+
+/// Whether any provisional response has come yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Heard {
+    Nothing,
+    Provisional,
 }
 
 /// An early dialog.
@@ -92,6 +100,7 @@ impl Outgoing {
             forks_seen: 0,
             least_s: 0,
             tries: 0,
+            heard: Heard::Nothing,
         };
         outgoing.send(turn)?;
         Ok(outgoing)
@@ -193,13 +202,24 @@ impl Outgoing {
 
     pub(super) fn handle_response(&mut self, turn: &mut Turn<'_>, flow: Flow, response: Message) -> Step {
         match response.status() {
-            0..=100 => Step::Stays,
+            0..=100 => {
+                self.hear(turn);
+                Step::Stays
+            }
             101..=199 => {
+                self.hear(turn);
                 self.provisional(turn, flow, response);
                 Step::Stays
             }
             200..=299 => self.accepted(turn, flow, response),
             _ => self.refused(turn, response),
+        }
+    }
+
+    fn hear(&mut self, turn: &mut Turn<'_>) {
+        if self.heard == Heard::Nothing && self.is_cancelling().is_none() {
+            self.heard = Heard::Provisional;
+            turn.emit(SessionEvent::Trying);
         }
     }
 
