@@ -54,8 +54,8 @@ fn is_sane(utc_ms: i64) -> bool {
 
 /// 2026-01-01.
 const BUILT_AFTER_UTC_MS: i64 = 1_767_225_600_000;
-// systemd-timesyncd, and chrony and ntpd through systemd's time-sync hooks, say so with a file; `adjtimex` would say it
-// too, but the box's own service is not let near the clock (ProtectClock=).
+// systemd-timesyncd says so with a file; `adjtimex` would say it for every daemon, but the box's service is not let near
+// the clock (ProtectClock=). With another daemon the time counts as untrusted until it leaves such a file.
 const SYNCHRONISED: [&str; 1] = ["/run/systemd/timesync/synchronized"];
 /// One look at a file system in memory.
 const CHECK_EVERY: Duration = Duration::from_secs(10);
