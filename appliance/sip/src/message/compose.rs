@@ -256,6 +256,21 @@ impl Builder {
     }
 }
 
+impl Message {
+    /// The same with `;tag=` added to the To; unchanged if it has a tag or cannot be read.
+    pub(crate) fn with_to_tag(self, tag: &str) -> Message {
+        let to = self.lines_of(Id::To as u8, Name::To).next().copied();
+        let Some(line) = to.filter(|_| self.to_tag().is_none()) else {
+            return self;
+        };
+        let Some((before, after)) = self.bytes.split_at_checked(line.value.end as usize) else {
+            return self;
+        };
+        let text = [before, b";tag=", tag.as_bytes(), after].concat();
+        Message::parse_any_length(Bytes::from(text)).unwrap_or(self)
+    }
+}
+
 const OWN: [bool; 256] = {
     let own = [
         Id::Via,

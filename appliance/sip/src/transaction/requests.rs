@@ -18,12 +18,9 @@ use crate::message::{Builder, Message, Method, Name};
 
 impl Endpoint {
     /// Sends a provisional or final response; an INVITE's 2xx may be given again until its ACK comes, each time it is sent. Travels
-    /// back the way the request's Via tells.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the response is given away; who repeats it keeps a clone"
-    )]
+    /// back the way the request's Via tells. A To without a tag gets one from 101 up (RFC 3261 section 8.2.6.2), the same each time.
     pub fn respond(&mut self, now: Instant, key: ServerKey, response: Message) {
+        let response = self.tagged(key, response);
         let Some(slot) = self.servers.value_mut(key.0) else {
             return;
         };
@@ -46,18 +43,25 @@ impl Endpoint {
     }
 
     /// Sends a final response and forgets the transaction (RFC 3261 section 8.2.7): for challenges and floods. A repeated request
-    /// comes up as a new one. Ignored once a final response was sent.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the response is given away; who repeats it keeps a clone"
-    )]
+    /// comes up as a new one. Ignored once a final response was sent. A To without a tag gets one.
     pub fn respond_and_forget(&mut self, key: ServerKey, response: Message) {
         if self.server_request(key).is_none() {
             return;
         }
+        let response = self.tagged(key, response);
         if let Some(slot) = self.servers.remove(key.0) {
             let bytes = stamp(&response, slot.path.arrived_on().remote);
             self.transmit(slot.path.flow(), Send::First(bytes));
+        }
+    }
+
+    fn tagged(&self, key: ServerKey, response: Message) -> Message {
+        if response.status() <= 100 || response.to_tag().is_some() {
+            return response;
+        }
+        match self.servers.identity(key.0) {
+            Some(identity) => response.with_to_tag(&self.identifier.tag(identity)),
+            None => response,
         }
     }
 

@@ -75,6 +75,13 @@ impl<T> Table<T> {
         })
     }
 
+    pub(super) fn identity(&self, key: Key) -> Option<Identity> {
+        self.slots
+            .get(key.index as usize)
+            .filter(|slot| slot.serial == key.serial)
+            .map(|slot| slot.identity)
+    }
+
     pub(super) fn value(&self, key: Key) -> Option<&T> {
         self.slots
             .get(key.index as usize)

@@ -49,6 +49,40 @@ fn a_repeated_request_is_answered_by_the_endpoint_alone() {
 }
 
 #[test]
+fn an_answer_without_a_to_tag_gets_one_that_stays_the_same() {
+    let tag_of = |status: u16, given: Option<&str>, asked: Option<&'static str>| {
+        let mut bench = Bench::new();
+        let request = Ask {
+            to_tag: asked,
+            ..ask(Method::Invite)
+        }
+        .message();
+        let key = bench.begin(request.clone());
+        let response = match given {
+            Some(tag) => Builder::response_with_tag(&request, status, tag).finish(),
+            None => Builder::response(&request, status).finish(),
+        };
+        match status {
+            401 => bench.endpoint.respond_and_forget(key, response),
+            _ => bench.endpoint.respond(bench.now, key, response),
+        }
+        let (_, sent) = bench.sent().pop().unwrap();
+        sent.to_tag().map(str::to_owned)
+    };
+    for status in [101, 183, 200, 401, 404] {
+        assert!(
+            tag_of(status, None, None).is_some_and(|tag| tag.len() == 16),
+            "{status}"
+        );
+        assert_eq!(tag_of(status, Some("mine"), None).as_deref(), Some("mine"));
+        assert_eq!(tag_of(status, None, Some("dialog")).as_deref(), Some("dialog"));
+        // Each bench draws the same key for its tags.
+        assert_eq!(tag_of(status, None, None), tag_of(183, None, None));
+    }
+    assert_eq!(tag_of(100, None, None), None);
+}
+
+#[test]
 fn requests_are_told_apart_by_branch_sent_by_and_method_alone() {
     let first = ask(Method::Options);
     let with = |via: &str| Ask {
