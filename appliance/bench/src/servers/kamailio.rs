@@ -61,16 +61,29 @@ impl Server for Kamailio {
 fn configuration(site: &Site) -> Done<String> {
     let modules = MODULE_FOLDERS.iter().find(|folder| Path::new(folder).exists());
     let modules = modules.ok_or("no modules of kamailio are installed; `make bench` installs them")?;
-    let mut users = String::new();
-    for user in &site.users {
-        // Writing to a String cannot fail.
-        let _ = writeln!(users, "    $sht(users=>{}) = \"{}\";", user.name, user.password);
-    }
     Ok(include_str!("kamailio.cfg")
         .replace("@IP@", &site.ip.to_string())
         .replace("@MODULES@", modules)
         .replace("@REALM@", REALM)
-        .replace("@USERS@", &users))
+        .replace("@TABLES@", &tables(site)?))
+}
+
+/// Writes the accounts as tables of db_text; Kamailio reads them into memory when it starts.
+fn tables(site: &Site) -> Done<String> {
+    let folder = site.folder.join("tables");
+    fs::create_dir_all(&folder)?;
+    fs::write(
+        folder.join("version"),
+        "table_name(string) table_version(int)\nusers:2\n",
+    )?;
+    let mut users =
+        String::from("id(int,auto) key_name(string) key_type(int) value_type(int) key_value(string) expires(int)\n");
+    for (id, user) in site.users.iter().enumerate() {
+        // Writing to a String cannot fail.
+        let _ = writeln!(users, "{id}:{}:0:0:{}:0", user.name, user.password);
+    }
+    fs::write(folder.join("users"), users)?;
+    Ok(folder.display().to_string())
 }
 
 const MODULE_FOLDERS: [&str; 3] = [
