@@ -2,16 +2,29 @@
 
 use std::net::IpAddr;
 
-use branchline_call::{Action, Cause, LegEvent, LegId};
+use branchline_call::{Action, CallId, Cause, LegEvent, LegId};
 use branchline_sdp::Sdp;
 use branchline_sip::agent::SessionId;
 use branchline_sip::agent::{Answer, Body, Finality, Headers, Progress, Rejection, TransferProgress};
 use branchline_sip::message::Name;
 
 use crate::Branch;
+use crate::anchor::Silence;
 use crate::now::Now;
 use crate::output::Output;
 use crate::targets::{NewLeg, Target};
+
+/// What a description goes out with.
+#[derive(Clone, Copy, Debug)]
+enum Saying {
+    /// A provisional response of this status.
+    Progress(u16),
+    Answer,
+    Acknowledge,
+    Reoffer,
+    AnswerReoffer,
+    AcknowledgeReoffer,
+}
 
 impl Branch {
     /// Carries out what the calls want until they want nothing more.
@@ -32,54 +45,24 @@ impl Branch {
             } => {
                 self.invite(now, NewLeg { call, id: leg, caller }, target, offer.as_ref());
             }
-            Action::Progress { leg, status, early } => {
-                self.with_body(now, leg, early.as_ref(), |branch, session, body| {
-                    branch.agent.progress(
-                        now.mono,
-                        session,
-                        Progress {
-                            status,
-                            body,
-                            headers: Headers::new(),
-                        },
-                    );
-                })
-            }
-            Action::Answer { leg, body } => self.with_body(now, leg, body.as_ref(), |branch, session, body| {
-                branch.agent.answer(
-                    now.mono,
-                    session,
-                    Answer {
-                        body,
-                        headers: Headers::new(),
-                    },
-                );
-            }),
+            Action::Progress { leg, status, early } => self.say(now, leg, early.as_ref(), Saying::Progress(status)),
+            Action::Answer { leg, body } => self.say(now, leg, body.as_ref(), Saying::Answer),
             Action::Refuse { leg, cause } => self.refuse(now, leg, cause),
-            Action::Acknowledge { leg, answer } => {
-                self.with_body(now, leg, answer.as_ref(), |branch, session, body| {
-                    branch.agent.acknowledge(now.mono, session, body);
-                })
-            }
-            Action::Reoffer { leg, offer } => self.with_body(now, leg, offer.as_ref(), |branch, session, body| {
-                branch.agent.reoffer(now.mono, session, body);
-            }),
-            Action::AnswerReoffer { leg, body } => self.with_body(now, leg, body.as_ref(), |branch, session, body| {
-                branch.agent.answer_reoffer(now.mono, session, body);
-            }),
+            Action::Acknowledge { leg, answer } => self.say(now, leg, answer.as_ref(), Saying::Acknowledge),
+            Action::Reoffer { leg, offer } => self.say(now, leg, offer.as_ref(), Saying::Reoffer),
+            Action::AnswerReoffer { leg, body } => self.say(now, leg, body.as_ref(), Saying::AnswerReoffer),
             Action::RefuseReoffer { leg, status } => {
+                self.anchors.forget_offer(leg);
                 if let Some(session) = self.session_of(leg) {
                     self.agent.refuse_reoffer(now.mono, session, status);
                 }
             }
             Action::AcknowledgeReoffer { leg, answer } => {
-                self.with_body(now, leg, answer.as_ref(), |branch, session, body| {
-                    branch.agent.acknowledge_reoffer(now.mono, session, body);
-                });
+                self.say(now, leg, answer.as_ref(), Saying::AcknowledgeReoffer);
             }
             Action::HangUp { leg, cause } => {
                 if let Some(session) = self.session_of(leg) {
-                    self.agent.hang_up(now.mono, session, Some(&reason(cause)));
+                    self.agent.hang_up(now.mono, session, Some(&reasons(cause)));
                 }
                 self.forget_leg(now, leg);
             }
@@ -94,37 +77,60 @@ impl Branch {
                         .notify_refer(now.mono, session, TransferProgress { status, finality });
                 }
             }
-            Action::MediaChanged(call) => {
-                let pair = self.calls.bridge(call);
-                if let Some(plan) = self.anchors.plan(call, pair) {
-                    self.outputs.push_back(Output::Media(plan));
-                }
-            }
+            Action::MediaChanged(call) => self.plan_media(call),
             Action::Answered { call, by } => self.call_answered(now, call, by),
             Action::Finished(summary) => self.call_finished(now, *summary),
         }
     }
 
-    /// Says `description` to a leg as the box's own and hands it on; without a port the call cannot go on.
-    fn with_body(
-        &mut self,
-        now: Now,
-        leg: LegId,
-        description: Option<&Sdp>,
-        say: impl FnOnce(&mut Branch, SessionId, Option<Body>),
-    ) {
-        let Some(session) = self.session_of(leg) else { return };
-        let body = match self.leg_address(leg) {
-            Some(address) => self.body_facing(leg, description, address),
-            None => return,
+    fn plan_media(&mut self, call: CallId) {
+        let silence = if self.calls.is_talking(call) {
+            Silence::EndsCall
+        } else {
+            Silence::IsNormal
         };
-        match body {
-            Ok(body) => say(self, session, body),
+        if let Some(plan) = self.anchors.plan(call, &self.calls.bridge(call), silence) {
+            self.outputs.push_back(Output::Media(plan));
+        }
+    }
+
+    /// Says `description` to a leg as the box's own; without a port for it the call cannot go on.
+    fn say(&mut self, now: Now, leg: LegId, description: Option<&Sdp>, saying: Saying) {
+        let Some(session) = self.session_of(leg) else { return };
+        let Some(address) = self.leg_address(leg) else { return };
+        let body = match self.body_facing(leg, description, address) {
+            Ok(body) => body,
             Err(cause) => {
                 if let Some(call) = self.calls.call_of(leg) {
                     self.calls.hang_up(now.mono, call, cause);
                 }
+                return;
             }
+        };
+        match saying {
+            Saying::Progress(status) => {
+                self.agent.progress(
+                    now.mono,
+                    session,
+                    Progress {
+                        status,
+                        body,
+                        headers: Headers::new(),
+                    },
+                );
+            }
+            Saying::Answer => self.agent.answer(
+                now.mono,
+                session,
+                Answer {
+                    body,
+                    headers: Headers::new(),
+                },
+            ),
+            Saying::Acknowledge => self.agent.acknowledge(now.mono, session, body),
+            Saying::Reoffer => self.agent.reoffer(now.mono, session, body),
+            Saying::AnswerReoffer => self.agent.answer_reoffer(now.mono, session, body),
+            Saying::AcknowledgeReoffer => self.agent.acknowledge_reoffer(now.mono, session, body),
         }
     }
 
@@ -147,8 +153,8 @@ impl Branch {
 
     fn refuse(&mut self, now: Now, leg: LegId, cause: Cause) {
         if let Some(session) = self.session_of(leg) {
-            let status = if cause.status >= 300 { cause.status } else { 480 };
             let headers = Headers::new().with(Name::Reason, reason(cause));
+            let status = caller_status(cause);
             self.agent.reject(
                 now.mono,
                 session,
@@ -170,6 +176,26 @@ impl Branch {
     pub(crate) fn invite_failed(&mut self, now: Now, leg: LegId, cause: Cause) {
         self.anchors.release(now.mono, leg);
         self.calls.handle_leg(now.mono, leg, LegEvent::Refused(cause));
+    }
+}
+
+/// The status a caller can make sense of: what concerned only the box and the other side does not pass (a challenge, a
+/// redirection, an extension the caller never asked for), nor does a 503, which would make the phone leave the box.
+fn caller_status(cause: Cause) -> u16 {
+    match cause.status {
+        404 | 408 | 410 | 403 | 415 | 480 | 484 | 486 | 487 | 488 => cause.status,
+        500..=699 if cause.status != 503 => cause.status,
+        503 => 500,
+        _ => 480,
+    }
+}
+
+/// The Reason of a hang-up; a phone that hears that another took the call shows no missed call (RFC 3326 section 3).
+fn reasons(cause: Cause) -> String {
+    if cause == Cause::ANSWERED_ELSEWHERE {
+        format!("SIP;cause=200;text=\"Call completed elsewhere\", {}", reason(cause))
+    } else {
+        reason(cause)
     }
 }
 

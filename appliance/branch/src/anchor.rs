@@ -32,6 +32,8 @@ struct Anchored {
     sent: Option<Sdp>,
     version: u64,
     heard: Option<Heard>,
+    /// What was heard before an offer that may yet be refused.
+    before: Option<Heard>,
     /// The offer we have not answered yet, which the answer has to line up with.
     offer: Option<Sdp>,
 }
@@ -43,6 +45,15 @@ struct Heard {
     direction: Direction,
     telephone_event: Option<u8>,
     codecs: Vec<Codec>,
+}
+
+/// What it means when a leg sends nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// Somebody vanished.
+    EndsCall,
+    /// Nobody has to speak before the answer.
+    IsNormal,
 }
 
 /// No media port is left.
@@ -81,8 +92,17 @@ impl Anchors {
     pub(crate) fn heard_offer(&mut self, leg: LegId, sdp: &Sdp, address: IpAddr) -> Result<(), NoPort> {
         let anchored = self.leg(leg, address)?;
         anchored.offer = Some(sdp.clone());
-        anchored.heard = Some(Heard::of(sdp));
+        anchored.before = anchored.heard.replace(Heard::of(sdp));
         Ok(())
+    }
+
+    /// The offer of a leg was refused: what it said before still counts.
+    pub(crate) fn forget_offer(&mut self, leg: LegId) {
+        if let Some(anchored) = self.legs.get_mut(&leg)
+            && anchored.offer.take().is_some()
+        {
+            anchored.heard = anchored.before.take();
+        }
     }
 
     /// A leg answered our offer.
@@ -96,9 +116,14 @@ impl Anchors {
     pub(crate) fn describe(&mut self, leg: LegId, sdp: &Sdp, address: IpAddr) -> Result<Sdp, NoPort> {
         let anchored = self.leg(leg, address)?;
         let aligned;
-        let sdp = match anchored.offer.take() {
-            Some(offer) => {
-                aligned = sdp.align_to_offer(&offer);
+        // An answer has the lines of its offer; a later offer has no fewer lines than the last description (RFC 3264 section 8).
+        let lines = anchored.offer.take().or_else(|| {
+            let sent = anchored.sent.as_ref()?;
+            (sent.media().len() > sdp.media().len()).then(|| sent.clone())
+        });
+        let sdp = match lines {
+            Some(lines) => {
+                aligned = sdp.align_to_offer(&lines);
                 &aligned
             }
             None => sdp,
@@ -140,19 +165,16 @@ impl Anchors {
                     sent: None,
                     version: 1,
                     heard: None,
+                    before: None,
                     offer: None,
                 }))
             }
         }
     }
 
-    /// What the relay should do for a call whose joined legs are `pair`; `None` when it need not know of the call.
-    pub(crate) fn plan(&mut self, call: CallId, pair: Option<[LegId; 2]>) -> Option<MediaPlan> {
-        let legs: Vec<LegPlan> = pair
-            .into_iter()
-            .flatten()
-            .filter_map(|leg| self.leg_plan(leg))
-            .collect();
+    /// What the relay should do for a call whose joined legs are `legs`; `None` when it need not know of the call.
+    pub(crate) fn plan(&mut self, call: CallId, legs: &[LegId], silence: Silence) -> Option<MediaPlan> {
+        let legs: Vec<LegPlan> = legs.iter().filter_map(|leg| self.leg_plan(*leg, silence)).collect();
         if legs.is_empty() && !self.bridges.contains_key(&call) {
             return None;
         }
@@ -178,7 +200,7 @@ impl Anchors {
         self.calls.remove(&bridge)
     }
 
-    fn leg_plan(&self, leg: LegId) -> Option<LegPlan> {
+    fn leg_plan(&self, leg: LegId, silence: Silence) -> Option<LegPlan> {
         let anchored = self.legs.get(&leg)?;
         let heard = anchored.heard.as_ref()?;
         let held = !heard.direction.receives() || !heard.direction.sends();
@@ -190,11 +212,11 @@ impl Anchors {
             direction: heard.direction,
             telephone_event: heard.telephone_event,
             codecs: heard.codecs.clone(),
-            rtp_timeout: Some(if held {
-                self.timeouts.held
-            } else {
-                self.timeouts.talking
-            }),
+            rtp_timeout: match silence {
+                Silence::EndsCall if held => Some(self.timeouts.held),
+                Silence::EndsCall => Some(self.timeouts.talking),
+                Silence::IsNormal => None,
+            },
         })
     }
 

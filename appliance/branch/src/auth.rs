@@ -1,6 +1,6 @@
 //! Who sent a request: an extension by its password, a trunk by its address.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use branchline_config::{Config, Digest};
 use branchline_route::FailureKind;
 use branchline_sip::Flow;
 use branchline_sip::digest::{Algorithm, Asker, Challenger, ChallengerConfig, Ha1, Stale, Verdict};
-use branchline_sip::message::{Builder, Message};
+use branchline_sip::message::{Builder, Message, Method};
 
 use crate::legs::Party;
 use crate::now::Now;
@@ -20,8 +20,21 @@ pub(crate) struct Auth {
     users: HashMap<String, Ha1>,
     /// Stands in for the digest an extension has not got; random, so that nobody can compute an answer from it.
     absent: Ha1,
-    /// Challenges in a row that a source never answered: somebody who tries names, not a phone.
-    unanswered: BTreeMap<IpAddr, u32>,
+    /// Names that a source was challenged for and answered no challenge since: somebody who tries names, not a phone.
+    unanswered: BTreeMap<IpAddr, Unanswered>,
+}
+
+struct Unanswered {
+    since: Instant,
+    names: BTreeSet<String>,
+}
+
+/// One IPv4 address; of IPv6 the /64, which is what one customer has.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => (address.to_bits() >> 64 << 64).to_be_bytes().into(),
+    }
 }
 
 impl Auth {
@@ -78,20 +91,20 @@ impl Branch {
         let Auth { challenger, users, .. } = &mut self.auth;
         match challenger.verify(now.mono, request, |user| users.get(user).copied()) {
             Verdict::Ok { username } => {
-                self.auth.unanswered.remove(&source);
+                self.auth.unanswered.remove(&network(source));
                 let lasts = Duration::from_secs(u64::from(self.config.sip.expires_max_s));
                 self.guard.handle_success(now.mono, source, lasts);
                 Ok(username)
             }
             Verdict::Challenge { stale } => {
                 if stale == Stale::No {
-                    self.count_unanswered(now, source);
+                    self.count_unanswered(now, source, request);
                 }
                 Err(self.challenge(now, request, stale))
             }
             Verdict::Denied { username } => {
                 self.counters.auth_failures += 1;
-                self.auth.unanswered.remove(&source);
+                self.auth.unanswered.remove(&network(source));
                 // Unknown users and wrong passwords count alike: the difference must not show in when a ban comes.
                 if self
                     .guard
@@ -109,14 +122,34 @@ impl Branch {
         }
     }
 
-    fn count_unanswered(&mut self, now: Now, source: IpAddr) {
+    fn count_unanswered(&mut self, now: Now, source: IpAddr, request: &Message) {
         if self.auth.unanswered.len() >= SOURCES_MAX {
-            self.auth.unanswered.clear();
+            let oldest = self
+                .auth
+                .unanswered
+                .iter()
+                .min_by_key(|(_, tried)| tried.since)
+                .map(|(source, _)| *source);
+            oldest.map(|oldest| self.auth.unanswered.remove(&oldest));
         }
-        let unanswered = self.auth.unanswered.entry(source).or_insert(0);
-        *unanswered += 1;
-        if *unanswered >= UNANSWERED_MAX {
-            self.auth.unanswered.remove(&source);
+        let fresh = || Unanswered {
+            since: now.mono,
+            names: BTreeSet::new(),
+        };
+        let tried = self.auth.unanswered.entry(network(source)).or_insert_with(fresh);
+        if now.mono.saturating_duration_since(tried.since) > UNANSWERED_WITHIN {
+            *tried = fresh();
+        }
+        let asked = if *request.method() == Method::Register {
+            request.to()
+        } else {
+            request.from()
+        };
+        tried
+            .names
+            .insert(asked.uri_text.chars().take(NAME_CHARS_MAX).collect());
+        if tried.names.len() >= UNANSWERED_MAX {
+            self.auth.unanswered.remove(&network(source));
             if self
                 .guard
                 .handle_failure(now.mono, source, FailureKind::Scanner)
@@ -143,8 +176,10 @@ fn algorithm(digest: Digest) -> Algorithm {
     }
 }
 
-/// More phones than this behind one address do not all stop between the challenge and its answer.
-const UNANSWERED_MAX: u32 = 30;
+/// A branch whose phones all start at once behind one address stays below this: each answers before the next hundred ask.
+const UNANSWERED_MAX: usize = 100;
+const UNANSWERED_WITHIN: Duration = Duration::from_secs(60);
+const NAME_CHARS_MAX: usize = 64;
 /// Sources counted at once.
 const SOURCES_MAX: usize = 4096;
 /// Nonces whose counts are remembered; 20,000 phones and their retries.

@@ -1,6 +1,6 @@
 //! An INVITE comes in: who calls, what was dialled, where it goes.
 
-use branchline_call::{Attempt, CallId, NewCall, Replaced};
+use branchline_call::{Attempt, CallId, Cause, LegId, NewCall, Replaced};
 use branchline_config::Extension;
 use branchline_journal::{Direction, Party as RecordParty};
 use branchline_route::{ArrivalKind, Caller, Decision, Request, Why};
@@ -9,13 +9,14 @@ use branchline_sip::agent::{Body, IncomingInvite, NextHop, Replaces};
 use branchline_sip::message::{Builder, Message, Name, Uri};
 use branchline_sip::transaction::ServerKey;
 use branchline_sip::{Flow, message::Scheme};
+use uuid::Uuid;
 
 use crate::act::reason;
 use crate::identity::{Shown, contact};
 use crate::legs::{Challenged, LegEntry, Party};
 use crate::now::Now;
 use crate::records::CallFacts;
-use crate::targets::Target;
+use crate::targets::{Target, Urgency};
 use crate::{Branch, body};
 
 /// An INVITE with what has been found out about it.
@@ -37,20 +38,26 @@ struct Plan {
 
 impl Branch {
     pub(crate) fn handle_invite(&mut self, now: Now, (key, flow): (ServerKey, Flow), request: Message) {
-        if request.number(Name::MaxForwards) == Some(0) {
-            self.turn_away(now, key, Builder::response(&request, 483));
-            return;
-        }
         let dialled = dialled(&request);
-        let emergency = branchline_route::emergency_number(&dialled, &self.tables).is_some();
+        if self.is_emergency(&request) {
+            let party = self.caller_for_help(flow, &request);
+            return self.route(
+                now,
+                &Incoming {
+                    key,
+                    flow,
+                    request,
+                    party,
+                    dialled,
+                },
+            );
+        }
+        if request.number(Name::MaxForwards) == Some(0) {
+            return self.turn_away(now, key, Builder::response(&request, 483));
+        }
         let party = match self.identify(now, flow, &request) {
             Ok(party) => party,
-            // Help is never refused for want of a password (RFC 6881 section 9, ED-73).
-            Err(_) if emergency => Party::Stranger,
-            Err(challenge) => {
-                self.agent.respond_and_forget(key, *challenge);
-                return;
-            }
+            Err(challenge) => return self.agent.respond_and_forget(key, *challenge),
         };
         let incoming = Incoming {
             key,
@@ -65,10 +72,31 @@ impl Branch {
             .and_then(|value| Replaces::parse(&value));
         if let Some(replaces) = replaces {
             self.take_over(now, &incoming, &replaces);
-        } else if !emergency && let Some(refused) = self.refuse_for_load(now, &incoming) {
+        } else if let Some(refused) = self.refuse_for_load(now, &incoming) {
             self.turn_away(now, key, refused);
         } else {
             self.route(now, &incoming);
+        }
+    }
+
+    /// Who calls for help: the extension that registered from there, so that it can be called back. Nobody is asked for a
+    /// password (RFC 6881 section 9, ED-73), and no right comes with the name.
+    fn caller_for_help(&self, flow: Flow, request: &Message) -> Party {
+        let user = request
+            .from()
+            .uri()
+            .ok()
+            .map(|uri| uri.user_unescaped().into_owned())
+            .unwrap_or_default();
+        let registered = self
+            .bindings
+            .lookup(&user)
+            .iter()
+            .any(|binding| binding.flow.remote == flow.remote);
+        if registered {
+            Party::Extension(user)
+        } else {
+            Party::Stranger
         }
     }
 
@@ -101,8 +129,9 @@ impl Branch {
         match self.plan(&Request::new(caller, &incoming.dialled)) {
             Ok(plan) => self.start(now, incoming, plan),
             Err(why) => {
+                self.record_refusal(now, incoming, why);
                 let (status, q850) = why.codes();
-                let cause = branchline_call::Cause { status, q850 };
+                let cause = Cause { status, q850 };
                 let mut response = Builder::response(&incoming.request, status).header(Name::Reason, reason(cause));
                 if status == 503 {
                     response = response.header(Name::RetryAfter, RETRY_AFTER_S);
@@ -138,12 +167,12 @@ impl Branch {
                 Ok(plan(attempts, inside, extension.as_str().to_owned()))
             }
             Decision::Trunks { attempts, number, .. } => Ok(plan(
-                self.trunk_attempts(attempts),
+                self.trunk_attempts(attempts, Urgency::Ordinary),
                 Direction::Outbound,
                 number.as_str().to_owned(),
             )),
             Decision::Emergency { attempts, number, .. } => Ok(Plan {
-                attempts: self.trunk_attempts(attempts),
+                attempts: self.trunk_attempts(attempts, Urgency::Emergency),
                 direction: Direction::Outbound,
                 emergency: true,
                 normalised: number,
@@ -171,7 +200,24 @@ impl Branch {
         let id = self.journal.id(now);
         let call = CallId(*id.as_bytes());
         let shown = self.shown(&incoming.party, &incoming.request);
-        let facts = CallFacts {
+        let facts = self.facts_of(now, (id, incoming), &shown, &plan);
+        self.facts.insert(call, facts);
+        let placed = self.bind_caller(now, incoming, (call, shown), |branch| {
+            branch.call_started(now, call);
+            let new = NewCall {
+                id: call,
+                offer,
+                attempts: plan.attempts,
+            };
+            Some(branch.calls.place(now.mono, new))
+        });
+        if placed.is_none() {
+            self.facts.remove(&call);
+        }
+    }
+
+    fn facts_of(&self, now: Now, (id, incoming): (Uuid, &Incoming), shown: &Shown, plan: &Plan) -> CallFacts {
+        CallFacts {
             id,
             from: RecordParty {
                 dialled: shown.number.clone(),
@@ -180,7 +226,7 @@ impl Branch {
             },
             to: RecordParty {
                 dialled: incoming.dialled.clone(),
-                normalised: Some(plan.normalised),
+                normalised: Some(plan.normalised.clone()),
                 display: None,
             },
             direction: plan.direction,
@@ -192,27 +238,35 @@ impl Branch {
             trunks: trunk_of(&incoming.party).into_iter().collect(),
             extensions: extension_of(&incoming.party).into_iter().collect(),
             transfers: Vec::new(),
-        };
-        self.facts.insert(call, facts);
-        self.bind_caller(now, incoming, (call, shown), |branch| {
-            branch.call_started(now, call);
-            let new = NewCall {
-                id: call,
-                offer,
-                attempts: plan.attempts,
-            };
-            Some(branch.calls.place(now.mono, new))
-        });
+        }
     }
 
-    /// Gives the caller's INVITE its session and its leg.
+    /// A number that leads nowhere leaves a record as well: it is what people ask about.
+    fn record_refusal(&mut self, now: Now, incoming: &Incoming, why: Why) {
+        let id = self.journal.id(now);
+        let shown = self.shown(&incoming.party, &incoming.request);
+        let direction = match incoming.party {
+            Party::Trunk(_) => Direction::Inbound,
+            Party::Extension(_) | Party::Stranger => Direction::Internal,
+        };
+        let plan = Plan {
+            attempts: Vec::new(),
+            direction,
+            emergency: false,
+            normalised: String::new(),
+        };
+        let facts = self.facts_of(now, (id, incoming), &shown, &plan);
+        self.write_refusal(now, facts, why);
+    }
+
+    /// Gives the caller's INVITE its session and its leg; `None` where it was refused instead.
     fn bind_caller(
         &mut self,
         now: Now,
         incoming: &Incoming,
         (call, shown): (CallId, Shown),
-        place: impl FnOnce(&mut Branch) -> Option<branchline_call::LegId>,
-    ) {
+        place: impl FnOnce(&mut Branch) -> Option<LegId>,
+    ) -> Option<LegId> {
         let Incoming {
             key,
             flow,
@@ -233,12 +287,11 @@ impl Branch {
             local_contact: local,
         };
         let Ok(session) = self.agent.accept_invite(now.mono, invite) else {
-            self.facts.remove(&call);
-            return;
+            return None;
         };
         let Some(leg) = place(self) else {
             self.agent.hang_up(now.mono, session, None);
-            return;
+            return None;
         };
         let passed = crate::targets::Passed::of(request);
         let entry = LegEntry {
@@ -258,8 +311,9 @@ impl Branch {
                 .heard_offer(leg, &offer, self.address_facing(*flow))
                 .is_err()
         {
-            self.calls.hang_up(now.mono, call, branchline_call::Cause::NO_RESOURCE);
+            self.calls.hang_up(now.mono, call, Cause::NO_RESOURCE);
         }
+        Some(leg)
     }
 
     /// An INVITE with Replaces (RFC 3891): a pick-up, or the last step of a transfer between phones.

@@ -52,9 +52,18 @@ impl Shown {
         }
     }
 
+    /// User part of our Contact on behalf of this party.
+    pub(crate) fn contact_user(&self) -> &str {
+        match self.privacy {
+            Privacy::Withheld => "anonymous",
+            Privacy::Shown if self.number.is_empty() => "anonymous",
+            Privacy::Shown => &self.number,
+        }
+    }
+
     /// `From` or `To` without a tag.
     pub(crate) fn name_addr(&self, domain: &str) -> String {
-        if self.privacy == Privacy::Withheld {
+        if self.privacy == Privacy::Withheld || self.number.is_empty() {
             // RFC 3323 section 4.1.1.3.
             return "\"Anonymous\" <sip:anonymous@anonymous.invalid>".to_owned();
         }

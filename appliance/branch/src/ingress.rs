@@ -16,23 +16,31 @@ use crate::{Branch, Level};
 
 impl Branch {
     /// One datagram, or one message cut from a stream.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "what is kept of the message shares this buffer"
+    )]
     pub fn handle_message(&mut self, now: Now, flow: Flow, bytes: Bytes) {
         self.counters.sip_received += 1;
         let source = flow.remote.ip();
-        if self.guard.is_banned(now.mono, source) && !self.is_emergency(&bytes) {
+        // Datagrams can be forged: nobody may have a trunk shut out.
+        let guarded = self.trunks.of_address(flow.remote).is_none();
+        if guarded && self.guard.is_banned(now.mono, source) && !self.passes_ban(source, &bytes) {
             self.counters.banned_requests += 1;
             return;
         }
         match Message::parse(bytes.clone()) {
             Ok(message) => {
                 self.trace(now, flow, &message, Way::Arrived);
-                if !self.turn_away_scanner(now, source, &message) {
+                if !guarded || !self.turn_away_scanner(now, source, &message) {
                     self.agent.handle_message(now.mono, flow, message);
                 }
             }
             Err(_) => {
                 self.counters.sip_malformed += 1;
-                self.guard.handle_failure(now.mono, source, FailureKind::Malformed);
+                if guarded {
+                    self.guard.handle_failure(now.mono, source, FailureKind::Malformed);
+                }
                 // The agent answers 400 where the headers for that can be read.
                 self.agent.handle_bytes(now.mono, flow, &bytes);
             }
@@ -45,6 +53,7 @@ impl Branch {
         if let Some(connection) = flow.connection {
             self.bindings.handle_connection_closed(connection);
         }
+        self.trunks.handle_flow_failed(flow);
         self.agent.handle_flow_failed(now.mono, flow);
         self.settle(now);
     }
@@ -136,12 +145,21 @@ impl Branch {
         true
     }
 
-    /// A banned address may still call for help.
-    fn is_emergency(&self, bytes: &Bytes) -> bool {
-        bytes.starts_with(b"INVITE ")
-            && Message::parse(bytes.clone()).is_ok_and(|message| {
-                branchline_route::emergency_number(&crate::dial::dialled(&message), &self.tables).is_some()
-            })
+    /// A banned address may still call for help, and what belongs to a call of it goes on.
+    fn passes_ban(&self, source: IpAddr, bytes: &Bytes) -> bool {
+        let has_call = self.legs.has_source(source);
+        if !has_call && !bytes.starts_with(b"INVITE ") {
+            return false;
+        }
+        Message::parse(bytes.clone()).is_ok_and(|message| {
+            let in_call = !message.is_request() || message.to_tag().is_some() || *message.method() == Method::Cancel;
+            (has_call && in_call) || (*message.method() == Method::Invite && self.is_emergency(&message))
+        })
+    }
+
+    /// An INVITE to an emergency number of the country.
+    pub(crate) fn is_emergency(&self, invite: &Message) -> bool {
+        branchline_route::emergency_number(&crate::dial::dialled(invite), &self.tables).is_some()
     }
 
     fn trace(&mut self, now: Now, flow: Flow, message: &Message, way: Way) {

@@ -1,6 +1,7 @@
 //! Which SIP session stands behind which leg, what the box knows of the party on it, and how busy each party is.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 
 use branchline_call::{CallId, LegId};
 use branchline_route::{State, TrunkState};
@@ -42,8 +43,9 @@ pub(crate) struct LegEntry {
     pub(crate) shown: Shown,
     /// What its INVITE carries to whoever it calls.
     pub(crate) passed: Passed,
-    /// For a trunk: what a challenge was answered for. A second one means that the password is wrong.
+    /// What its INVITE was sent to; empty for a leg that called us.
     pub(crate) request_uri: String,
+    /// Whether a trunk asked for credentials already: a second time means that they are wrong.
     pub(crate) challenged: Challenged,
 }
 
@@ -61,6 +63,8 @@ pub(crate) struct Legs {
     of_call: HashMap<CallId, Vec<LegId>>,
     /// Legs per party and call: several phones that ring for one call make an extension busy once.
     in_call: BTreeMap<(Party, CallId), u32>,
+    /// Legs per address, for what a ban must not cut.
+    sources: HashMap<IpAddr, u32>,
     state: State,
 }
 
@@ -69,6 +73,7 @@ impl Legs {
         self.of_session.insert(entry.session, leg);
         self.of_call.entry(entry.call).or_default().push(leg);
         self.enter(&entry.party, entry.call);
+        *self.sources.entry(entry.flow.remote.ip()).or_insert(0) += 1;
         self.entries.insert(leg, entry);
     }
 
@@ -105,11 +110,23 @@ impl Legs {
             }
         }
         self.leave(&entry.party, entry.call);
+        let source = entry.flow.remote.ip();
+        if let Some(legs) = self.sources.get_mut(&source) {
+            *legs -= 1;
+            if *legs == 0 {
+                self.sources.remove(&source);
+            }
+        }
         Some(entry)
     }
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Somebody at this address is in a call.
+    pub(crate) fn has_source(&self, source: IpAddr) -> bool {
+        self.sources.contains_key(&source)
     }
 
     /// How many calls a party is in.

@@ -107,7 +107,7 @@ impl Branch {
                 self.outputs.push_back(Output::Media(plan));
                 self.endings.measuring.insert(call, ending);
             }
-            None => self.write_record(now, ending, Vec::new()),
+            None => self.write_record(now, &ending, Vec::new()),
         }
     }
 
@@ -127,7 +127,7 @@ impl Branch {
                         .map(|(leg, quality)| (LegId(leg.0), quality))
                         .filter(|(_, quality)| quality.packets_in > 0)
                         .collect();
-                    self.write_record(now, ending, quality);
+                    self.write_record(now, &ending, quality);
                 }
             }
             MediaEvent::Dtmf { .. } | MediaEvent::Latched { .. } => {}
@@ -145,17 +145,46 @@ impl Branch {
             .collect();
         for call in due {
             if let Some(ending) = self.endings.measuring.remove(&call) {
-                self.write_record(now, ending, Vec::new());
+                self.write_record(now, &ending, Vec::new());
             }
         }
     }
 
-    fn write_record(&mut self, now: Now, ending: Ending, quality: Vec<(LegId, branchline_media::LegQuality)>) {
+    /// The record of a call that was refused before it began.
+    pub(crate) fn write_refusal(&mut self, now: Now, facts: CallFacts, why: branchline_route::Why) {
+        let (status, q850) = why.codes();
+        let call = CallId(*facts.id.as_bytes());
+        let summary = Summary {
+            call,
+            started: now.mono,
+            answered: None,
+            ended: now.mono,
+            cause: Cause { status, q850 },
+            ended_by: EndedBy::Box,
+            transfers: 0,
+            legs: Vec::new(),
+        };
+        self.facts.insert(call, facts);
+        let ending = Ending {
+            summary,
+            ended: self.journal.stamp(now),
+            until: now.mono,
+        };
+        self.write_record(now, &ending, Vec::new());
+    }
+
+    fn write_record(&mut self, now: Now, ending: &Ending, quality: Vec<(LegId, branchline_media::LegQuality)>) {
         let call = ending.summary.call;
         let Some(facts) = self.facts.get(&call) else { return };
-        let record = record(facts, &ending, quality);
+        let record = record(facts, ending, quality);
         let seq = self.journal(now, Event::CallEnded(Box::new(record)));
         self.endings.writing.push_back((seq, call));
+        if self.endings.writing.len() > WRITING_MAX
+            && let Some((_, oldest)) = self.endings.writing.pop_front()
+        {
+            // The disk is stuck: the entry stays queued for it, only the view lets go of the call.
+            self.facts.remove(&oldest);
+        }
         self.forget_safe_calls();
     }
 
@@ -189,12 +218,12 @@ fn record(facts: &CallFacts, ending: &Ending, quality: Vec<(LegId, branchline_me
         ended: ending.ended,
         ring_ms: ms(facts.started_mono, first_end),
         talk_ms: summary.answered.map_or(0, |answered| ms(answered, summary.ended)),
-        outcome: outcome(summary.answered.is_some(), summary.cause),
+        outcome: outcome(summary),
         q850_cause: summary.cause.q850,
-        sip_status: if summary.answered.is_some() {
-            200
-        } else {
-            summary.cause.status
+        sip_status: match summary.answered {
+            Some(_) => 200,
+            None if summary.cause.status < 300 => 487,
+            None => summary.cause.status,
         },
         ended_by: match summary.ended_by {
             EndedBy::Caller => branchline_journal::EndedBy::Caller,
@@ -227,11 +256,11 @@ fn leg_quality(pair: &[LegId], leg: LegId, quality: branchline_media::LegQuality
     }
 }
 
-fn outcome(answered: bool, cause: Cause) -> Outcome {
-    if answered {
+fn outcome(summary: &Summary) -> Outcome {
+    if summary.answered.is_some() {
         return Outcome::Answered;
     }
-    match cause.class() {
+    match summary.cause.class() {
         Class::Busy => Outcome::Busy,
         Class::NoAnswer => Outcome::NoAnswer,
         Class::Cleared => Outcome::Cancelled,
@@ -240,5 +269,7 @@ fn outcome(answered: bool, cause: Cause) -> Outcome {
     }
 }
 
+/// Finished calls shown while the disk is stuck.
+const WRITING_MAX: usize = 10_000;
 /// The relay answers within one of its wake-ups; a record is not held up longer for it.
 const MEASURE: Duration = Duration::from_millis(500);

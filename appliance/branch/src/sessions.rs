@@ -15,10 +15,11 @@ use crate::transfer::ReferTo;
 impl Branch {
     pub(crate) fn handle_session(&mut self, now: Now, id: SessionId, event: SessionEvent) {
         let Some(leg) = self.legs.of_session(id) else {
-            self.answer_orphan(now, id, event);
+            self.answer_orphan(now, id, &event);
             return;
         };
         match event {
+            SessionEvent::Trying => self.calls.handle_leg(now.mono, leg, LegEvent::Trying),
             SessionEvent::Progress { status, body, .. } => self.leg_progress(now, (leg, status), body),
             SessionEvent::Challenged { response } => self.answer_challenge(now, leg, &response),
             SessionEvent::Redirected { .. } => {}
@@ -26,7 +27,7 @@ impl Branch {
                 self.leg_described(
                     now,
                     leg,
-                    Heard {
+                    &Heard {
                         body,
                         is_offer: needs_answer,
                     },
@@ -34,24 +35,25 @@ impl Branch {
                 );
             }
             SessionEvent::Refused { status, response, why } => {
-                self.leg_over(now, leg, LegEvent::Refused(refusal(status, response.as_ref(), why)));
+                let cause = self.refusal(leg, (status, why), response.as_ref());
+                self.leg_over(now, leg, LegEvent::Refused(cause));
             }
             SessionEvent::Cancelled { .. } => self.leg_over(now, leg, LegEvent::Ended(Cause::CANCELLED)),
             SessionEvent::Acknowledged { body } => {
-                self.leg_described(now, leg, Heard { body, is_offer: false }, |answer| {
+                self.leg_described(now, leg, &Heard { body, is_offer: false }, |answer| {
                     LegEvent::Acknowledged { answer }
                 });
             }
-            SessionEvent::Reoffer { body, .. } => {
-                self.leg_described(now, leg, Heard { body, is_offer: true }, |offer| LegEvent::Reoffer {
-                    offer,
-                });
-            }
+            SessionEvent::Reoffer { body, .. } => match self.hear(leg, &Heard { body, is_offer: true }) {
+                Ok(offer) => self.calls.handle_leg(now.mono, leg, LegEvent::Reoffer { offer }),
+                // The call goes on as it was (RFC 3261 section 14.2).
+                Err(cause) => self.agent.refuse_reoffer(now.mono, id, cause.status),
+            },
             SessionEvent::ReofferAnswered { body, needs_answer } => {
                 self.leg_described(
                     now,
                     leg,
-                    Heard {
+                    &Heard {
                         body,
                         is_offer: needs_answer,
                     },
@@ -64,7 +66,7 @@ impl Branch {
             }
             SessionEvent::ReofferWithdrawn => {}
             SessionEvent::ReofferAcknowledged { body } => {
-                self.leg_described(now, leg, Heard { body, is_offer: false }, |answer| {
+                self.leg_described(now, leg, &Heard { body, is_offer: false }, |answer| {
                     LegEvent::ReofferAcknowledged { answer }
                 });
             }
@@ -95,19 +97,19 @@ impl Branch {
     }
 
     /// A session whose call is gone: what it still asks is refused, nothing waits for it.
-    fn answer_orphan(&mut self, now: Now, id: SessionId, event: SessionEvent) {
+    fn answer_orphan(&mut self, now: Now, id: SessionId, event: &SessionEvent) {
         match event {
             SessionEvent::Reoffer { .. } => self.agent.refuse_reoffer(now.mono, id, 481),
             SessionEvent::Answered { .. } | SessionEvent::Challenged { .. } => self.agent.hang_up(now.mono, id, None),
             SessionEvent::Refer { key, .. } => {
                 self.agent
-                    .answer_refer(now.mono, id, key, Verdict::Refuse { status: 481 })
+                    .answer_refer(now.mono, id, *key, Verdict::Refuse { status: 481 });
             }
-            SessionEvent::Info { key, request } | SessionEvent::InDialog { key, request } => {
-                let _ = request;
-                self.agent.respond_in_dialog(now.mono, key, 481);
+            SessionEvent::Info { key, .. } | SessionEvent::InDialog { key, .. } => {
+                self.agent.respond_in_dialog(now.mono, *key, 481);
             }
-            SessionEvent::Progress { .. }
+            SessionEvent::Trying
+            | SessionEvent::Progress { .. }
             | SessionEvent::Redirected { .. }
             | SessionEvent::Refused { .. }
             | SessionEvent::Cancelled { .. }
@@ -126,7 +128,7 @@ impl Branch {
         if let Some(Party::Trunk(trunk)) = self.legs.entry(leg).map(|entry| &entry.party) {
             self.trunks.handle_alive(now.mono, trunk);
         }
-        let early = self.hear(leg, Heard { body, is_offer: false }).unwrap_or(None);
+        let early = self.hear(leg, &Heard { body, is_offer: false }).unwrap_or(None);
         // 181, 182 and 199 tell the caller nothing it can show; they pass as ringing goes on.
         let status = if (180..=183).contains(&status) { status } else { 183 };
         if status == 183 && early.is_none() {
@@ -137,7 +139,7 @@ impl Branch {
     }
 
     /// Reads the description that came with an event; one that cannot be read ends the leg.
-    fn leg_described(&mut self, now: Now, leg: LegId, heard: Heard, event: impl FnOnce(Option<Sdp>) -> LegEvent) {
+    fn leg_described(&mut self, now: Now, leg: LegId, heard: &Heard, event: impl FnOnce(Option<Sdp>) -> LegEvent) {
         match self.hear(leg, heard) {
             Ok(description) => self.calls.handle_leg(now.mono, leg, event(description)),
             Err(cause) => {
@@ -148,7 +150,7 @@ impl Branch {
         }
     }
 
-    fn hear(&mut self, leg: LegId, heard: Heard) -> Result<Option<Sdp>, Cause> {
+    fn hear(&mut self, leg: LegId, heard: &Heard) -> Result<Option<Sdp>, Cause> {
         let Some(description) = heard.body.as_ref().and_then(body::description) else {
             return Ok(None);
         };
@@ -162,6 +164,17 @@ impl Branch {
             self.anchors.heard_answer(leg, &sdp);
         }
         Ok(Some(sdp))
+    }
+
+    /// What a refusal means for the search: a trunk that rejects our credentials is a broken path, not a wish of the party.
+    fn refusal(&self, leg: LegId, (status, why): (u16, Refusal), response: Option<&Message>) -> Cause {
+        let from_trunk = matches!(self.legs.entry(leg).map(|entry| &entry.party), Some(Party::Trunk(_)));
+        match why {
+            Refusal::Peer if from_trunk && matches!(status, 401 | 407) => Cause::of_status(503),
+            Refusal::Peer => Cause::of_status(status).with_q850(response.and_then(reason_q850)),
+            Refusal::Timeout => Cause::of_status(408),
+            Refusal::Flow => Cause::of_status(503),
+        }
     }
 
     fn leg_over(&mut self, now: Now, leg: LegId, event: LegEvent) {
@@ -207,14 +220,6 @@ impl Branch {
 struct Heard {
     body: Option<Body>,
     is_offer: bool,
-}
-
-fn refusal(status: u16, response: Option<&Message>, why: Refusal) -> Cause {
-    match why {
-        Refusal::Peer => Cause::of_status(status).with_q850(response.and_then(reason_q850)),
-        Refusal::Timeout => Cause::of_status(408),
-        Refusal::Flow => Cause::of_status(503),
-    }
 }
 
 fn end_cause(why: &End) -> Cause {

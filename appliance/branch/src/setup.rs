@@ -70,7 +70,7 @@ impl Branch {
             agent,
             calls: Calls::new(),
             legs: crate::Legs::default(),
-            anchors: Anchors::new(PortPool::new(PoolConfig::default()), timeouts(&config)),
+            anchors: Anchors::new(PortPool::new(pool_config(&config)), timeouts(&config)),
             facts: Default::default(),
             endings: Default::default(),
             bindings: Bindings::new(bindings_config(&config)),
@@ -105,9 +105,21 @@ impl Branch {
 
     /// New tables for new calls; calls and registrations that are there go on.
     pub(crate) fn configure(&mut self, now: Now, configuration: Configuration) {
-        let config = configuration.config.clone();
+        // What the sockets and the phones' passwords hang on stays as it was until the next start.
+        let mut config = (*configuration.config).clone();
+        config.sip.listen.clone_from(&self.config.sip.listen);
+        config.media.addresses.clone_from(&self.config.media.addresses);
+        if config.site.realm == self.config.site.realm {
+            self.auth.handle_users(&config);
+        } else {
+            self.notice(
+                Level::Warning,
+                "a new site.realm needs new passwords and a restart; the old ones count until then",
+            );
+            config.site.realm.clone_from(&self.config.site.realm);
+        }
+        let config = Arc::new(config);
         self.tables = Tables::new(&config);
-        self.auth.handle_users(&config);
         self.guard.handle_limits(GuardLimits::from(&config.sip.ban));
         self.admission
             .handle_limits(now.mono, AdmissionLimits::from(&config.sip));
@@ -257,6 +269,16 @@ fn bindings_config(config: &Config) -> BindingsConfig {
         expires_min_s: config.sip.expires_min_s,
         expires_default_s: config.sip.expires_default_s,
         expires_max_s: config.sip.expires_max_s,
+    }
+}
+
+/// Enough bound ports in stock for a second of calls at the rate that is let in, several phones ringing for each.
+fn pool_config(config: &Config) -> PoolConfig {
+    let pairs = usize::from(config.media.port_max.saturating_sub(config.media.port_min)) / 2;
+    let wanted = config.sip.max_calls_per_second as usize * 4;
+    PoolConfig {
+        stock: wanted.max(64).min(pairs.max(1)),
+        ..PoolConfig::default()
     }
 }
 

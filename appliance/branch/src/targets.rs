@@ -1,10 +1,11 @@
 //! From a decision to phones and trunks, and the INVITE that goes to each.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use branchline_call::{After, Attempt, CallId, Cause, LegId};
 use branchline_config::{Extension, ExtensionEntry};
-use branchline_route::{Caller, Request, TrunkAttempt};
+use branchline_route::{Caller, Decision, Request, State, TrunkAttempt};
 use branchline_sdp::Sdp;
 use branchline_sip::Flow;
 use branchline_sip::agent::{Headers, Invitation, NextHop};
@@ -21,7 +22,21 @@ pub(crate) enum Target {
     /// One registered contact of an extension.
     Contact(ContactTarget),
     /// A number over a trunk.
-    Trunk(TrunkAttempt),
+    Trunk(TrunkTarget),
+}
+
+/// A number over a trunk.
+#[derive(Clone, Debug)]
+pub(crate) struct TrunkTarget {
+    pub(crate) attempt: TrunkAttempt,
+    pub(crate) urgency: Urgency,
+}
+
+/// Whether a call is for help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    Ordinary,
+    Emergency,
 }
 
 /// One registered contact.
@@ -61,7 +76,7 @@ impl Passed {
     pub(crate) fn of(request: &Message) -> Passed {
         let headers = request
             .fields()
-            .filter(|field| passes(field.name))
+            .filter(|field| passes(field.name, Crossing::Inside))
             .take(PASSED_MAX)
             .map(|field| {
                 (
@@ -80,26 +95,33 @@ impl Passed {
         }
     }
 
-    fn to_headers(&self) -> Headers {
+    fn to_headers(&self, crossing: Crossing) -> Headers {
         let mut headers = Headers::new();
-        for (name, value) in &self.headers {
+        for (name, value) in self.headers.iter().filter(|(name, _)| passes(Name::of(name), crossing)) {
             headers.push(Name::of(name), value);
         }
         headers
     }
 }
 
+/// Where the headers of a call go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Crossing {
+    /// Between phones of the branch.
+    Inside,
+    /// From a trunk: nothing that makes a phone answer by itself.
+    In,
+    /// To a trunk: nothing that tells of the branch what the caller does not know of.
+    Out,
+}
+
 /// End-to-end headers of a call; everything about the path, the dialog and the credentials is the box's own.
-fn passes(name: Name<'_>) -> bool {
+fn passes(name: Name<'_>, crossing: Crossing) -> bool {
     match name {
-        Name::Subject | Name::AlertInfo | Name::CallInfo | Name::Priority | Name::InReplyTo | Name::Organization => {
-            true
-        }
-        Name::Geolocation | Name::HistoryInfo | Name::Diversion => true,
-        Name::Other(other) => {
-            let other = other.to_ascii_lowercase();
-            other.starts_with("x-") || PASSED.contains(&other.as_str())
-        }
+        Name::Subject | Name::Priority | Name::InReplyTo | Name::Organization | Name::UserToUser => true,
+        Name::AlertInfo | Name::CallInfo => crossing != Crossing::In,
+        Name::Geolocation | Name::GeolocationRouting | Name::HistoryInfo | Name::Diversion => crossing != Crossing::Out,
+        Name::Other(other) => crossing == Crossing::Inside && other.to_ascii_lowercase().starts_with("x-"),
         _ => false,
     }
 }
@@ -111,63 +133,69 @@ impl Branch {
             return Vec::new();
         };
         let ring = Duration::from_secs(u64::from(entry.no_answer_s.unwrap_or(self.config.sip.ring_s)));
-        let mut attempts: Vec<Attempt<Target>> = Vec::new();
-        for targets in self.contact_groups(extension.as_str()) {
-            let after = if attempts.is_empty() {
-                After::Any
-            } else {
-                After::NoAnswer
-            };
-            attempts.push(Attempt { targets, ring, after });
-        }
-        if attempts.is_empty() {
-            attempts.push(Attempt {
-                targets: Vec::new(),
-                ring,
-                after: After::Any,
-            });
-        }
+        let groups = self.contact_groups(extension.as_str());
+        let groups = if groups.is_empty() { vec![Vec::new()] } else { groups };
+        let own = groups.into_iter().map(|targets| Attempt {
+            targets,
+            sign: SIGN,
+            ring,
+            after: After::Any,
+            then: Vec::new(),
+        });
+        let mut attempts: Vec<Attempt<Target>> = own.collect();
         for (to, after) in [
             (&entry.forward_busy, After::Busy),
             (&entry.forward_no_answer, After::NoAnswer),
         ] {
-            attempts.extend(self.forward_attempts(entry, to.as_deref(), (after, forwards)));
+            attempts.extend(self.forward_attempt(entry, to.as_deref(), (after, forwards)));
         }
         attempts
     }
 
-    fn forward_attempts(
+    /// A forward as one attempt: what it would try besides hangs on it, and is passed over when it is.
+    fn forward_attempt(
         &self,
         entry: &ExtensionEntry,
         to: Option<&str>,
         (after, forwards): (After, u8),
-    ) -> Vec<Attempt<Target>> {
-        let Some(to) = to else { return Vec::new() };
+    ) -> Option<Attempt<Target>> {
         let forward = Forward {
             from: entry.number.clone(),
-            to: to.to_owned(),
+            to: to?.to_owned(),
             forwards: forwards.saturating_add(1),
         };
-        let mut attempts = self
+        let attempts = self
             .attempts_for(&forward.request())
             .map(|(attempts, _)| attempts)
             .unwrap_or_default();
-        if let Some(first) = attempts.first_mut() {
-            first.after = after;
-        }
-        attempts
+        let mut attempts = attempts.into_iter();
+        let mut first = attempts.next()?;
+        first.after = after;
+        first.then.extend(attempts);
+        Some(first)
     }
 
     /// Where a call to an extension goes that has all the calls it takes.
     pub(crate) fn forward_when_full(&self, request: &Request<'_>) -> Option<Forward> {
-        let digits = branchline_route::Dialled::new(request.dialled)?.digits;
-        let entry = self.config.extension(&digits)?;
+        let entry = self.config.extension(self.called_extension(request)?.as_str())?;
         let to = entry.forward_busy.clone()?;
         Some(Forward {
             from: entry.number.clone(),
             to,
             forwards: request.forwards.saturating_add(1),
         })
+    }
+
+    /// The extension a number leads to, busy or not.
+    pub(crate) fn called_extension(&self, request: &Request<'_>) -> Option<Extension> {
+        let idle = State {
+            extension_calls: BTreeMap::new(),
+            trunks: self.legs.state().trunks.clone(),
+        };
+        match branchline_route::decide(request, &self.tables, &idle) {
+            Decision::Extension(extension) => Some(extension),
+            Decision::Trunks { .. } | Decision::Emergency { .. } | Decision::Echo | Decision::Refuse { .. } => None,
+        }
     }
 
     /// The contacts of an extension by falling q; equals ring together (RFC 3261 section 16.6).
@@ -188,24 +216,33 @@ impl Branch {
         groups.into_iter().map(|(_, group)| group).collect()
     }
 
-    pub(crate) fn trunk_attempts(&self, attempts: Vec<TrunkAttempt>) -> Vec<Attempt<Target>> {
+    /// Trunks in order. Each hangs on the one before, so that all are passed over where the first is.
+    pub(crate) fn trunk_attempts(&self, attempts: Vec<TrunkAttempt>, urgency: Urgency) -> Vec<Attempt<Target>> {
         let ring = Duration::from_secs(u64::from(self.config.sip.ring_s).max(TRUNK_RING_S));
-        attempts
-            .into_iter()
-            .enumerate()
-            .map(|(at, attempt)| Attempt {
-                targets: vec![Target::Trunk(attempt)],
+        let mut next: Vec<Attempt<Target>> = Vec::new();
+        for attempt in attempts.into_iter().rev() {
+            let targets = vec![Target::Trunk(TrunkTarget { attempt, urgency })];
+            next = vec![Attempt {
+                targets,
+                sign: SIGN,
                 ring,
-                after: if at == 0 { After::Any } else { After::Unreachable },
-            })
-            .collect()
+                after: After::Unreachable,
+                then: next,
+            }];
+        }
+        for first in &mut next {
+            first.after = After::Any;
+        }
+        next
     }
 
     /// Sends one INVITE.
     pub(crate) fn invite(&mut self, now: Now, leg: NewLeg, target: Target, offer: Option<&Sdp>) {
         let (flow, party) = match &target {
             Target::Contact(contact) => (Some(contact.flow), Party::Extension(contact.extension.clone())),
-            Target::Trunk(attempt) => (self.trunks.flow(&attempt.trunk), Party::Trunk(attempt.trunk.clone())),
+            Target::Trunk(TrunkTarget { attempt, .. }) => {
+                (self.trunks.flow(&attempt.trunk), Party::Trunk(attempt.trunk.clone()))
+            }
         };
         let Some(flow) = flow else {
             return self.invite_failed(now, leg.id, Cause::of_status(503));
@@ -215,16 +252,25 @@ impl Branch {
             Ok(body) => body,
             Err(cause) => return self.invite_failed(now, leg.id, cause),
         };
-        let (shown, passed) = self
-            .legs
-            .entry(leg.caller)
-            .map(|entry| (entry.shown.clone(), entry.passed.clone()))
-            .unwrap_or_default();
+        let Some(caller) = self.legs.entry(leg.caller) else {
+            return self.invite_failed(now, leg.id, Cause::NO_RESOURCE);
+        };
+        let crossing = match (&caller.party, &party) {
+            (_, Party::Trunk(_)) => Crossing::Out,
+            (Party::Trunk(_), Party::Extension(_) | Party::Stranger) => Crossing::In,
+            (Party::Extension(_) | Party::Stranger, Party::Extension(_) | Party::Stranger) => Crossing::Inside,
+        };
+        let (shown, passed) = (caller.shown.clone(), caller.passed.clone());
+        // Who a transfer shows to the next party.
+        let number_reached = match &target {
+            Target::Contact(contact) => contact.extension.clone(),
+            Target::Trunk(trunk) => trunk.attempt.number.clone(),
+        };
         let mut invitation = match target {
             Target::Contact(target) => self.to_contact(&target, &shown),
-            Target::Trunk(attempt) => self.to_trunk(&attempt, &shown, flow),
+            Target::Trunk(target) => self.to_trunk(&target, &shown, flow),
         };
-        for (name, value) in passed.to_headers().iter() {
+        for (name, value) in passed.to_headers(crossing).iter() {
             if !invitation.headers.has(name) {
                 invitation.headers.push(name, value);
             }
@@ -233,7 +279,7 @@ impl Branch {
         invitation.max_forwards = passed.max_forwards;
         let request_uri = invitation.request_uri.clone();
         let callee = Shown {
-            number: party.name().to_owned(),
+            number: number_reached,
             ..Shown::default()
         };
         match self.agent.invite(now.mono, invitation) {
@@ -264,14 +310,15 @@ impl Branch {
             request_uri: target.uri.clone(),
             from: caller.name_addr(&domain),
             to: format!("<sip:{}@{domain}>", escaped(&target.extension)),
-            contact: contact(&caller.number, target.flow),
+            contact: contact(caller.contact_user(), target.flow),
             route: target.path.clone(),
             headers: Headers::new(),
             body: None,
         }
     }
 
-    fn to_trunk(&self, attempt: &TrunkAttempt, caller: &Shown, flow: Flow) -> Invitation {
+    fn to_trunk(&self, target: &TrunkTarget, caller: &Shown, flow: Flow) -> Invitation {
+        let attempt = &target.attempt;
         let trunk = self.config.trunk(&attempt.trunk);
         let host_name = trunk.map(|trunk| trunk.host.clone()).unwrap_or_default();
         let domain = trunk
@@ -286,8 +333,10 @@ impl Branch {
             .clone()
             .or(username)
             .unwrap_or_else(|| caller.number.clone());
-        let withheld =
-            attempt.caller_id.privacy == branchline_config::Privacy::Withheld || caller.privacy == Privacy::Withheld;
+        // Who calls for help is never anonymous to those who help.
+        let withheld = target.urgency == Urgency::Ordinary
+            && (attempt.caller_id.privacy == branchline_config::Privacy::Withheld
+                || caller.privacy == Privacy::Withheld);
         let privacy = if withheld { Privacy::Withheld } else { Privacy::Shown };
         let shown = Shown {
             number: number.clone(),
@@ -340,16 +389,11 @@ pub(crate) struct NewLeg {
     pub(crate) caller: LegId,
 }
 
+/// A phone or trunk on the network says something within this, if only 100; one that does not is not there.
+const SIGN: Duration = Duration::from_secs(4);
 /// RFC 3261 section 8.1.1.6.
 const MAX_FORWARDS: u32 = 70;
 /// Headers passed on per call; more is not a call but an attack on memory.
 const PASSED_MAX: usize = 16;
-/// User-to-User is RFC 7433, the rest RFC 6442 and 3GPP TS 24.229.
-const PASSED: [&str; 4] = [
-    "user-to-user",
-    "geolocation-routing",
-    "p-early-media",
-    "accept-language",
-];
 /// The network rings its own time; the box only guards against a trunk that never answers.
 const TRUNK_RING_S: u64 = 120;

@@ -30,7 +30,9 @@ impl Branch {
         };
         let verdict = match verdict {
             Ok(()) => Verdict::Accept,
-            Err(status) => Verdict::Refuse { status },
+            Err(491) => Verdict::Refuse { status: 491 },
+            // A 404 or 481 to a request inside a dialog ends the dialog for a strict phone (RFC 5057 section 5.1).
+            Err(_) => Verdict::Refuse { status: 603 },
         };
         self.agent.answer_refer(now.mono, session, key, verdict);
     }

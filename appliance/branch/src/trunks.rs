@@ -198,7 +198,8 @@ impl Trunks {
             .into_iter()
             .map(|(remote, facing)| Address { remote, facing })
             .collect();
-        if addresses == line.addresses {
+        // Name servers turn the list round; what is in use stays in use.
+        if addresses.len() == line.addresses.len() && addresses.iter().all(|known| line.addresses.contains(known)) {
             return;
         }
         line.addresses = addresses;
@@ -261,8 +262,27 @@ impl Trunks {
         }
     }
 
+    /// The connection to a registrar is gone, and with it the way it would call us: register over a new one.
+    pub(crate) fn handle_flow_failed(&mut self, flow: Flow) {
+        let lost = |line: &&mut Line| {
+            line.addresses
+                .first()
+                .is_some_and(|address| address.remote == flow.remote)
+        };
+        for line in self.lines.iter_mut().filter(lost) {
+            if let Some(registration) = line
+                .registration
+                .as_mut()
+                .filter(|registration| registration.is_registered())
+            {
+                registration.start();
+            }
+        }
+    }
+
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         for line in &mut self.lines {
+            line.give_up_probe(now);
             if let Some(registration) = &mut line.registration {
                 registration.handle_timeout(now);
             }
@@ -273,7 +293,10 @@ impl Trunks {
         self.lines
             .iter()
             .flat_map(|line| {
-                let probe = (!line.addresses.is_empty() && line.probe.asked.is_none()).then_some(line.probe.next);
+                let probe = match line.probe.asked {
+                    Some((_, since)) => Some(since + PROBE_PATIENCE),
+                    None => (!line.addresses.is_empty()).then_some(line.probe.next),
+                };
                 let registration = line
                     .registration
                     .as_ref()
@@ -492,14 +515,30 @@ impl Branch {
 }
 
 impl Line {
+    /// No answer in time; the transaction lives on and is ignored.
+    fn give_up_probe(&mut self, now: Instant) {
+        if self.probe.asked.is_some_and(|(_, since)| since + PROBE_PATIENCE <= now) {
+            self.probe.asked = None;
+            self.probe_missed(now);
+        }
+    }
+
+    fn probe_missed(&mut self, now: Instant) {
+        self.probe.missed = self.probe.missed.saturating_add(1);
+        self.problem = format!("{} does not answer OPTIONS", self.trunk.host);
+        // A second look soon: one lost packet should not take a trunk down, nor a dead one stay up for long.
+        self.probe.next = self.probe.next.min(now + PROBE_RETRY);
+        self.rtt = None;
+        if self.probe.missed == MISSED_MAX && self.addresses.len() > 1 {
+            // The next address of the name (RFC 3263 section 4.3); it registers there when it answers.
+            self.addresses.rotate_left(1);
+        }
+    }
+
     fn handle_probe(&mut self, now: Instant, (status, since): (u16, Instant)) {
         // Any answer is a sign of life, even "not allowed"; 408 and 503 come from the box itself or a dead backend.
         if matches!(status, 408 | 503 | 504) {
-            self.probe.missed = self.probe.missed.saturating_add(1);
-            self.problem = format!("{} does not answer OPTIONS", self.trunk.host);
-            // A second look soon: one lost packet should not take a trunk down, nor a dead one stay up for long.
-            self.probe.next = self.probe.next.min(now + PROBE_RETRY);
-            self.rtt = None;
+            self.probe_missed(now);
             return;
         }
         let was_down = self.probe.missed >= MISSED_MAX;
@@ -536,12 +575,19 @@ fn sip_transport(transport: Transport) -> branchline_sip::Transport {
 }
 
 fn interval(line: &Line) -> Duration {
-    Duration::from_secs(u64::from(line.trunk.options_s.max(1)))
+    match line.trunk.options_s {
+        0 => NEVER,
+        seconds => Duration::from_secs(u64::from(seconds)),
+    }
 }
 
 /// Addresses are asked for again after this, found or not; DNS time-to-live is the resolver's business.
 const LOOK_UP_AGAIN: Duration = Duration::from_secs(300);
 const LOOK_UP_RETRY: Duration = Duration::from_secs(15);
+/// `options_s = 0`: long enough to be never, short enough to add to an instant.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Unanswered questions in a row that take a trunk down.
 const MISSED_MAX: u32 = 2;
 const PROBE_RETRY: Duration = Duration::from_secs(2);
+/// A line to the outside that takes longer than this to say anything is of no use for a call.
+const PROBE_PATIENCE: Duration = Duration::from_secs(4);

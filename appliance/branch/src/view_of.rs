@@ -1,6 +1,6 @@
 //! The view of the branch: plain values made from its parts.
 
-use branchline_call::{CallId, LegId};
+use branchline_call::CallId;
 
 use crate::Branch;
 use crate::now::Now;
@@ -92,7 +92,7 @@ impl Branch {
     }
 
     fn call_view(&self, now: Now, id: CallId, facts: &CallFacts) -> CallView {
-        let bridge: Option<[LegId; 2]> = self.calls.bridge(id);
+        let bridge = self.calls.bridge(id);
         let talk = facts.answered.map(|(_, at)| now.mono.saturating_duration_since(at));
         CallView {
             id: facts.id.to_string(),
@@ -105,7 +105,8 @@ impl Branch {
             started_utc_ms: facts.started.utc_ms,
             talk_ms: talk.map(|talk| u64::try_from(talk.as_millis()).unwrap_or(u64::MAX)),
             codec: bridge
-                .and_then(|[first, _]| self.anchors.codec(first))
+                .first()
+                .and_then(|first| self.anchors.codec(*first))
                 .map(str::to_owned),
             mos: None,
         }
@@ -120,7 +121,7 @@ impl Branch {
             "held"
         } else if facts.answered.is_some() {
             "up"
-        } else if self.calls.bridge(id).is_some() {
+        } else if !self.calls.bridge(id).is_empty() {
             "early"
         } else {
             "ringing"

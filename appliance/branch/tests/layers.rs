@@ -1,5 +1,7 @@
 //! Dependencies point down: data, cores, `branch`, I/O adapters, programs. Read from `cargo metadata`.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::process::Command;
 

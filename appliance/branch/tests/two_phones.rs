@@ -1,5 +1,7 @@
 //! The path of a call through the whole machine: two phones register, call, hold and hang up, with nothing but messages.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -250,14 +250,25 @@ impl<T: Clone> Calls<T> {
         }
     }
 
-    /// The legs whose media is joined now, caller's side first.
+    /// The legs whose media is joined now, caller's side first; one alone while it waits for a new party.
     #[must_use]
-    pub fn bridge(&self, call: CallId) -> Option<[LegId; 2]> {
-        match &self.calls.get(&call)?.phase {
-            Phase::Dialing(dialing) => Some([dialing.caller, dialing.early?]),
-            Phase::Talking(talking) => Some(talking.pair),
-            Phase::Transferring { dialing, .. } => Some([dialing.caller, dialing.early?]),
+    pub fn bridge(&self, call: CallId) -> Vec<LegId> {
+        match self.calls.get(&call).map(|call| &call.phase) {
+            Some(Phase::Dialing(dialing)) => dialing.early.map_or(Vec::new(), |early| vec![dialing.caller, early]),
+            Some(Phase::Talking(talking)) => talking.pair.to_vec(),
+            Some(Phase::Transferring { dialing, .. }) => {
+                [Some(dialing.caller), dialing.early].into_iter().flatten().collect()
+            }
+            None => Vec::new(),
         }
+    }
+
+    /// Both parties are on the line and talk.
+    #[must_use]
+    pub fn is_talking(&self, call: CallId) -> bool {
+        self.calls
+            .get(&call)
+            .is_some_and(|call| matches!(call.phase, Phase::Talking(_)))
     }
 
     /// One of the legs of the conversation has the other on hold.
@@ -293,11 +304,7 @@ impl<T: Clone> Calls<T> {
         let caller = self.new_leg(new.id);
         let mut call = Call {
             id: new.id,
-            legs: vec![Leg {
-                id: caller,
-                state: LegState::Offered,
-                described: new.offer,
-            }],
+            legs: vec![Leg::new(caller, LegState::Offered, new.offer)],
             phase: Phase::Dialing(Dialing::new(caller, new.attempts)),
             started: now,
             answered: None,
@@ -313,9 +320,10 @@ impl<T: Clone> Calls<T> {
     pub fn handle_leg(&mut self, now: Instant, leg: LegId, event: LegEvent) {
         let Some(mut call) = self.take(leg) else { return };
         match event {
+            LegEvent::Trying => Self::leg_trying(&mut call, leg),
             LegEvent::Progress { status, early } => self.leg_progress(&mut call, (leg, status), early),
             LegEvent::Answered { body, needs_answer } => {
-                self.leg_answered(now, &mut call, (leg, needs_answer), body.as_ref())
+                self.leg_answered(now, &mut call, (leg, needs_answer), body.as_ref());
             }
             LegEvent::Refused(cause) => self.leg_lost(now, &mut call, leg, cause),
             LegEvent::Ended(cause) => self.leg_lost(now, &mut call, leg, cause),
@@ -324,7 +332,7 @@ impl<T: Clone> Calls<T> {
             LegEvent::ReofferAnswered { body, needs_answer } => {
                 self.reoffer_answered(&mut call, (leg, needs_answer), body);
             }
-            LegEvent::ReofferRefused { status } => self.reoffer_refused(&mut call, leg, status),
+            LegEvent::ReofferRefused { status } => self.reoffer_refused(now, &mut call, (leg, status)),
             LegEvent::ReofferAcknowledged { answer } => self.reoffer_acknowledged(&mut call, leg, answer),
             LegEvent::Silent => self.finish(now, &mut call, Cause::MEDIA_LOST, EndedBy::Box),
         }

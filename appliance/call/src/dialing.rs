@@ -11,10 +11,14 @@ use crate::leg::LegId;
 pub struct Attempt<T> {
     /// What to invite, best first.
     pub targets: Vec<T>,
+    /// How long to wait for any sign of life before the path counts as dead.
+    pub sign: Duration,
     /// How long to ring before the next attempt.
     pub ring: Duration,
     /// After which failure of the attempt before it this one is made.
     pub after: After,
+    /// What to try when this one was made and failed, before the attempts behind it.
+    pub then: Vec<Attempt<T>>,
 }
 
 /// The failure that an attempt is the remedy for.
@@ -35,9 +39,7 @@ impl After {
         match self {
             After::Any => cause.status < 600,
             After::Busy => cause.class() == Class::Busy,
-            After::NoAnswer => {
-                cause.class() == Class::NoAnswer || cause == Cause::NOT_REGISTERED || cause == Cause::of_status(408)
-            }
+            After::NoAnswer => cause.class() == Class::NoAnswer || After::Unreachable.remedies(cause),
             After::Unreachable => cause.class() == Class::Unreachable && cause.status != 404 && cause.status != 410,
         }
     }
@@ -51,6 +53,8 @@ pub(crate) struct Dialing<T> {
     pub(crate) later: VecDeque<Attempt<T>>,
     pub(crate) ringing: Vec<LegId>,
     pub(crate) until: Option<Instant>,
+    /// When the ring time ends, once somebody has given a sign of life.
+    pub(crate) rings_until: Option<Instant>,
     /// The leg whose early media the caller hears.
     pub(crate) early: Option<LegId>,
     /// The last status passed on to the caller.
@@ -65,6 +69,7 @@ impl<T> Dialing<T> {
             later: attempts.into(),
             ringing: Vec::new(),
             until: None,
+            rings_until: None,
             early: None,
             told: 0,
             failure: None,
@@ -82,19 +87,36 @@ impl<T> Dialing<T> {
         self.failure.unwrap_or(Cause::NOT_REGISTERED)
     }
 
-    /// The next attempt that can mend the failure so far.
+    /// The next attempt that can mend the failure so far. What would follow an attempt that is passed over is passed over
+    /// with it: the second trunk of a forward on busy is no remedy for a phone that does not answer.
     pub(crate) fn next_attempt(&mut self) -> Option<Attempt<T>> {
-        while let Some(attempt) = self.later.pop_front() {
-            match self.failure {
-                None => return Some(attempt),
-                Some(cause) if attempt.after.remedies(cause) => {
-                    self.failure = None;
-                    return Some(attempt);
-                }
-                Some(_) => {}
+        while let Some(mut attempt) = self.later.pop_front() {
+            if self.failure.is_some_and(|cause| !attempt.after.remedies(cause)) {
+                continue;
             }
+            for next in std::mem::take(&mut attempt.then).into_iter().rev() {
+                self.later.push_front(next);
+            }
+            self.failure = None;
+            return Some(attempt);
         }
         None
+    }
+
+    /// A sign of life: from now on the ring time counts.
+    pub(crate) fn hear(&mut self) {
+        if let Some(until) = self.rings_until.take() {
+            self.until = Some(until);
+        }
+    }
+
+    /// What the end of the waiting time means.
+    pub(crate) fn silence(&self) -> Cause {
+        if self.rings_until.is_some() {
+            Cause::of_status(408)
+        } else {
+            Cause::NO_ANSWER
+        }
     }
 }
 
@@ -105,8 +127,10 @@ mod tests {
     fn attempt(name: &'static str, after: After) -> Attempt<&'static str> {
         Attempt {
             targets: vec![name],
+            sign: Duration::from_secs(4),
             ring: Duration::from_secs(30),
             after,
+            then: Vec::new(),
         }
     }
 
@@ -124,7 +148,7 @@ mod tests {
             (Cause::BUSY, Some("on busy")),
             (Cause::NO_ANSWER, Some("on no answer")),
             (Cause::NOT_REGISTERED, Some("on no answer")),
-            (Cause::of_status(503), Some("next trunk")),
+            (Cause::of_status(503), Some("on no answer")),
             (Cause::of_status(404), None),
             (Cause::of_status(603), None),
         ] {

@@ -15,6 +15,8 @@ pub struct LegId(pub u64);
 /// What happened on a leg.
 #[derive(Clone, Debug)]
 pub enum LegEvent {
+    /// The first sign of life, before it rings.
+    Trying,
     /// It is ringing or sends early media.
     Progress {
         /// SIP status, 180 to 189.
@@ -80,4 +82,17 @@ pub(crate) struct Leg {
     pub(crate) state: LegState,
     /// The last description it sent.
     pub(crate) described: Option<Sdp>,
+    /// What it had sent before an offer that is not answered yet.
+    pub(crate) before: Option<Sdp>,
+}
+
+impl Leg {
+    pub(crate) fn new(id: LegId, state: LegState, described: Option<Sdp>) -> Leg {
+        Leg {
+            id,
+            state,
+            described,
+            before: None,
+        }
+    }
 }

@@ -17,15 +17,12 @@ impl<T: Clone> Calls<T> {
         let caller = dialing.caller;
         match dialing.next_attempt() {
             Some(attempt) => {
-                dialing.until = Some(now + attempt.ring);
+                dialing.until = Some(now + attempt.sign.min(attempt.ring));
+                dialing.rings_until = Some(now + attempt.ring);
                 let offer = call.described(caller);
                 for target in attempt.targets {
                     let leg = self.new_leg(call.id);
-                    call.legs.push(Leg {
-                        id: leg,
-                        state: LegState::Invited,
-                        described: None,
-                    });
+                    call.legs.push(Leg::new(leg, LegState::Invited, None));
                     if let Some(dialing) = call.dialing_mut() {
                         dialing.ringing.push(leg);
                     }
@@ -84,14 +81,21 @@ impl<T: Clone> Calls<T> {
     /// The ring time of the attempt is over.
     pub(crate) fn rang_out(&mut self, now: Instant, call: &mut Call<T>) {
         let Some(dialing) = call.dialing_mut() else { return };
+        let cause = dialing.silence();
         for leg in std::mem::take(&mut dialing.ringing) {
             self.drop_leg(call, leg);
-            self.act(Action::HangUp {
-                leg,
-                cause: Cause::NO_ANSWER,
-            });
+            self.act(Action::HangUp { leg, cause });
         }
-        self.attempt_failed(now, call, Cause::NO_ANSWER);
+        self.attempt_failed(now, call, cause);
+    }
+
+    /// Something answers there, if only with 100.
+    pub(crate) fn leg_trying(call: &mut Call<T>, leg: LegId) {
+        if let Some(dialing) = call.dialing_mut()
+            && dialing.ringing.contains(&leg)
+        {
+            dialing.hear();
+        }
     }
 
     pub(crate) fn leg_progress(&mut self, call: &mut Call<T>, (leg, status): (LegId, u16), early: Option<Sdp>) {
@@ -104,6 +108,7 @@ impl<T: Clone> Calls<T> {
         if !dialing.ringing.contains(&leg) {
             return;
         }
+        dialing.hear();
         // One early medium at a time: a second ringing phone must not cut into the first one's announcement.
         let early = early.filter(|_| dialing.early.is_none_or(|heard| heard == leg));
         if early.is_none() && dialing.told == status {

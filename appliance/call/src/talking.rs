@@ -156,6 +156,9 @@ impl<T: Clone> Calls<T> {
             Some(_) => Exchange::Passing { from: leg, to: peer },
             None => Exchange::Asking { from: leg, to: peer },
         });
+        if let Some(leg) = call.leg_mut(leg) {
+            leg.before = leg.described.clone();
+        }
         call.describe(leg, offer.as_ref());
         self.act(Action::Reoffer { leg: peer, offer });
     }
@@ -203,10 +206,13 @@ impl<T: Clone> Calls<T> {
         self.act(Action::MediaChanged(call.id));
     }
 
-    pub(crate) fn reoffer_refused(&mut self, call: &mut Call<T>, leg: LegId, status: u16) {
+    pub(crate) fn reoffer_refused(&mut self, now: Instant, call: &mut Call<T>, (leg, status): (LegId, u16)) {
         match call.exchange() {
             Some(Exchange::Passing { from, to } | Exchange::Asking { from, to }) if to == leg => {
                 call.set_exchange(Exchange::Settled);
+                if let Some(leg) = call.leg_mut(from) {
+                    leg.described = leg.before.take();
+                }
                 self.act(Action::RefuseReoffer { leg: from, status });
             }
             // The two stay joined with what they had: better one-way held audio than a cut call.
@@ -218,13 +224,16 @@ impl<T: Clone> Calls<T> {
                     answer: call.described(from),
                 });
             }
-            Some(Exchange::Replacing { new, peer, .. }) if peer == leg => {
+            Some(Exchange::Replacing { old, new, peer }) if peer == leg => {
                 call.set_exchange(Exchange::Settled);
                 self.drop_leg(call, new);
                 self.act(Action::Refuse {
                     leg: new,
                     cause: Cause::of_status(status),
                 });
+                if call.leg(old).is_none() {
+                    self.finish(now, call, Cause::of_status(status), EndedBy::Box);
+                }
             }
             Some(_) | None => {}
         }

@@ -117,11 +117,7 @@ impl<T: Clone> Calls<T> {
                 cause: Cause::CLEARED,
             },
         });
-        call.legs.push(Leg {
-            id: leg,
-            state: LegState::Up,
-            described,
-        });
+        call.legs.push(Leg::new(leg, LegState::Up, described));
         self.of_leg.insert(leg, call.id);
         true
     }
@@ -153,11 +149,7 @@ impl<T: Clone> Calls<T> {
 
     fn join(&mut self, call: &mut Call<T>, offer: &Sdp) -> LegId {
         let new = self.new_leg(call.id);
-        call.legs.push(Leg {
-            id: new,
-            state: LegState::Offered,
-            described: Some(offer.clone()),
-        });
+        call.legs.push(Leg::new(new, LegState::Offered, Some(offer.clone())));
         new
     }
 

@@ -1,5 +1,7 @@
 //! Call flows seen from the legs: events in, actions out.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::time::{Duration, Instant};
 
 use branchline_call::{Action, After, Attempt, CallId, Calls, Cause, LegEvent, LegId, NewCall, Replaced};
@@ -26,8 +28,10 @@ fn talk(port: u16) -> Option<Sdp> {
 fn attempt(targets: &[Target], after: After) -> Attempt<Target> {
     Attempt {
         targets: targets.to_vec(),
+        sign: Duration::from_secs(4),
         ring: Duration::from_secs(20),
         after,
+        then: Vec::new(),
     }
 }
 
@@ -159,7 +163,7 @@ fn a_call_is_rung_answered_and_hung_up() {
         ),
         ["answer 1 2000", "answered by 2", "media"]
     );
-    assert_eq!(flow.calls.bridge(id(1)), Some([caller, callee]));
+    assert_eq!(flow.calls.bridge(id(1)), [caller, callee]);
     assert_eq!(
         flow.event(callee, LegEvent::Ended(Cause::CLEARED)),
         ["hang-up 1 16", "finished Callee 200 0 transfers"]
@@ -201,8 +205,10 @@ fn nobody_answers_so_the_call_goes_to_the_next_attempt_and_then_fails() {
         vec![attempt(&["desk"], After::Any), attempt(&["mailbox"], After::NoAnswer)],
     );
     flow.drain();
+    assert!(flow.event(LegId(2), LegEvent::Trying).is_empty());
+    assert!(flow.wait(Duration::from_secs(19)).is_empty());
     assert_eq!(
-        flow.wait(Duration::from_secs(20)),
+        flow.wait(Duration::from_secs(1)),
         ["hang-up 2 19", "invite 3 mailbox 1000"]
     );
     assert_eq!(
@@ -262,7 +268,7 @@ fn early_media_of_one_phone_is_heard_and_not_cut_by_another() {
         },
     );
     assert_eq!(early, ["progress 1 183 2000", "media"]);
-    assert_eq!(flow.calls.bridge(id(1)), Some([LegId(1), LegId(2)]));
+    assert_eq!(flow.calls.bridge(id(1)), [LegId(1), LegId(2)]);
     let second = flow.event(
         LegId(3),
         LegEvent::Progress {
@@ -421,7 +427,7 @@ fn a_blind_transfer_connects_the_held_party_with_the_new_one() {
         },
     );
     assert_eq!(joined, ["reoffer 1 3000", "notify 2 200", "hang-up 2 16", "media"]);
-    assert_eq!(flow.calls.bridge(id(1)), Some([caller, LegId(3)]));
+    assert_eq!(flow.calls.bridge(id(1)), [caller, LegId(3)]);
     flow.event(
         caller,
         LegEvent::ReofferAnswered {
@@ -444,7 +450,7 @@ fn a_blind_transfer_that_fails_gives_the_call_back() {
         flow.event(LegId(3), LegEvent::Refused(Cause::BUSY)),
         ["notify 1 486", "media"]
     );
-    assert_eq!(flow.calls.bridge(id(1)), Some([caller, callee]));
+    assert_eq!(flow.calls.bridge(id(1)), [caller, callee]);
 }
 
 #[test]
@@ -465,7 +471,7 @@ fn a_transferor_who_hangs_up_at_once_does_not_end_the_transfer() {
     assert_eq!(joined, ["reoffer 2 3000", "media"]);
     assert_eq!(
         flow.calls.bridge(id(1)),
-        Some([LegId(3), callee]),
+        [LegId(3), callee],
         "the new party stands on the caller's side"
     );
 }
@@ -503,7 +509,7 @@ fn an_attended_transfer_joins_the_two_far_parties() {
             needs_answer: false,
         },
     );
-    assert_eq!(flow.calls.bridge(id(2)), Some([callee, consulted]));
+    assert_eq!(flow.calls.bridge(id(2)), [callee, consulted]);
     flow.event(callee, LegEvent::Ended(Cause::CLEARED));
     assert!(flow.calls.is_empty());
 }
@@ -524,7 +530,7 @@ fn an_attended_transfer_to_a_phone_that_still_rings_waits_for_it() {
         },
     );
     assert_eq!(joined, ["reoffer 2 4000", "answered by 4", "media"]);
-    assert_eq!(flow.calls.bridge(id(2)), Some([callee, LegId(4)]));
+    assert_eq!(flow.calls.bridge(id(2)), [callee, LegId(4)]);
 }
 
 #[test]
@@ -543,7 +549,7 @@ fn a_new_phone_takes_the_place_of_a_talker() {
         },
     );
     assert_eq!(done, ["answer 3 1000", "hang-up 2 26", "media"]);
-    assert_eq!(flow.calls.bridge(id(1)), Some([caller, new]));
+    assert_eq!(flow.calls.bridge(id(1)), [caller, new]);
 }
 
 #[test]
@@ -564,7 +570,7 @@ fn a_new_phone_picks_up_for_one_that_rings() {
             "media"
         ]
     );
-    assert_eq!(flow.calls.bridge(id(1)), Some([caller, new]));
+    assert_eq!(flow.calls.bridge(id(1)), [caller, new]);
 }
 
 #[test]
@@ -585,4 +591,51 @@ fn events_of_a_forgotten_leg_change_nothing() {
         flow.calls.take_over(flow.now, LegId(77), sdp(1, "sendrecv")),
         Replaced::Gone
     );
+}
+
+#[test]
+fn a_trunk_that_gives_no_sign_of_life_is_left_after_seconds() {
+    let mut flow = Flow::new();
+    flow.place(
+        1,
+        vec![attempt(&["one"], After::Any), attempt(&["two"], After::Unreachable)],
+    );
+    flow.drain();
+    assert_eq!(
+        flow.wait(Duration::from_secs(4)),
+        ["hang-up 2 102", "invite 3 two 1000"]
+    );
+    flow.event(LegId(3), LegEvent::Trying);
+    assert!(
+        flow.wait(Duration::from_secs(10)).is_empty(),
+        "one that answered with 100 may take its time"
+    );
+}
+
+#[test]
+fn what_follows_a_forward_that_does_not_apply_is_not_tried() {
+    let mut flow = Flow::new();
+    let forward = Attempt {
+        then: vec![attempt(&["trunk 2"], After::Unreachable)],
+        ..attempt(&["trunk 1"], After::Busy)
+    };
+    flow.place(1, vec![attempt(&[], After::Any), forward]);
+    assert_eq!(flow.drain(), ["refuse 1 480", "finished Box 480 0 transfers"]);
+}
+
+#[test]
+fn a_refused_hold_leaves_the_call_as_it_was() {
+    let mut flow = Flow::new();
+    let (caller, callee) = flow.up(1);
+    flow.event(
+        caller,
+        LegEvent::Reoffer {
+            offer: Some(sdp(1000, "sendonly")),
+        },
+    );
+    assert_eq!(
+        flow.event(callee, LegEvent::ReofferRefused { status: 488 }),
+        ["refuse-reoffer 1 488"]
+    );
+    assert!(!flow.calls.is_held(id(1)));
 }

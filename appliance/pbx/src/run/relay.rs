@@ -94,7 +94,7 @@ impl Relay {
 }
 
 /// Ports opened in one turn of the loop, some 10 microseconds each.
-const BOUND_AT_ONCE_MAX: usize = 16;
+const BOUND_AT_ONCE_MAX: usize = 64;
 /// Between attempts when no port can be had.
 const REST: Duration = Duration::from_secs(30);
 
