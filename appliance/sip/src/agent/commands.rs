@@ -1,9 +1,12 @@
 //! What the caller can ask of the agent.
 
+use std::collections::btree_map::Entry;
 use std::time::Instant;
 
 use crate::dialog::session::Session;
+use crate::dialog::signer::Signer;
 use crate::dialog::{SessionId, Tag, Turn};
+use crate::digest::Answerer;
 use crate::flow::Flow;
 use crate::message::{Builder, Message, Name};
 use crate::subscription::Subscription;
@@ -116,6 +119,21 @@ impl Agent {
         self.sessions.insert(id, Box::new(session));
         // Puts its first deadline into the queue.
         self.with_session(now, id, |_, _| ());
+    }
+
+    /// Gives a session the account that its peer may ask for: 401 and 407 to its requests are answered inside, and further requests
+    /// carry credentials at once. For the INVITE set it before the answer; then no `Challenged` comes, and `Refused` if the account
+    /// is not accepted.
+    pub fn set_account(&mut self, id: SessionId, answerer: Answerer) {
+        if !self.sessions.contains_key(&id) {
+            return;
+        }
+        match self.core.signers.entry(id) {
+            Entry::Occupied(known) => known.into_mut().answerer = answerer,
+            Entry::Vacant(place) => {
+                place.insert(Box::new(Signer::new(answerer)));
+            }
+        }
     }
 
     /// Sends the INVITE again with credentials after `Challenged`; headers of the same name are replaced.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::dialog::session::Reply;
-use crate::dialog::{Dialog, Local, NextHop, Owner, Purpose, Tag, too_brief, unsupported};
+use crate::dialog::{Dialog, Headers, Local, NextHop, Owner, Purpose, Tag, too_brief, unsupported};
 use crate::flow::Flow;
 use crate::message::{Builder, Message, Method, Name};
 use crate::transaction::{ClientKey, Event, ServerKey};
@@ -194,7 +194,8 @@ impl Agent {
                 contact: "",
                 next_hop: NextHop::Flow,
             };
-            self.core.dismiss(now, &mut Dialog::of_response(response, flow, &local));
+            let mut dialog = Dialog::of_response(response, flow, &local);
+            self.core.dismiss(now, &mut dialog, &Headers::new());
         }
     }
 }

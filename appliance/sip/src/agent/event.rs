@@ -84,7 +84,7 @@ pub enum SessionEvent {
         /// The whole response.
         response: Message,
     },
-    /// Outgoing: 401 or 407. Call `retry_invite` with credentials, or `hang_up`; after 32 s without either it is `Refused`.
+    /// Outgoing: 401 or 407, unless the session has an account. Call `retry_invite` with credentials, or `hang_up`; after 32 s without either it is `Refused`.
     Challenged {
         /// The challenge.
         response: Message,

@@ -84,6 +84,7 @@ impl Agent {
             events: VecDeque::new(),
             clients: BTreeMap::new(),
             invites: BTreeMap::new(),
+            signers: BTreeMap::new(),
         };
         Agent {
             core,
@@ -189,6 +190,7 @@ impl Agent {
             && self.core.endpoint.is_empty()
             && self.core.clients.is_empty()
             && self.core.invites.is_empty()
+            && self.core.signers.is_empty()
             && self.core.events.is_empty()
     }
 
@@ -220,6 +222,7 @@ impl Agent {
         if session.is_over() {
             self.tags.remove(&tag);
             self.sessions.remove(&id);
+            self.core.signers.remove(&id);
         }
         Some(result)
     }

@@ -97,6 +97,12 @@ impl Headers {
         self.iter().any(|(known, _)| known == name)
     }
 
+    /// Those of the given names.
+    pub(crate) fn only(&self, names: &[Name<'_>]) -> Headers {
+        let kept = self.0.iter().filter(|(name, _)| names.contains(&Name::of(name)));
+        Headers(kept.cloned().collect())
+    }
+
     /// All of them in order.
     pub fn iter(&self) -> impl Iterator<Item = (Name<'_>, &str)> {
         self.0.iter().map(|(name, value)| (Name::of(name), &**value))

@@ -8,6 +8,7 @@ mod replaces;
 mod resend;
 pub(crate) mod session;
 mod session_timer;
+pub(crate) mod signer;
 mod turn;
 
 use std::net::{IpAddr, SocketAddr};
@@ -193,8 +194,14 @@ impl Dialog {
 
     /// The next request in the dialog.
     pub(crate) fn request(&mut self, method: &Method) -> Builder {
+        let cseq = self.next_cseq();
+        self.compose(method, cseq)
+    }
+
+    /// The number of the next request.
+    pub(crate) fn next_cseq(&mut self) -> u32 {
         self.local_cseq = self.local_cseq.wrapping_add(1) & CSEQ_MASK;
-        self.compose(method, self.local_cseq)
+        self.local_cseq
     }
 
     /// The ACK to the 2xx to our INVITE number `cseq`.

@@ -11,7 +11,8 @@ use crate::flow::Flow;
 use crate::message::{Builder, Message, Method, Name};
 use crate::transaction::{ClientKey, Endpoint, Full, ServerKey};
 
-use super::{Body, Dialog, SessionId, Tag, with_body};
+use super::signer::{self, Asked, Sent, Signer};
+use super::{Dialog, Headers, SessionId, Tag};
 
 /// Methods that are understood somewhere in the box.
 pub(crate) const ALLOW: &str =
@@ -53,6 +54,8 @@ pub(crate) struct Core {
     pub(crate) clients: BTreeMap<ClientKey, Owner>,
     /// INVITE server transactions of sessions that owe a final response.
     pub(crate) invites: BTreeMap<ServerKey, SessionId>,
+    /// Accounts of sessions; each goes with its session.
+    pub(crate) signers: BTreeMap<SessionId, Box<Signer>>,
 }
 
 impl Core {
@@ -76,13 +79,11 @@ impl Core {
         Ok(key)
     }
 
-    pub(crate) fn ack(&mut self, dialog: &Dialog, cseq: u32, body: Option<&Body>) -> Message {
-        self.endpoint.send_ack(dialog.flow(), with_body(dialog.ack(cseq), body))
-    }
-
-    /// ACK and BYE to a 2xx that no session wants (RFC 3261 section 13.2.2.4). Returns the ACK for its retransmissions.
-    pub(crate) fn dismiss(&mut self, now: Instant, dialog: &mut Dialog) -> Message {
-        let ack = self.ack(dialog, dialog.local_cseq(), None);
+    /// ACK and BYE to a 2xx that no session wants (RFC 3261 section 13.2.2.4). Returns the ACK, which carries the credentials of
+    /// the INVITE, for its retransmissions.
+    pub(crate) fn dismiss(&mut self, now: Instant, dialog: &mut Dialog, credentials: &Headers) -> Message {
+        let ack = credentials.write(dialog.ack(dialog.local_cseq()));
+        let ack = self.endpoint.send_ack(dialog.flow(), ack);
         let bye = dialog.request(&Method::Bye);
         // When the table is full the peer's own timers end its dialog.
         let _ = self.send(now, dialog.flow(), bye, Owner::Unwanted);
@@ -149,10 +150,95 @@ impl Turn<'_> {
 
     /// Sends a request in a dialog; `None` when the transaction table is full.
     pub(crate) fn send(&mut self, dialog: &Dialog, request: Builder, purpose: Purpose) -> Option<ClientKey> {
-        self.core
-            .send(self.now, dialog.flow(), request, Owner::Session(self.id, purpose))
-            .ok()
+        let unsigned = self.core.signers.contains_key(&self.id).then(|| request.clone());
+        let key = self.send_on(dialog.flow(), request, purpose).ok()?;
+        if let (Some(request), Some(signer)) = (unsigned, self.core.signers.get_mut(&self.id)) {
+            let asked = Asked::default();
+            signer.keep(
+                key,
+                Sent {
+                    request,
+                    first: key,
+                    asked,
+                },
+            );
+        }
+        Some(key)
     }
+
+    /// Sends a request with the credentials that are known, if any.
+    pub(crate) fn send_on(&mut self, flow: Flow, request: Builder, purpose: Purpose) -> Result<ClientKey, Full> {
+        let request = self.sign(request);
+        self.core
+            .send(self.now, flow, request, Owner::Session(self.id, purpose))
+    }
+
+    /// Sends a request whose answer nobody waits for.
+    pub(crate) fn send_unwatched(&mut self, dialog: &Dialog, request: Builder) {
+        let request = self.sign(request);
+        // The peer's own timers end its side if the table is full.
+        let _ = self.core.send(self.now, dialog.flow(), request, Owner::Unwanted);
+    }
+
+    fn sign(&mut self, request: Builder) -> Builder {
+        match self.core.signers.get_mut(&self.id) {
+            Some(signer) => signer.sign(request),
+            None => request,
+        }
+    }
+
+    /// The credentials that the last request was sent with.
+    pub(crate) fn credentials(&self) -> Headers {
+        let signer = self.core.signers.get(&self.id);
+        signer.map_or_else(Headers::new, |signer| signer.last().clone())
+    }
+
+    /// A 401 or 407 to a request that the session composes anew.
+    pub(crate) fn answer_challenge(&mut self, asked: &mut Asked, response: &Message) -> signer::Outcome {
+        match self.core.signers.get_mut(&self.id) {
+            Some(signer) => signer.handle_challenge(asked, response),
+            None => signer::Outcome::NoAccount,
+        }
+    }
+
+    /// Sends a challenged request again with credentials and the next number of its dialog; `None` if that is not to be.
+    pub(crate) fn send_again(&mut self, dialog: &mut Dialog, challenge: Challenge<'_>) -> Option<ClientKey> {
+        let Challenge { key, purpose, response } = challenge;
+        let signer = self.core.signers.get_mut(&self.id)?;
+        let mut sent = signer.take(key)?;
+        let outcome = signer.handle_challenge(&mut sent.asked, response);
+        let again = match outcome {
+            signer::Outcome::Answered => {
+                sent.request = sent.request.renumbered(dialog.next_cseq());
+                self.send_on(dialog.flow(), sent.request.clone(), purpose).ok()
+            }
+            signer::Outcome::Refused | signer::Outcome::NoAccount => None,
+        };
+        // An offer of ours is told its new transaction.
+        if let Some(again) = again.filter(|_| purpose == Purpose::Offer) {
+            sent.first = again;
+        }
+        if let Some(signer) = self.core.signers.get_mut(&self.id) {
+            signer.keep(again.unwrap_or(key), sent);
+        }
+        again
+    }
+
+    /// A request in the dialog is through; gives the transaction that the session knows it by.
+    pub(crate) fn settle(&mut self, key: ClientKey, status: Option<u16>) -> ClientKey {
+        match self.core.signers.get_mut(&self.id) {
+            Some(signer) => signer.settle(key, status),
+            None => key,
+        }
+    }
+}
+
+/// A 401 or 407 to a request inside a dialog.
+#[derive(Clone, Copy)]
+pub(crate) struct Challenge<'a> {
+    pub(crate) key: ClientKey,
+    pub(crate) purpose: Purpose,
+    pub(crate) response: &'a Message,
 }
 
 /// Extensions that a request may require of us.

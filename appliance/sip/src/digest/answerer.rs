@@ -50,7 +50,8 @@ struct Challenge {
 pub struct Answerer {
     account: Account,
     rng: ChaCha20Rng,
-    challenge: Option<Challenge>,
+    /// One of the server and one of the proxy at most; the newest last.
+    challenges: Vec<Challenge>,
     answers_refused: u8,
 }
 
@@ -60,7 +61,7 @@ impl Answerer {
         Answerer {
             account,
             rng: ChaCha20Rng::from_seed(seed),
-            challenge: None,
+            challenges: Vec::new(),
             answers_refused: 0,
         }
     }
@@ -77,18 +78,19 @@ impl Answerer {
         .max_by_key(|(challenge, _)| challenge.algorithm);
         let (challenge, stale) = best.ok_or(AnswerRefused::Unsupported)?;
         let was_answered = self
-            .challenge
-            .as_ref()
-            .is_some_and(|known| known.count > 0 && known.name == challenge.name);
+            .challenges
+            .iter()
+            .any(|known| known.count > 0 && known.name == challenge.name);
         if was_answered && !stale {
             self.answers_refused = self.answers_refused.saturating_add(1);
             // A peer that forgot its nonce, after a restart say, asks once without saying stale.
             if self.answers_refused > 1 {
-                self.challenge = None;
+                self.challenges.clear();
                 return Err(AnswerRefused::NotAccepted);
             }
         }
-        self.challenge = Some(challenge);
+        self.challenges.retain(|known| known.name != challenge.name);
+        self.challenges.push(challenge);
         Ok(())
     }
 
@@ -97,20 +99,31 @@ impl Answerer {
         self.answers_refused = 0;
     }
 
-    /// Adds credentials to a request, if a challenge is known.
+    /// Adds credentials to a request, for each challenge that is known.
     pub fn authorize(&mut self, request: Builder) -> Builder {
-        match self.credentials(request.method().as_str(), request.request_uri()) {
-            Some((name, value)) => request.header(name, value),
-            None => request,
-        }
+        self.credentials_of_all(request.method().as_str(), request.request_uri())
+            .into_iter()
+            .fold(request, |request, (name, value)| request.header(name, value))
     }
 
-    /// The header that proves the account for one request, if a challenge is known.
+    /// The header that answers the newest challenge for one request, if one is known.
     pub fn credentials(&mut self, method: &str, uri: &str) -> Option<(Name<'static>, String)> {
+        self.credentials_of_all(method, uri).pop()
+    }
+
+    /// The headers that prove the account for one request to the server and to the proxy, as far as they have asked (RFC 3261
+    /// section 22.3); the one for the newest challenge last.
+    pub fn credentials_of_all(&mut self, method: &str, uri: &str) -> Vec<(Name<'static>, String)> {
+        (0..self.challenges.len())
+            .filter_map(|at| self.answer(at, method, uri))
+            .collect()
+    }
+
+    fn answer(&mut self, at: usize, method: &str, uri: &str) -> Option<(Name<'static>, String)> {
         let mut cnonce = [0; 8];
         self.rng.fill_bytes(&mut cnonce);
         let cnonce = Hex::of(&cnonce);
-        let challenge = self.challenge.as_mut()?;
+        let challenge = self.challenges.get_mut(at)?;
         challenge.count = challenge.count.saturating_add(1);
         let nc = format!("{:08x}", challenge.count);
         let facts = Facts {

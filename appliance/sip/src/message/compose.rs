@@ -201,6 +201,18 @@ impl Builder {
         self
     }
 
+    /// The same request with another number in its CSeq.
+    pub(crate) fn renumbered(mut self, cseq: u32) -> Builder {
+        const LINE: &[u8] = b"\r\nCSeq: ";
+        if let Some(at) = memchr::memmem::find(&self.text, LINE) {
+            let start = at + LINE.len();
+            let digits = self.text.iter().skip(start).take_while(|byte| byte.is_ascii_digit());
+            let end = start + digits.count();
+            self.text.splice(start..end, cseq.to_string().into_bytes());
+        }
+        self
+    }
+
     /// Sets the body and adds its Content-Type.
     pub fn body(mut self, content_type: &str, body: &[u8]) -> Builder {
         self.body = body.to_vec();

@@ -1,6 +1,8 @@
 //! Sessions from outside: two agents back to back on a virtual time line over good and bad networks, and one agent by hand.
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod forks;

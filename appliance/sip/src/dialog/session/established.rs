@@ -8,7 +8,7 @@ use crate::message::{Message, Method, Name};
 use crate::transaction::{ClientKey, Failure, ServerKey};
 
 use super::super::session_timer::{Due, SessionTimer};
-use super::super::{Dialog, Headers, Local, NextHop, Owner, Purpose, Turn};
+use super::super::{Dialog, Headers, Local, NextHop, Purpose, Turn};
 use super::Direction;
 use super::refer::{Asked, Reported, read_notify};
 use super::reoffer::Verdict as Offered;
@@ -142,8 +142,7 @@ impl Established {
     fn leave(&mut self, turn: &mut Turn<'_>, why: End) -> Rest {
         self.settle(turn);
         let bye = self.usage.dialog.request(&Method::Bye);
-        // The peer's own timers end its side if the table is full.
-        let _ = turn.core.send(turn.now, self.usage.dialog.flow(), bye, Owner::Unwanted);
+        turn.send_unwatched(&self.usage.dialog, bye);
         self.finish(turn, why)
     }
 
@@ -312,7 +311,8 @@ impl Established {
             next_hop: NextHop::Flow,
         };
         let mut dialog = Dialog::of_response(response, flow, &local);
-        let ack = turn.core.dismiss(turn.now, &mut dialog);
+        let credentials = self.usage.credentials(self.invite_cseq);
+        let ack = turn.core.dismiss(turn.now, &mut dialog, &credentials);
         self.dismissed.push(Dismissed {
             tag: tag.into(),
             flow: dialog.flow(),

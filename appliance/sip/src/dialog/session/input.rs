@@ -7,6 +7,8 @@ use crate::flow::Flow;
 use crate::message::Message;
 use crate::transaction::{ClientKey, Failure, ServerKey};
 
+use super::super::signer::is_challenge;
+use super::super::turn::Challenge;
 use super::super::{Purpose, Turn};
 use super::established::Done;
 use super::{Phase, Session, Usage, incoming};
@@ -43,7 +45,11 @@ impl Session {
             purpose,
             response,
         } = reply;
+        let is_challenged = is_challenge(response.status());
         if purpose == Purpose::Invite {
+            if response.status() >= 200 && !is_challenged {
+                turn.settle(key, Some(response.status()));
+            }
             return match &mut self.phase {
                 Phase::Outgoing(outgoing) => {
                     let step = outgoing.handle_response(turn, flow, response);
@@ -55,14 +61,41 @@ impl Session {
                 Phase::Established(_) | Phase::Incoming(_) | Phase::Over => {}
             };
         }
-        if response.status() >= 200 {
-            self.finished(turn, (key, purpose), Ok(&response));
+        if response.status() < 200 {
+            return;
+        }
+        if is_challenged && self.repeats(purpose) {
+            let challenge = Challenge {
+                key,
+                purpose,
+                response: &response,
+            };
+            let usage = self.usage_with(response.to_tag().unwrap_or_default());
+            if usage.is_some_and(|usage| usage.answer_challenge(turn, challenge)) {
+                return;
+            }
+        }
+        let key = turn.settle(key, Some(response.status()));
+        self.finished(turn, (key, purpose), Ok(&response));
+    }
+
+    /// Whether a challenged request is still of use: on the way out only what ends things is.
+    fn repeats(&self, purpose: Purpose) -> bool {
+        match &self.phase {
+            Phase::Established(established) if !established.is_open() => match purpose {
+                Purpose::Bye | Purpose::Notify => true,
+                Purpose::Invite | Purpose::Offer | Purpose::Prack | Purpose::Refer | Purpose::Caller => false,
+            },
+            Phase::Established(_) | Phase::Incoming(_) | Phase::Outgoing(_) => true,
+            Phase::Over => false,
         }
     }
 
     pub(crate) fn handle_failed(&mut self, turn: &mut Turn<'_>, done: (ClientKey, Purpose), why: Failure) {
-        if done.1 != Purpose::Invite {
-            return self.finished(turn, done, Err(why));
+        let (key, purpose) = done;
+        if purpose != Purpose::Invite {
+            let key = turn.settle(key, None);
+            return self.finished(turn, (key, purpose), Err(why));
         }
         if let Phase::Outgoing(outgoing) = &mut self.phase {
             let step = outgoing.handle_failed(turn, why);

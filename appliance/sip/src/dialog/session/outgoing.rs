@@ -9,8 +9,9 @@ use crate::transaction::{ClientKey, Failure, Full};
 
 use super::super::resend::GIVE_UP;
 use super::super::session_timer::SessionTimer;
+use super::super::signer::{self, Asked};
 use super::super::turn::{ALLOW, Reliability};
-use super::super::{Body, Dialog, Headers, Local, Owner, Purpose, Turn, with_body};
+use super::super::{Body, Dialog, Headers, Local, Purpose, Turn, with_body};
 use super::Invitation;
 use super::established::Established;
 use super::usage::{Exchange, Usage};
@@ -25,6 +26,9 @@ pub(super) struct Outgoing {
     forks_seen: u32,
     least_s: u32,
     tries: u8,
+    asked: Asked,
+    /// Those of the last INVITE, for its ACK.
+    credentials: Headers,
     heard: Heard,
 }
 
@@ -100,6 +104,8 @@ impl Outgoing {
             forks_seen: 0,
             least_s: 0,
             tries: 0,
+            asked: Asked::default(),
+            credentials: Headers::new(),
             heard: Heard::Nothing,
         };
         outgoing.send(turn)?;
@@ -109,8 +115,12 @@ impl Outgoing {
     fn send(&mut self, turn: &mut Turn<'_>) -> Result<(), Full> {
         self.cseq = self.cseq.saturating_add(1);
         let request = self.compose(turn);
-        let owner = Owner::Session(turn.id, Purpose::Invite);
-        let key = turn.core.send(turn.now, self.invitation.flow, request, owner)?;
+        let key = turn.send_on(self.invitation.flow, request, Purpose::Invite)?;
+        let given = self
+            .invitation
+            .headers
+            .only(&[Name::Authorization, Name::ProxyAuthorization]);
+        self.credentials = given.replaced_by(turn.credentials());
         self.state = State::Calling {
             key,
             give_up_at: turn.now + turn.core.settings.ring_max,
@@ -283,6 +293,7 @@ impl Outgoing {
         };
         let mut usage = Usage::new(Dialog::of_response(response, flow, &local), exchange);
         usage.local_body = self.invitation.body.clone();
+        usage.note_credentials(self.cseq, self.credentials.clone());
         usage
     }
 
@@ -331,14 +342,7 @@ impl Outgoing {
         let status = response.status();
         self.tries = self.tries.saturating_add(1);
         match status {
-            401 | 407 if self.tries < TRIES_MAX => {
-                self.state = State::Challenged {
-                    response: response.clone(),
-                    give_up_at: turn.now + GIVE_UP,
-                };
-                turn.emit(SessionEvent::Challenged { response });
-                Step::Stays
-            }
+            401 | 407 if self.tries < TRIES_MAX => self.challenged(turn, response),
             422 if self.tries < TRIES_MAX && response.number(Name::MinSe).is_some() => {
                 self.least_s = response.number(Name::MinSe).unwrap_or(0);
                 self.send_or_refuse(turn)
@@ -352,6 +356,21 @@ impl Outgoing {
                 refused(turn, status, Some(response), Refusal::Peer)
             }
             _ => refused(turn, status, Some(response), Refusal::Peer),
+        }
+    }
+
+    fn challenged(&mut self, turn: &mut Turn<'_>, response: Message) -> Step {
+        match turn.answer_challenge(&mut self.asked, &response) {
+            signer::Outcome::Answered => self.send_or_refuse(turn),
+            signer::Outcome::Refused => refused(turn, response.status(), Some(response), Refusal::Peer),
+            signer::Outcome::NoAccount => {
+                self.state = State::Challenged {
+                    response: response.clone(),
+                    give_up_at: turn.now + GIVE_UP,
+                };
+                turn.emit(SessionEvent::Challenged { response });
+                Step::Stays
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use crate::message::{Message, Method, Name};
 use crate::transaction::{ClientKey, Failure};
 
 use super::super::session_timer::SessionTimer;
-use super::super::turn::{ALLOW, Reliability};
+use super::super::turn::{ALLOW, Challenge, Reliability};
 use super::super::{Body, Purpose, Turn, with_body};
 use super::Direction;
 use super::usage::{Exchange, Usage};
@@ -203,6 +203,9 @@ impl Usage {
                 }
                 let cancel_at = (attempt.method == Method::Invite).then(|| turn.now + REINVITE_MAX);
                 let cseq = self.dialog.local_cseq();
+                if attempt.method == Method::Invite {
+                    self.note_credentials(cseq, turn.credentials());
+                }
                 self.ours = Ours::InFlight {
                     attempt,
                     key,
@@ -212,6 +215,53 @@ impl Usage {
             }
             None => self.give_up(turn, &attempt, 503),
         }
+    }
+
+    /// Our challenged offer went out again as `again`.
+    fn offer_again(&mut self, turn: &Turn<'_>, again: ClientKey) {
+        let cseq_again = self.dialog.local_cseq();
+        match &mut self.ours {
+            Ours::InFlight {
+                attempt,
+                key,
+                cseq,
+                cancel_at,
+            } => {
+                (*key, *cseq) = (again, cseq_again);
+                if attempt.method == Method::Invite {
+                    *cancel_at = Some(turn.now + REINVITE_MAX);
+                    self.note_credentials(cseq_again, turn.credentials());
+                }
+            }
+            Ours::Idle | Ours::Waiting { .. } | Ours::AnswerOwed { .. } => {}
+        }
+    }
+
+    /// True while the answer to our request is of use: an offer that was cancelled is not repeated.
+    fn wants(&self, wanted: ClientKey) -> bool {
+        match &self.ours {
+            Ours::InFlight {
+                attempt,
+                key,
+                cancel_at,
+                ..
+            } => *key == wanted && (attempt.method != Method::Invite || cancel_at.is_some()),
+            Ours::Idle | Ours::Waiting { .. } | Ours::AnswerOwed { .. } => false,
+        }
+    }
+
+    /// Sends what was challenged again, if there is an account; true if so.
+    pub(super) fn answer_challenge(&mut self, turn: &mut Turn<'_>, challenge: Challenge<'_>) -> bool {
+        let is_offer = challenge.purpose == Purpose::Offer;
+        if is_offer && !self.wants(challenge.key) {
+            return false;
+        }
+        match turn.send_again(&mut self.dialog, challenge) {
+            Some(again) if is_offer => self.offer_again(turn, again),
+            Some(_) => {}
+            None => return false,
+        }
+        true
     }
 
     fn give_up(&mut self, turn: &mut Turn<'_>, attempt: &Attempt, status: u16) {

@@ -9,7 +9,7 @@ use crate::transaction::ServerKey;
 
 use super::super::resend::{Fired, Resend};
 use super::super::session_timer::{SessionTimer, too_brief};
-use super::super::{Body, Dialog, Turn, with_body};
+use super::super::{Body, Dialog, Headers, Turn, with_body};
 use super::reoffer::{Attempt, Ours};
 
 /// The offer/answer exchange (RFC 3264), counted by bodies.
@@ -64,6 +64,8 @@ pub(super) struct Usage {
     pub(super) queued: Option<Attempt>,
     pub(super) unacked: Option<Unacked>,
     pub(super) acked: Option<Acked>,
+    /// Credentials of our first INVITE and of the last one, for their ACKs (RFC 3261 section 13.2.2.4).
+    credentials: Vec<(u32, Headers)>,
     pub(super) timer: Option<SessionTimer>,
     /// The peer allows UPDATE.
     pub(super) peer_updates: bool,
@@ -82,6 +84,7 @@ impl Usage {
             queued: None,
             unacked: None,
             acked: None,
+            credentials: Vec::new(),
             timer: None,
             peer_updates: false,
             local_body: None,
@@ -265,9 +268,23 @@ impl Usage {
             .is_some_and(|unacked| unacked.which == Which::First)
     }
 
+    /// Remembers what INVITE number `cseq` was sent with.
+    pub(super) fn note_credentials(&mut self, cseq: u32, credentials: Headers) {
+        self.credentials.truncate(1);
+        if !credentials.is_empty() {
+            self.credentials.push((cseq, credentials));
+        }
+    }
+
+    pub(super) fn credentials(&self, cseq: u32) -> Headers {
+        let found = self.credentials.iter().find(|(known, _)| *known == cseq);
+        found.map_or_else(Headers::new, |(_, credentials)| credentials.clone())
+    }
+
     /// Sends the ACK to the 2xx number `cseq` and keeps it for repetitions.
     pub(super) fn acknowledge(&mut self, turn: &mut Turn<'_>, cseq: u32, body: Option<&Body>) {
-        let message = turn.core.ack(&self.dialog, cseq, body);
+        let ack = self.credentials(cseq).write(self.dialog.ack(cseq));
+        let message = turn.core.endpoint.send_ack(self.dialog.flow(), with_body(ack, body));
         self.acked = Some(Acked { cseq, message });
     }
 
