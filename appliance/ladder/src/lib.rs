@@ -2,8 +2,10 @@
 //!
 //! In: messages and the time. Out: messages, and what each telephone saw. An [`Actor`] is a telephone, or the provider's
 //! end of a trunk, written apart from the box's own SIP agent so that a fault of the one is not mirrored by the other.
-//! This crate opens no socket and reads no clock.
+//! [`flow`] is the language of `.ladder` files and plays them in any [`flow::Theatre`]. This crate opens no socket and
+//! reads no clock.
 
 mod actor;
+pub mod flow;
 
 pub use actor::*;

@@ -8,6 +8,7 @@ pub mod dice;
 pub mod office;
 pub mod plot;
 pub mod records;
+pub mod theatre;
 pub mod world;
 
 pub use plot::{Outcome, run};

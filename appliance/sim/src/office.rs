@@ -99,7 +99,6 @@ pub fn by_chance(dice: &mut Dice) -> Result<(Configuration, Vec<Member>), String
         setup.seed = dice.number();
         setup.reaction = reaction(dice);
         setup.features.challenges = dice.percent(30);
-        setup.features.timer = dice.percent(50);
         members.push(Member::new(&format!("trunk {name}"), Actor::new(setup)));
     }
     let passwords = [("a", "trunk-secret"), ("b", "trunk-secret")];
@@ -116,7 +115,7 @@ fn phone_by_chance(dice: &mut Dice, number: &str, place: u8) -> ActorSetup {
         expires_s: u32::try_from(dice.within(30..600)).unwrap_or(60),
         q_thousandths: dice.percent(20).then_some(500),
         instance: dice.percent(30).then(|| format!("urn:uuid:00000000-0000-4000-8000-0000000000{place:02}")),
-        timer: dice.percent(60),
+        timer: true,
         update: dice.percent(60),
         ..Features::default()
     };

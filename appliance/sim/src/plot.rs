@@ -33,7 +33,7 @@ pub fn run(seed: u64) -> Outcome {
             return Outcome { seed, faults: vec![fault], trace: Vec::new(), trace_hash: 0, answered: 0 };
         }
     };
-    let mut plot = Plot { world: World::new(seed, configuration, members), dice, numbers: 0, stepped: false };
+    let mut plot = Plot { world: World::new(seed, configuration, members), dice, numbers: 0, stepped: false, cut: false };
     plot.play();
     let world = plot.world;
     Outcome {
@@ -51,6 +51,8 @@ struct Plot {
     /// Outside numbers that were used, so that each is used once.
     numbers: u32,
     stepped: bool,
+    /// A power cut took registrations that were not synced; telephones do not know.
+    cut: bool,
 }
 
 /// Everybody registers meanwhile.
@@ -86,7 +88,9 @@ impl Plot {
             }
             check::step(&mut self.world);
         }
-        self.end();
+        if self.world.faults().is_empty() {
+            self.end();
+        }
     }
 
     /// All faults are mended, everybody hangs up, and nothing may be left.
@@ -260,8 +264,8 @@ impl Plot {
         let Some(member) = self.member(true).filter(|member| *member != owner) else { return };
         let Some((call_id, own, other)) = self.world.members[owner].actor.call(call).map(Call::dialog) else { return };
         let to = self.world.members[owner].actor.setup().number.clone();
-        // Seen from the box: its To tag is the telephone's, its From tag its own.
-        let value = format!("{call_id};to-tag={own};from-tag={other}");
+        // The To tag is the one of who reads the header, the box (RFC 3891 section 3).
+        let value = format!("{call_id};to-tag={other};from-tag={own}");
         let dial = Dial { headers: vec![("Replaces".to_owned(), value)], ..Dial::new(&to) };
         self.world.with(member, |actor, now| actor.dial(now, dial));
     }
@@ -331,7 +335,8 @@ impl Plot {
         let promised = check::promised(&self.world);
         let pause = self.dice.ms(100..20_000);
         self.world.restart(how, pause);
-        if how == Stop::Kill && !self.stepped {
+        self.cut |= how == Stop::PowerCut;
+        if !self.cut && !self.stepped {
             check::reachable(&mut self.world, &promised);
         }
     }

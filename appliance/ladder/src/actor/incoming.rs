@@ -208,14 +208,16 @@ impl Actor {
         if call.stage == Stage::Up {
             call.answered = call.answered.or(Some(now));
         }
-        if call.offer_in_answer {
-            call.offer_in_answer = false;
+        if call.offer_in_answer
+            && let Some(handle) = handle
+        {
             match offer::read(ack.body()) {
-                Some(answer) => call.remote = Some(answer),
-                None if call.stage == Stage::Up => {
-                    self.hear(now, What::Fault("an ACK without the answer that was due".to_owned()));
+                Some(answer) => {
+                    call.offer_in_answer = false;
+                    call.remote = Some(answer);
                 }
-                None => {}
+                // A caller that is gone has no answer; then a BYE follows at once.
+                None => self.later(now + BYE_AFTER, Deed::Unanswered(handle)),
             }
         }
     }
@@ -320,6 +322,9 @@ impl Actor {
         }
     }
 }
+
+/// How long an answer without a description may stand before its BYE.
+const BYE_AFTER: std::time::Duration = std::time::Duration::from_secs(35);
 
 /// DTMF digit of an INFO, status of a NOTIFY about a transfer.
 fn detail(request: &Message) -> String {

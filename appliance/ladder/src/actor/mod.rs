@@ -53,6 +53,8 @@ enum Deed {
     Provisional(CallHandle, u16),
     Finally(CallHandle, u16),
     Reoffer(CallHandle, Way),
+    /// Complain if the answer to our offer never came.
+    Unanswered(CallHandle),
     Register,
 }
 
@@ -174,6 +176,11 @@ impl Actor {
             Deed::Finally(call, 200) => self.answer(now, call),
             Deed::Finally(call, status) => self.refuse(now, call, status),
             Deed::Reoffer(call, way) => self.reoffer(now, call, way),
+            Deed::Unanswered(call) => {
+                if self.call(call).is_some_and(|call| call.stage == Stage::Up && call.offer_in_answer) {
+                    self.hear(now, What::Fault("an ACK without the answer that was due".to_owned()));
+                }
+            }
             Deed::Register => self.register(now),
         }
     }
@@ -196,7 +203,10 @@ impl Actor {
 
     fn end(&mut self, now: Instant, handle: CallHandle, status: u16) {
         self.deeds.retain(|(_, deed)| match deed {
-            Deed::Provisional(call, _) | Deed::Finally(call, _) | Deed::Reoffer(call, _) => *call != handle,
+            Deed::Provisional(call, _)
+            | Deed::Finally(call, _)
+            | Deed::Reoffer(call, _)
+            | Deed::Unanswered(call) => *call != handle,
             Deed::Register => true,
         });
         if let Some(call) = self.call_mut(handle)

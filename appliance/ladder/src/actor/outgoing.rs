@@ -98,8 +98,14 @@ impl Actor {
     }
 
     fn send_invite(&mut self, now: Instant, purpose: Purpose, request: Builder) {
+        let request = match (self.setup.features.timer, purpose) {
+            // The box asks for signs of life: its clock is the better one (RFC 4028 section 7.1).
+            (true, Purpose::Invite(_)) => request
+                .header(Name::Supported, "replaces, timer")
+                .header(Name::SessionExpires, format_args!("{SESSION_S};refresher=uas")),
+            (true | false, _) => request.header(Name::Supported, "replaces"),
+        };
         let request = request
-            .header(Name::Supported, "replaces")
             .header(Name::Allow, "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, REFER, NOTIFY, MESSAGE");
         self.send(now, purpose, request);
         if let Purpose::Invite(handle) | Purpose::Reoffer(handle) = purpose {
@@ -439,6 +445,9 @@ impl Actor {
         request.text(Name::From).map(|from| without_tag(&from)).unwrap_or_default()
     }
 }
+
+/// Session timer that a caller asks for.
+const SESSION_S: u32 = 1800;
 
 /// Credentials went with this request and were not good enough, and the challenge does not say that they are stale.
 fn pending_signed_again(pending: &Pending, response: &Message) -> bool {

@@ -75,10 +75,6 @@ impl Disk {
         self.speed = speed;
     }
 
-    pub(super) fn speed(&self) -> Speed {
-        self.speed
-    }
-
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.moving.front().map(|(ready, _)| *ready)
     }

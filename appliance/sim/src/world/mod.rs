@@ -31,7 +31,7 @@ pub const BOX: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 
 /// 2026-01-01T00:00:00Z.
 const EPOCH_UTC_MS: i64 = 1_767_225_600_000;
 /// Lines of the trace that are kept.
-const TRACE_MAX: usize = 400;
+const TRACE_MAX: usize = 6000;
 /// Steps without time going on before the box counts as spinning.
 const SPIN_MAX: u32 = 20_000;
 /// How often telephones in a call send sound.
@@ -64,8 +64,20 @@ pub struct World {
     trace: VecDeque<String>,
     trace_hash: u64,
     faults: Vec<String>,
-    /// When the box last stopped.
+    /// When the box stopped.
     pub stops: Vec<Instant>,
+    rough: Rough,
+}
+
+/// How bad the network was in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rough {
+    /// Nothing was lost.
+    No,
+    /// Some was lost, doubled or late.
+    Lossy,
+    /// Cables were pulled.
+    Unplugged,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,6 +126,7 @@ impl World {
             trace_hash: 0,
             faults: Vec::new(),
             stops: Vec::new(),
+            rough: Rough::No,
         };
         world.boot();
         world
@@ -186,6 +199,14 @@ impl World {
     /// Changes the network.
     pub fn set_quality(&mut self, quality: Quality) {
         self.quality = quality;
+        if !quality.is_clean() {
+            self.rough = self.rough.max(Rough::Lossy);
+        }
+    }
+
+    /// The worst the network ever was.
+    pub fn rough(&self) -> Rough {
+        self.rough
     }
 
     /// How good the network is.

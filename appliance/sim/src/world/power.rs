@@ -67,6 +67,7 @@ impl World {
     /// The stream of a member breaks; both ends see it.
     pub fn break_stream(&mut self, member: usize) {
         let Some(connection) = self.members[member].connection.take() else { return };
+        self.rough = self.rough.max(super::Rough::Lossy);
         self.note(&format!("stream of {} breaks", self.members[member].name));
         let remote = self.members[member].actor.setup().address;
         let at = self.now() + self.quality.delay(&mut self.dice);
@@ -77,6 +78,9 @@ impl World {
     pub fn plug(&mut self, member: usize, plugged: bool) {
         self.note(&format!("{} {}", self.members[member].name, if plugged { "plugged in" } else { "unplugged" }));
         self.members[member].plugged = plugged;
+        if !plugged {
+            self.rough = super::Rough::Unplugged;
+        }
     }
 
     /// The disk does nothing for a while.

@@ -1,0 +1,130 @@
+//! Who plays in a flow, and the configuration of their box.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use branchline_sip::Transport;
+
+use super::{Flow, Who};
+use crate::{ActorSetup, Features, Reaction, Role, hashes};
+
+/// Where everybody stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Ground {
+    /// The box.
+    pub server: SocketAddr,
+    /// First three bytes of the telephones' addresses; they take .11 and on.
+    pub phones: [u8; 3],
+    /// First three bytes of the trunks' addresses; they take .101 and on.
+    pub trunks: [u8; 3],
+}
+
+/// Everybody, and the box's configuration.
+#[derive(Clone, Debug)]
+pub struct Cast {
+    /// Who, and what from.
+    pub actors: Vec<(Who, ActorSetup)>,
+    /// `branchline.toml`.
+    pub config: String,
+}
+
+const TRUNK_PASSWORD: &str = "trunk-secret";
+
+impl Cast {
+    /// The cast of a flow.
+    pub fn of(flow: &Flow, ground: Ground) -> Cast {
+        let mut actors = Vec::new();
+        let mut config = settings(flow, ground);
+        for (name, keys) in &flow.classes {
+            config.push_str(&format!("[[class]]\nname = \"{name}\"\n{}", lines(keys)));
+        }
+        for (place, number) in (11..200).zip(flow.extensions.iter().map(|(number, _)| number).chain(&flow.strangers)) {
+            let who = Who { kind: "phone", name: number.clone() };
+            actors.push((who, setup(ground, Role::Phone, (number, place))));
+        }
+        for (number, keys) in &flow.extensions {
+            let (md5, sha256) = hashes(number, "branchline", &format!("secret-{number}"));
+            config.push_str(&format!(
+                "[[extension]]\nnumber = \"{number}\"\nha1_md5 = \"{md5}\"\nha1_sha256 = \"{sha256}\"\n{}",
+                lines(keys)
+            ));
+        }
+        for (place, (name, keys)) in (101..).zip(&flow.trunks) {
+            let setup = setup(ground, Role::Trunk, (&format!("line-{name}"), place));
+            config.push_str(&format!(
+                "[[trunk]]\nname = \"{name}\"\nhost = \"{}\"\nport = {}\nusername = \"line-{name}\"\n\
+                 password = \"{TRUNK_PASSWORD}\"\n{}",
+                setup.address.ip(),
+                setup.address.port(),
+                lines(keys)
+            ));
+            actors.push((Who { kind: "trunk", name: name.clone() }, setup));
+        }
+        Cast { actors, config }
+    }
+
+    /// Passwords of the trunks by name.
+    pub fn trunk_passwords(&self) -> Vec<(&str, &str)> {
+        let trunks = self.actors.iter().filter(|(who, _)| who.kind == "trunk");
+        trunks.map(|(who, _)| (who.name.as_str(), TRUNK_PASSWORD)).collect()
+    }
+}
+
+fn setup(ground: Ground, role: Role, (number, place): (&str, u8)) -> ActorSetup {
+    let [a, b, c] = match role {
+        Role::Phone => ground.phones,
+        Role::Trunk => ground.trunks,
+    };
+    let ip = Ipv4Addr::new(a, b, c, place);
+    let password = match role {
+        Role::Phone => format!("secret-{number}"),
+        Role::Trunk => TRUNK_PASSWORD.to_owned(),
+    };
+    ActorSetup {
+        role,
+        number: number.to_owned(),
+        password,
+        address: SocketAddr::from((ip, 5060)),
+        media: SocketAddr::from((ip, 4000)),
+        server: ground.server,
+        transport: Transport::Udp,
+        seed: u64::from(place),
+        reaction: Reaction::default(),
+        features: Features::default(),
+    }
+}
+
+fn settings(flow: &Flow, ground: Ground) -> String {
+    let mut sections: BTreeMap<&str, Vec<(String, String)>> = BTreeMap::new();
+    for (key, value) in [("site.country", "US"), ("site.area_code", "212")] {
+        if !flow.settings.iter().any(|(known, _)| known == key) {
+            let (section, key) = key.split_once('.').unwrap_or(("site", key));
+            sections.entry(section).or_default().push((key.to_owned(), value.to_owned()));
+        }
+    }
+    let listen = format!("[\"udp:{}\"]", ground.server);
+    sections.entry("sip").or_default().push(("listen".to_owned(), listen));
+    for (key, value) in &flow.settings {
+        let (section, key) = key.split_once('.').unwrap_or(("site", key));
+        sections.entry(section).or_default().push((key.to_owned(), value.clone()));
+    }
+    let mut text = String::new();
+    for (section, keys) in sections {
+        text.push_str(&format!("[{section}]\n{}", lines(&keys)));
+    }
+    text
+}
+
+/// `key = value` lines: numbers and lists as they are, `a,b` as a list where the key wants one, all else quoted.
+fn lines(keys: &[(String, String)]) -> String {
+    let line = |(key, value): &(String, String)| {
+        let dialled = ["forward_busy", "forward_no_answer", "country", "area_code", "default_to"];
+        let plain = value.starts_with(['[', '"']) || (value.parse::<u64>().is_ok() && !dialled.contains(&key.as_str()));
+        if ["allow", "deny", "trunks"].contains(&key.as_str()) {
+            let list: Vec<String> = value.split(',').map(|word| format!("\"{word}\"")).collect();
+            return format!("{key} = [{}]\n", list.join(", "));
+        }
+        if plain { format!("{key} = {value}\n") } else { format!("{key} = \"{value}\"\n") }
+    };
+    keys.iter().map(line).collect()
+}

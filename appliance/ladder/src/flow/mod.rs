@@ -1,0 +1,155 @@
+//! The language of call flows: one line, one step.
+
+mod cast;
+mod parse;
+mod play;
+
+use std::time::Duration;
+
+pub use cast::{Cast, Ground};
+pub use parse::{Fault, parse};
+pub use play::{Failure, RecordLine, Theatre, play};
+
+/// A whole flow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Extensions with their further keys.
+    pub extensions: Vec<(String, Vec<(String, String)>)>,
+    /// Trunks with their further keys.
+    pub trunks: Vec<(String, Vec<(String, String)>)>,
+    /// Classes of service with their keys.
+    pub classes: Vec<(String, Vec<(String, String)>)>,
+    /// `section.key` and value.
+    pub settings: Vec<(String, String)>,
+    /// Telephones without an extension.
+    pub strangers: Vec<String>,
+    /// Extensions whose telephone does not register by itself.
+    pub unregistered: Vec<String>,
+    /// What happens, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its number in the file, from 1.
+    pub line: usize,
+    /// Not before this, since the flow began; else at once.
+    pub at: Option<Duration>,
+    /// What.
+    pub action: Action,
+}
+
+/// `phone 201` or `trunk a`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Who {
+    /// `phone` or `trunk`.
+    pub kind: &'static str,
+    /// Number or name.
+    pub name: String,
+}
+
+impl std::fmt::Display for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)
+    }
+}
+
+/// What a line says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A telephone sends something.
+    Send(Who, Sent),
+    /// Something happens to a telephone or to the box.
+    Order(Order),
+    /// Nothing for a while.
+    Wait(Duration),
+    /// A telephone gets something by then.
+    Expect(Who, Got, Duration),
+    /// A telephone does not get something for so long.
+    Never(Who, Got, Duration),
+    /// The box is in a state by then.
+    State(State, Duration),
+}
+
+/// What a telephone sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// A call.
+    Invite {
+        /// What is dialled.
+        to: String,
+        /// The description comes in the ACK.
+        late: bool,
+        /// Caller shown by a trunk.
+        from: Option<String>,
+        /// Telephone whose call is taken over.
+        replacing: Option<String>,
+    },
+    /// A response to its newest ringing call.
+    Status(u16),
+    /// The end of its newest call: BYE, CANCEL or a refusal, whatever fits.
+    End,
+    /// A change of its newest call.
+    Change(crate::Way),
+    /// A blind transfer of its newest call.
+    Refer(String),
+    /// Joins its two calls.
+    Join,
+    /// A key.
+    Key(char),
+    /// A registration.
+    Register,
+}
+
+/// What happens to a telephone or to the box.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Its cable is pulled.
+    Unplug(Who),
+    /// Its cable is plugged in.
+    Plug(Who),
+    /// It loses power and comes back elsewhere.
+    Crash(Who),
+    /// It never acknowledges an answer.
+    NeverAcks(Who),
+    /// A trunk asks for credentials.
+    Challenges(Who),
+    /// The box is killed and starts again.
+    Restart,
+}
+
+/// What a telephone gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Got {
+    /// A request by its method; a change of a session is `re-INVITE`.
+    Request(String),
+    /// A response by its status.
+    Status(u16),
+    /// A response with a description.
+    Described(u16),
+}
+
+/// A state of the box.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Sound goes from one to the other and back.
+    Sound(Who, Who),
+    /// So many calls.
+    Calls(usize),
+    /// There is a record.
+    Record {
+        /// Caller.
+        from: String,
+        /// What was dialled.
+        to: String,
+        /// How it went.
+        outcome: String,
+        /// How long was talked, within a second.
+        talk: Option<Duration>,
+    },
+    /// A telephone is registered.
+    Registered(Who),
+    /// No call, session, port or timer of one is left.
+    NothingLeft,
+}
