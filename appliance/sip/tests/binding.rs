@@ -264,6 +264,113 @@ fn bindings_survive_a_restart_with_their_path() {
     assert!(too_late.is_empty());
 }
 
+#[test]
+fn a_phone_whose_stream_is_lost_is_reached_where_it_listens() {
+    let at = start();
+    // Transport, source, Contact, Path, where to connect.
+    let cases = [
+        (
+            Transport::Tcp,
+            "10.0.0.9:40000",
+            "sip:a@10.0.0.9:5070",
+            None,
+            "10.0.0.9:5070",
+        ),
+        (
+            Transport::Tcp,
+            "10.0.0.9:40000",
+            "sip:a@10.0.0.9;transport=tcp",
+            None,
+            "10.0.0.9:5060",
+        ),
+        (
+            Transport::Tls,
+            "10.0.0.9:40000",
+            "sip:a@10.0.0.9",
+            None,
+            "10.0.0.9:5061",
+        ),
+        (
+            Transport::Tcp,
+            "[2001:db8::9]:40000",
+            "sip:a@[2001:db8::9]:5070",
+            None,
+            "[2001:db8::9]:5070",
+        ),
+        // Behind NAT, by name, on no port: there is nothing better than where it came from.
+        (
+            Transport::Tcp,
+            "203.0.113.9:40000",
+            "sip:a@10.0.0.9:5070",
+            None,
+            "203.0.113.9:40000",
+        ),
+        (
+            Transport::Tcp,
+            "10.0.0.9:40000",
+            "sip:a@phone.example:5070",
+            None,
+            "10.0.0.9:40000",
+        ),
+        (
+            Transport::Tcp,
+            "10.0.0.9:40000",
+            "sip:a@10.0.0.9:0",
+            None,
+            "10.0.0.9:40000",
+        ),
+        // Through an edge proxy, which is the first hop.
+        (
+            Transport::Tcp,
+            "10.0.0.8:40000",
+            "sip:a@10.0.0.9:5070",
+            Some("<sip:10.0.0.8:5080;lr>"),
+            "10.0.0.8:5080",
+        ),
+    ];
+    for (transport, source, uri, path, expected) in cases {
+        let flow = Flow {
+            transport,
+            remote: source.parse().unwrap(),
+            ..stream()
+        };
+        let contact = format!("<{uri}>");
+        let mut lines = vec![(Name::Contact, &*contact)];
+        lines.extend(path.map(|path| (Name::Path, path)));
+        let request = register(&Register {
+            call: "1",
+            cseq: 1,
+            lines: &lines,
+        });
+        let mut table = Bindings::new(BindingsConfig::default());
+        table.handle_register(at, &request, flow);
+        let saved: Vec<Binding> = table.iter().cloned().collect();
+        assert_eq!(table.lookup("201")[0].flow, flow);
+        table.handle_connection_closed(ConnectionId(7));
+        let mut reborn = Bindings::new(BindingsConfig::default());
+        reborn.restore(later(at, 1), saved);
+        for table in [&table, &reborn] {
+            let found = table.lookup("201")[0].flow;
+            assert_eq!(
+                (found.remote.to_string().as_str(), found.connection),
+                (expected, None),
+                "{uri}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_datagram_phone_is_reached_where_it_registered_from_after_a_restart() {
+    let at = start();
+    let mut table = Bindings::new(BindingsConfig::default());
+    table.handle_register(at, &simple(1, "<sip:a@203.0.113.9:5070>"), flow());
+    let saved: Vec<Binding> = table.iter().cloned().collect();
+    let mut reborn = Bindings::new(BindingsConfig::default());
+    reborn.restore(later(at, 1), saved);
+    assert_eq!(reborn.lookup("201")[0].flow, flow());
+}
+
 fn registration() -> Registration {
     let config = RegistrationConfig {
         registrar: "sip:trunk".into(),

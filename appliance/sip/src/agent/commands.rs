@@ -3,7 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::time::Instant;
 
-use crate::dialog::session::Session;
+use crate::dialog::session::{Early, Session};
 use crate::dialog::signer::Signer;
 use crate::dialog::{SessionId, Tag, Turn};
 use crate::digest::Answerer;
@@ -225,12 +225,22 @@ impl Agent {
 
     /// The session that a Replaces names (RFC 3891 section 3); the fault tells the status to refuse with.
     pub fn find_dialog(&self, replaces: &Replaces) -> Result<SessionId, ReplacesFault> {
+        self.find_named(replaces, Early::Outgoing)
+    }
+
+    /// The session that the Replaces in a Refer-To names: as [`Agent::find_dialog`], but it may also be a call that the peer started
+    /// and nobody has answered yet, because a transferor names its own consultation call (RFC 5589 section 7).
+    pub fn find_consultation(&self, replaces: &Replaces) -> Result<SessionId, ReplacesFault> {
+        self.find_named(replaces, Early::Any)
+    }
+
+    fn find_named(&self, replaces: &Replaces, early: Early) -> Result<SessionId, ReplacesFault> {
         let holder = Tag::of(&replaces.to_tag).and_then(|tag| self.tags.get(&tag));
         let Some(Holder::Session(id)) = holder else {
             return Err(ReplacesFault::NotFound);
         };
         let session = self.sessions.get(id).ok_or(ReplacesFault::NotFound)?;
-        session.replaceable(replaces).map(|()| *id)
+        session.replaceable(replaces, early).map(|()| *id)
     }
 
     /// What can be seen of a session; `None` once it has ended.

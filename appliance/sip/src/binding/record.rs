@@ -1,8 +1,10 @@
 //! One binding, as it is kept, journalled and restored.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use crate::flow::Flow;
+use crate::message::{NameAddr, Uri};
 
 /// A contact under which a user can be reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +27,8 @@ pub struct Binding {
     pub expires_utc_ms: u64,
     /// Route set of requests to it: the Path values in order (RFC 3327).
     pub path: Box<[Box<str>]>,
-    /// Where the REGISTER came from; requests go back the same way, through NAT.
+    /// Where the REGISTER came from; requests go back the same way, through NAT. Once its connection is lost, `remote` is
+    /// where a new one may be opened.
     pub flow: Flow,
     /// User-Agent as sent, cut to 64 characters; for people to read.
     pub user_agent: Option<Box<str>>,
@@ -35,6 +38,32 @@ impl Binding {
     /// True if both are the same flow of the same phone (RFC 5626 section 6); phones without reg-id have one flow.
     pub(crate) fn same_instance(&self, other: &Binding) -> bool {
         self.instance.is_some() && self.instance == other.instance && self.reg_id == other.reg_id
+    }
+
+    /// The stream is gone, and nobody listens on the port that it came from: the first hop is reached where its URI says
+    /// (RFC 3261 section 18.1.1).
+    pub(crate) fn lose_connection(&mut self) {
+        self.flow.connection = None;
+        if self.flow.transport.reliable()
+            && let Some(listening) = self.listening()
+        {
+            self.flow.remote = listening;
+        }
+    }
+
+    // Only on the host that registered: another address stands behind NAT, and may be that of a stranger here.
+    fn listening(&self) -> Option<SocketAddr> {
+        let port = match self.path.first() {
+            Some(hop) => self.port_here(&NameAddr::parse(hop.as_bytes()).ok()?.uri().ok()?),
+            None => self.port_here(&Uri::parse(&self.contact).ok()?),
+        }?;
+        Some(SocketAddr::new(self.flow.remote.ip(), port))
+    }
+
+    fn port_here(&self, uri: &Uri<'_>) -> Option<u16> {
+        let here = uri.host.ip()?.to_canonical() == self.flow.remote.ip().to_canonical();
+        let port = uri.port.unwrap_or(self.flow.transport.default_port());
+        (here && port > 0).then_some(port)
     }
 }
 

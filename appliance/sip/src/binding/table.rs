@@ -79,7 +79,8 @@ impl Bindings {
         self.config = config;
     }
 
-    /// Takes back what was journalled before a restart; what has ended meanwhile is left out. Streams are gone with the old process.
+    /// Takes back what was journalled before a restart; what has ended meanwhile is left out. Streams are gone with the old
+    /// process; their phones are reached where they listen.
     pub fn restore(&mut self, at: Moment, saved: impl IntoIterator<Item = Binding>) {
         for mut binding in saved {
             let left_ms = binding
@@ -89,7 +90,7 @@ impl Bindings {
             if left_ms == 0 || self.count >= self.config.contacts_max {
                 continue;
             }
-            binding.flow.connection = None;
+            binding.lose_connection();
             let (user, expires_at) = (binding.user.clone(), at.now + Duration::from_millis(left_ms));
             let mut entries = self.take(&user);
             entries.retain(|entry| entry.binding.contact != binding.contact && !entry.binding.same_instance(&binding));
@@ -217,7 +218,7 @@ impl Bindings {
         }
     }
 
-    /// A stream is gone: flows of RFC 5626 end with it, other contacts can be connected to anew.
+    /// A stream is gone: flows of RFC 5626 end with it, other contacts can be connected to anew where they listen.
     pub fn handle_connection_closed(&mut self, connection: ConnectionId) {
         let uses = |entry: &Entry| entry.binding.flow.connection == Some(connection);
         let users: Vec<Arc<str>> = self
@@ -232,7 +233,7 @@ impl Bindings {
                 .into_iter()
                 .partition(|entry| uses(entry) && entry.binding.reg_id.is_some());
             for entry in kept.iter_mut().filter(|entry| uses(entry)) {
-                entry.binding.flow.connection = None;
+                entry.binding.lose_connection();
             }
             self.put(&user, kept);
             for entry in &lost {

@@ -4,7 +4,7 @@ use branchline_sip::agent::{
     AgentEvent, Finality, Referral, Replaces, ReplacesFault, SessionEvent, TransferProgress, Verdict,
 };
 
-use super::pair::{A, B, OFFER, Pair};
+use super::pair::{A, ANSWER, B, OFFER, Pair, answer};
 
 fn referral() -> Referral {
     Referral {
@@ -96,4 +96,41 @@ fn a_session_is_found_by_what_replaces_names() {
         early_only: false,
     };
     assert_eq!(pair.agents[B].find_dialog(&ringing), Err(ReplacesFault::NotFound));
+}
+
+#[test]
+fn a_transferor_names_its_own_call_whether_it_rings_or_talks() {
+    let mut pair = Pair::new();
+    let (_, ringing) = pair.ring(Some(OFFER));
+    let named = |pair: &Pair, id| {
+        let view = pair.agents[B].session(id).unwrap();
+        Replaces {
+            call_id: view.call_id.into(),
+            to_tag: view.local_tag_text(),
+            from_tag: view.remote_tag.into(),
+            early_only: false,
+        }
+    };
+    let of_ringing = named(&pair, ringing);
+    assert_eq!(pair.agents[B].find_consultation(&of_ringing), Ok(ringing));
+    let other_caller = Replaces {
+        from_tag: "other".into(),
+        ..of_ringing.clone()
+    };
+    let not_found = Err(ReplacesFault::NotFound);
+    assert_eq!(pair.agents[B].find_consultation(&other_caller), not_found);
+    pair.agents[B].answer(pair.now, ringing, answer(ANSWER));
+    pair.run_ms(50);
+    assert_eq!(pair.agents[B].find_consultation(&of_ringing), Ok(ringing));
+    let early_only = Replaces {
+        early_only: true,
+        ..of_ringing.clone()
+    };
+    assert_eq!(
+        pair.agents[B].find_consultation(&early_only),
+        Err(ReplacesFault::Answered)
+    );
+    pair.agents[B].hang_up(pair.now, ringing, None);
+    pair.run_ms(50);
+    assert_eq!(pair.agents[B].find_consultation(&of_ringing), not_found);
 }

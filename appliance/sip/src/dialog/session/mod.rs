@@ -37,6 +37,15 @@ pub enum Direction {
     Outgoing,
 }
 
+/// Which unanswered calls a Replaces may name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Early {
+    /// Those that we started.
+    Outgoing,
+    /// Those of the peer as well.
+    Any,
+}
+
 /// How far a session is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SessionState {
@@ -189,7 +198,7 @@ impl Session {
     }
 
     /// Whether this session, found by our tag, may be replaced (RFC 3891 section 3).
-    pub(crate) fn replaceable(&self, replaces: &Replaces) -> Result<(), ReplacesFault> {
+    pub(crate) fn replaceable(&self, replaces: &Replaces, early: Early) -> Result<(), ReplacesFault> {
         let is_its_peer = match &self.phase {
             Phase::Outgoing(outgoing) => outgoing
                 .forks
@@ -204,7 +213,10 @@ impl Session {
         }
         match &self.phase {
             Phase::Outgoing(_) => Ok(()),
-            Phase::Incoming(_) => Err(ReplacesFault::NotFound),
+            Phase::Incoming(_) => match early {
+                Early::Any => Ok(()),
+                Early::Outgoing => Err(ReplacesFault::NotFound),
+            },
             Phase::Established(established) if !established.is_open() => Err(ReplacesFault::Ended),
             Phase::Established(_) if replaces.early_only => Err(ReplacesFault::Answered),
             Phase::Established(_) => Ok(()),
