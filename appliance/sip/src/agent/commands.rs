@@ -10,7 +10,7 @@ use crate::digest::Answerer;
 use crate::flow::Flow;
 use crate::message::{Builder, Message, Name};
 use crate::subscription::Subscription;
-use crate::transaction::{ClientKey, ServerKey};
+use crate::transaction::{ClientKey, Room, ServerKey};
 
 use super::{
     Acceptance, Agent, Answer, Body, Full, Headers, Holder, InDialogRequest, IncomingInvite, Invitation, Notice,
@@ -55,10 +55,15 @@ impl Agent {
 
 // Sessions.
 impl Agent {
-    /// Takes an INVITE as an incoming session; 100 is sent. Beyond `sessions_max` it is answered 503 and refused. One that was
-    /// cancelled meanwhile ends at once.
+    /// Takes an INVITE as an incoming session; 100 is sent. Beyond `sessions_max`, or beyond its open part if it has no priority, it
+    /// is answered 503 and refused. One that was cancelled meanwhile ends at once.
     pub fn accept_invite(&mut self, now: Instant, invite: IncomingInvite) -> Result<SessionId, Full> {
-        if self.sessions.len() >= self.core.settings.sessions_max {
+        let is_admitted = match self.room() {
+            Room::Open => true,
+            Room::Reserved => (self.core.settings.limits.is_priority)(&invite.request),
+            Room::Nothing => false,
+        };
+        if !is_admitted {
             let tag = self.core.fresh_tag().to_string();
             let wait_s = 5 + self.core.below(5);
             let response = Builder::response_with_tag(&invite.request, 503, &tag)
@@ -85,11 +90,9 @@ impl Agent {
         Ok(id)
     }
 
-    /// Starts an outgoing session.
+    /// Starts an outgoing session; refused beyond `sessions_max`, or beyond its open part if its INVITE has no priority.
     pub fn invite(&mut self, now: Instant, invitation: Invitation) -> Result<SessionId, Full> {
-        if self.sessions.len() >= self.core.settings.sessions_max {
-            return Err(Full);
-        }
+        let room = self.room();
         let (id, tag) = self.fresh_session();
         let call_id = self.core.fresh_call_id();
         let session = Session::outgoing(
@@ -100,10 +103,15 @@ impl Agent {
                 core: &mut self.core,
             },
             invitation,
-            &call_id,
+            (&call_id, room),
         )?;
         self.insert_session(now, id, session);
         Ok(id)
+    }
+
+    fn room(&self) -> Room {
+        let settings = &self.core.settings;
+        settings.limits.room(settings.sessions_max, self.sessions.len())
     }
 
     fn fresh_session(&mut self) -> (SessionId, Tag) {

@@ -11,7 +11,7 @@ pub struct AgentSettings {
     pub user_agent: String,
     /// Bounds of the transaction layer.
     pub limits: transaction::Limits,
-    /// Sessions at once; the next INVITE gets 503.
+    /// Sessions at once; the next INVITE gets 503. The reserved percentage of `limits` is kept for priority INVITEs.
     pub sessions_max: usize,
     /// Subscriptions at once, both roles; the next SUBSCRIBE gets 503.
     pub subscriptions_max: usize,

@@ -12,7 +12,7 @@ pub struct Limits {
     pub server: usize,
     /// Client transactions at once; beyond, `request` answers [`Full`].
     pub client: usize,
-    /// Percentage of both bounds that only priority requests may use (0 to 100).
+    /// Percentage of both bounds, and of the sessions of an agent, that only priority requests may use (0 to 100).
     pub reserved_percent: u8,
     /// Tells which requests may use the reserved part: emergency calls, and what frees resources.
     pub is_priority: fn(&Message) -> bool,
@@ -48,9 +48,35 @@ impl fmt::Debug for Limits {
 impl Limits {
     /// Whether a table with this bound and `used` entries has room for `request`.
     pub(super) fn admits(&self, bound: usize, used: usize, request: &Message) -> bool {
-        let reserved = bound.saturating_mul(usize::from(self.reserved_percent.min(100))) / 100;
-        used < bound.saturating_sub(reserved) || (used < bound && (self.is_priority)(request))
+        match self.room(bound, used) {
+            Room::Open => true,
+            Room::Reserved => (self.is_priority)(request),
+            Room::Nothing => false,
+        }
     }
+
+    /// What is left of a table with this bound and `used` entries.
+    pub(crate) fn room(&self, bound: usize, used: usize) -> Room {
+        let reserved = bound.saturating_mul(usize::from(self.reserved_percent.min(100))) / 100;
+        if used < bound.saturating_sub(reserved) {
+            Room::Open
+        } else if used < bound {
+            Room::Reserved
+        } else {
+            Room::Nothing
+        }
+    }
+}
+
+/// What is left of a bound.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Room {
+    /// Enough for anything.
+    Open,
+    /// Only what priority requests may use.
+    Reserved,
+    /// Nothing at all.
+    Nothing,
 }
 
 /// No room for another client transaction.

@@ -19,6 +19,7 @@ mod via;
 
 pub use endpoint::Endpoint;
 pub use event::{ClientKey, Event, Failure, Refusal, ServerKey};
+pub(crate) use limits::Room;
 pub use limits::{Counters, Full, Limits};
 pub use timers::{Reason, Timing};
 

@@ -46,6 +46,11 @@ impl Endpoint {
         Ok(ClientKey(key))
     }
 
+    /// Whether `request` may use what is reserved, once it has its Via.
+    pub(crate) fn is_priority(&self, flow: Flow, request: Builder) -> bool {
+        (self.limits.is_priority)(&self.with_via(flow, request, MAGIC_COOKIE))
+    }
+
     /// Sends the ACK to a 2xx, which belongs to no transaction (RFC 3261 section 13.2.2.4). The message comes back so that it can be
     /// given to [`Endpoint::send_again`] for each repeated 2xx.
     pub fn send_ack(&mut self, flow: Flow, ack: Builder) -> Message {

@@ -5,6 +5,8 @@ mod accounts;
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod emergencies;
+#[cfg(test)]
 mod forks;
 #[cfg(test)]
 mod offers;

@@ -15,7 +15,7 @@ mod usage;
 use std::time::Instant;
 
 use crate::flow::Flow;
-use crate::transaction::Full;
+use crate::transaction::{Full, Room};
 
 use super::{Replaces, ReplacesFault, Tag, Turn};
 pub use command::{
@@ -110,9 +110,9 @@ impl Session {
         }
     }
 
-    pub(crate) fn outgoing(turn: &mut Turn<'_>, invitation: Invitation, call_id: &str) -> Result<Session, Full> {
+    pub(crate) fn outgoing(turn: &mut Turn<'_>, invitation: Invitation, place: (&str, Room)) -> Result<Session, Full> {
         let tag = turn.tag;
-        let phase = Phase::Outgoing(Box::new(Outgoing::start(turn, invitation, call_id)?));
+        let phase = Phase::Outgoing(Box::new(Outgoing::start(turn, invitation, place)?));
         Ok(Session {
             tag,
             direction: Direction::Outgoing,

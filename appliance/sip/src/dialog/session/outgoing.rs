@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::agent::{End, Refusal, SessionEvent};
 use crate::flow::Flow;
 use crate::message::{Builder, Message, Method, Name, NameAddr};
-use crate::transaction::{ClientKey, Failure, Full};
+use crate::transaction::{ClientKey, Failure, Full, Room};
 
 use super::super::resend::GIVE_UP;
 use super::super::session_timer::SessionTimer;
@@ -89,7 +89,11 @@ const TRIES_MAX: u8 = 6;
 const CANCEL_MAX: Duration = Duration::from_secs(80);
 
 impl Outgoing {
-    pub(super) fn start(turn: &mut Turn<'_>, invitation: Invitation, call_id: &str) -> Result<Outgoing, Full> {
+    pub(super) fn start(
+        turn: &mut Turn<'_>,
+        invitation: Invitation,
+        (call_id, room): (&str, Room),
+    ) -> Result<Outgoing, Full> {
         let cseq = 1 + turn.core.below(1_000);
         let give_up_at = turn.now + turn.core.settings.ring_max;
         let mut outgoing = Outgoing {
@@ -108,6 +112,17 @@ impl Outgoing {
             credentials: Headers::new(),
             heard: Heard::Nothing,
         };
+        let is_admitted = match room {
+            Room::Open => true,
+            Room::Reserved => {
+                let request = outgoing.compose(turn);
+                turn.core.endpoint.is_priority(outgoing.flow(), request)
+            }
+            Room::Nothing => false,
+        };
+        if !is_admitted {
+            return Err(Full);
+        }
         outgoing.send(turn)?;
         Ok(outgoing)
     }
