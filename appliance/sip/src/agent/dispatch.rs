@@ -85,7 +85,9 @@ impl Agent {
 
     fn out_of_dialog(&mut self, key: ServerKey, flow: Flow, request: Message) {
         let tag = self.core.fresh_tag().to_string();
-        if let Some(unsupported) = unsupported(&request) {
+        // A call for help is not turned away over an extension or an interval.
+        let is_priority = self.core.settings.limits.is_priority;
+        if let Some(unsupported) = unsupported(&request).filter(|_| !is_priority(&request)) {
             let response = Builder::response_with_tag(&request, 420, &tag).header(Name::Unsupported, unsupported);
             return self.refuse(key, response);
         }
@@ -95,7 +97,7 @@ impl Agent {
                     let response = Builder::response_with_tag(&request, 400, &tag);
                     return self.refuse(key, response.reason_phrase("Bad Contact"));
                 }
-                if too_brief(&request, &self.core.settings) {
+                if too_brief(&request, &self.core.settings) && !is_priority(&request) {
                     let least_s = self.core.settings.min_se_s.max(90);
                     let response = Builder::response_with_tag(&request, 422, &tag);
                     return self.refuse(key, response.header(Name::MinSe, least_s));

@@ -2,7 +2,7 @@
 
 use branchline_sip::agent::{AgentEvent, AgentSettings, IncomingInvite, Invitation, NextHop};
 use branchline_sip::transaction::Limits;
-use branchline_sip::{Message, Method};
+use branchline_sip::{Message, Method, Name};
 
 use super::pair::{A, B, GOOD, OFFER, Pair, contact, invitation};
 
@@ -67,4 +67,36 @@ fn the_last_tenth_of_the_sessions_is_for_emergencies_on_the_way_out() {
     }
     pair.run_ms(50);
     assert_eq!(pair.sent(A, "INVITE"), 10);
+}
+
+#[test]
+fn an_emergency_is_not_refused_for_its_extensions_or_its_timer() {
+    for (name, value, status) in [(Name::Require, "teleport", "420"), (Name::SessionExpires, "30", "422")] {
+        for (user, is_refused) in [("bob", true), ("112", false)] {
+            let mut pair = Pair::with(
+                GOOD,
+                1,
+                [
+                    AgentSettings {
+                        session_expires_s: 0,
+                        ..AgentSettings::default()
+                    },
+                    settings(10),
+                ],
+            );
+            let mut invitation = call(user);
+            invitation.headers.push(name, value);
+            invitation.headers.push(Name::Supported, "timer");
+            pair.agents[A].invite(pair.now, invitation).unwrap();
+            pair.run_ms(50);
+            assert_eq!(
+                pair.sent(B, &format!("SIP/2.0 {status}")) > 0,
+                is_refused,
+                "{user} {value}"
+            );
+            if !is_refused {
+                assert!(is_taken(&mut pair), "{value}");
+            }
+        }
+    }
 }
