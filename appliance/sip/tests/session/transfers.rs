@@ -1,7 +1,7 @@
 //! REFER, its NOTIFYs, and Replaces.
 
 use branchline_sip::agent::{
-    AgentEvent, Finality, Referral, Replaces, ReplacesFault, SessionEvent, TransferProgress, Verdict,
+    AgentEvent, Finality, Referral, Replaces, ReplacesFault, SessionEvent, SessionId, TransferProgress, Verdict,
 };
 
 use super::pair::{A, ANSWER, B, OFFER, Pair, answer};
@@ -57,6 +57,89 @@ fn a_transfer_is_reported_until_its_end_even_after_the_bye() {
         pair.agents[A].hang_up(pair.now, a, None);
         pair.assert_quiet();
     }
+}
+
+/// A REFER that B has accepted and whose first NOTIFY is on its way.
+fn accepted(pair: &mut Pair) -> (SessionId, SessionId) {
+    let (a, b) = pair.talk();
+    pair.agents[A].refer(pair.now, a, &referral());
+    pair.run_ms(50);
+    let Some(AgentEvent::Session {
+        event: SessionEvent::Refer { key, .. },
+        ..
+    }) = pair.event(B)
+    else {
+        panic!("no REFER")
+    };
+    pair.agents[B].answer_refer(pair.now, b, key, Verdict::Accept);
+    (a, b)
+}
+
+const DONE: TransferProgress = TransferProgress {
+    status: 200,
+    finality: Finality::Final,
+};
+
+#[test]
+fn the_bye_waits_for_the_answer_to_the_last_report() {
+    let mut pair = Pair::new();
+    let (_, b) = accepted(&mut pair);
+    pair.agents[B].notify_refer(pair.now, b, DONE);
+    pair.agents[B].hang_up(pair.now, b, Some("Q.850;cause=16"));
+    // Only the first NOTIFY is in the air yet; the last one waits behind it.
+    pair.run_ms(25);
+    assert_eq!((pair.sent(B, "NOTIFY"), pair.sent(B, "BYE")), (2, 0));
+    pair.run_ms(100);
+    assert_eq!(
+        pair.words(A),
+        [
+            "ReferProgress 202 false",
+            "ReferProgress 100 false",
+            "ReferProgress 200 true",
+            "Ended Bye"
+        ]
+    );
+    assert_eq!(pair.words(B), ["Ended ByBox"]);
+    assert!(pair.last_sent(B, "BYE").contains("Reason: Q.850;cause=16"));
+    pair.assert_quiet();
+}
+
+#[test]
+fn the_bye_waits_two_seconds_at_most_for_a_report() {
+    let mut pair = Pair::new();
+    let (_, b) = accepted(&mut pair);
+    pair.run_ms(100);
+    pair.agents[B].notify_refer(pair.now, b, DONE);
+    pair.swallow.push((B, "NOTIFY", u32::MAX));
+    pair.agents[B].hang_up(pair.now, b, None);
+    pair.run_ms(1_900);
+    assert_eq!(pair.sent(B, "BYE"), 0);
+    pair.run_ms(200);
+    assert_eq!(pair.sent(B, "BYE"), 1);
+    assert_eq!(pair.words(B), ["Ended ByBox"]);
+    pair.assert_quiet();
+}
+
+#[test]
+fn the_bye_goes_at_once_when_no_report_is_open() {
+    let mut pair = Pair::new();
+    let (_, b) = accepted(&mut pair);
+    pair.run_ms(100);
+    pair.agents[B].hang_up(pair.now, b, None);
+    pair.collect();
+    assert_eq!(pair.sent(B, "BYE"), 1);
+    // The peer may also say BYE itself while ours is held.
+    let mut pair = Pair::new();
+    let (a, b) = accepted(&mut pair);
+    pair.swallow.push((B, "NOTIFY", u32::MAX));
+    pair.agents[B].hang_up(pair.now, b, None);
+    pair.agents[A].hang_up(pair.now, a, None);
+    pair.run_ms(100);
+    assert_eq!(
+        (pair.sent(B, "BYE"), pair.words(B)),
+        (0, vec!["Ended ByBox".to_owned()])
+    );
+    pair.assert_quiet();
 }
 
 #[test]

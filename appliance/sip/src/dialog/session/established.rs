@@ -32,6 +32,11 @@ pub(super) enum Stage {
     HangingUp {
         reason: Option<Box<str>>,
     },
+    /// The BYE waits for the reports on a transfer that are under way.
+    Reporting {
+        reason: Option<Box<str>>,
+        until: Instant,
+    },
     /// The BYE is out.
     Leaving,
     /// Over for the caller; reports on a transfer are still owed.
@@ -59,6 +64,8 @@ pub(super) enum Rest {
 const DISMISSED_MAX: usize = 16;
 // The transferred call may ring that long after its transferor has hung up.
 const LINGER: Duration = Duration::from_secs(120);
+// Several repetitions of a NOTIFY; a caller should not wait longer for the line to clear.
+const REPORT_MAX: Duration = Duration::from_secs(2);
 
 impl Established {
     pub(super) fn new(usage: Usage) -> Established {
@@ -82,7 +89,7 @@ impl Established {
     pub(super) fn is_open(&self) -> bool {
         match self.stage {
             Stage::Open => true,
-            Stage::HangingUp { .. } | Stage::Leaving | Stage::Lingering { .. } => false,
+            Stage::HangingUp { .. } | Stage::Reporting { .. } | Stage::Leaving | Stage::Lingering { .. } => false,
         }
     }
 
@@ -95,6 +102,18 @@ impl Established {
         if self.usage.awaits_first_ack() {
             self.stage = Stage::HangingUp {
                 reason: reason.map(Into::into),
+            };
+            return Rest::Stays;
+        }
+        self.say_bye(turn, reason)
+    }
+
+    /// Sends the BYE, after the reports that are under way: some transferors drop the dialog with it and never hear the outcome.
+    fn say_bye(&mut self, turn: &mut Turn<'_>, reason: Option<&str>) -> Rest {
+        if self.reported.as_ref().is_some_and(Reported::is_under_way) {
+            self.stage = Stage::Reporting {
+                reason: reason.map(Into::into),
+                until: turn.now + REPORT_MAX,
             };
             return Rest::Stays;
         }
@@ -153,7 +172,7 @@ impl Established {
                 let reason = request.text(Name::Reason).map(|reason| reason.into_owned());
                 self.finish(turn, End::Bye { reason, request })
             }
-            Stage::HangingUp { .. } | Stage::Leaving => self.finish(turn, End::ByBox),
+            Stage::HangingUp { .. } | Stage::Reporting { .. } | Stage::Leaving => self.finish(turn, End::ByBox),
             Stage::Lingering { .. } => Rest::Stays,
         }
     }
@@ -172,14 +191,14 @@ impl Established {
                 // The caller has hung up already and waits for nothing but the end.
                 turn.core.events.truncate(events);
                 match which {
-                    Some(Which::First) => self.send_bye(turn, reason.as_deref()),
+                    Some(Which::First) => self.say_bye(turn, reason.as_deref()),
                     Some(Which::Again) | None => {
                         self.stage = Stage::HangingUp { reason };
                         Rest::Stays
                     }
                 }
             }
-            Stage::Leaving | Stage::Lingering { .. } => Rest::Stays,
+            Stage::Reporting { .. } | Stage::Leaving | Stage::Lingering { .. } => Rest::Stays,
         }
     }
 
@@ -228,7 +247,9 @@ impl Established {
             Purpose::Bye => {
                 return match self.stage {
                     Stage::Leaving => self.finish(turn, End::ByBox),
-                    Stage::Open | Stage::HangingUp { .. } | Stage::Lingering { .. } => Rest::Stays,
+                    Stage::Open | Stage::HangingUp { .. } | Stage::Reporting { .. } | Stage::Lingering { .. } => {
+                        Rest::Stays
+                    }
                 };
             }
             Purpose::Offer if !self.is_open() => {
@@ -287,9 +308,18 @@ impl Established {
         if !reported.handle_final(turn, &mut self.usage.dialog, done) {
             self.reported = None;
         }
-        match (&self.stage, &self.reported) {
-            (Stage::Lingering { .. }, None) => Rest::Over,
-            (Stage::Open | Stage::HangingUp { .. } | Stage::Leaving | Stage::Lingering { .. }, _) => Rest::Stays,
+        let is_under_way = self.reported.as_ref().is_some_and(Reported::is_under_way);
+        match &mut self.stage {
+            Stage::Lingering { .. } if self.reported.is_none() => Rest::Over,
+            Stage::Reporting { reason, .. } if !is_under_way => {
+                let reason = reason.take();
+                self.send_bye(turn, reason.as_deref())
+            }
+            Stage::Open
+            | Stage::HangingUp { .. }
+            | Stage::Reporting { .. }
+            | Stage::Leaving
+            | Stage::Lingering { .. } => Rest::Stays,
         }
     }
 
@@ -332,13 +362,20 @@ impl Established {
                 [self.usage.due_at(), timer].into_iter().flatten().min()
             }
             Stage::Leaving => None,
-            Stage::Lingering { until } => Some(*until),
+            Stage::Reporting { until, .. } | Stage::Lingering { until } => Some(*until),
         }
     }
 
     pub(super) fn handle_timeout(&mut self, turn: &mut Turn<'_>) -> Rest {
-        match &self.stage {
+        match &mut self.stage {
             Stage::Leaving => return Rest::Stays,
+            Stage::Reporting { reason, until } => {
+                if turn.now < *until {
+                    return Rest::Stays;
+                }
+                let reason = reason.take();
+                return self.send_bye(turn, reason.as_deref());
+            }
             Stage::Lingering { until } => return if turn.now >= *until { Rest::Over } else { Rest::Stays },
             Stage::Open | Stage::HangingUp { .. } => {}
         }

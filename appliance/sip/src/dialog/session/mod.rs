@@ -171,7 +171,7 @@ impl Session {
             Phase::Incoming(_) | Phase::Outgoing(_) => SessionState::Early,
             Phase::Established(established) => match &established.stage {
                 Stage::Open => SessionState::Established,
-                Stage::HangingUp { .. } | Stage::Leaving => SessionState::Ending,
+                Stage::HangingUp { .. } | Stage::Reporting { .. } | Stage::Leaving => SessionState::Ending,
                 Stage::Lingering { .. } => return None,
             },
             Phase::Over => return None,

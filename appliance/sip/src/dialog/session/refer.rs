@@ -183,6 +183,14 @@ impl Reported {
         }
     }
 
+    /// True while a NOTIFY waits for its answer or for its turn.
+    pub(super) fn is_under_way(&self) -> bool {
+        match &self.state {
+            State::Asked { .. } => false,
+            State::Reporting { in_flight, next } => in_flight.is_some() || next.is_some(),
+        }
+    }
+
     pub(super) fn is_asked_by(&self, wanted: ServerKey) -> bool {
         matches!(&self.state, State::Asked { key, .. } if *key == wanted)
     }
