@@ -33,6 +33,9 @@ pub use crate::transaction::{ClientKey, Failure, Full, ServerKey};
 pub use event::{AgentEvent, End, Refusal, SessionEvent};
 pub use settings::AgentSettings;
 
+/// Value of Allow: the methods that the agent and the box above it take.
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, REFER, NOTIFY, INFO, MESSAGE";
+
 /// Everything above the transport (RFC 3261, 3262, 3311, 3515, 3891, 4028, 6665).
 ///
 /// Inputs: [`handle_message`](Agent::handle_message) or [`handle_bytes`](Agent::handle_bytes),

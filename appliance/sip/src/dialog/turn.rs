@@ -6,17 +6,13 @@ use std::time::Instant;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::Rng;
 
-use crate::agent::{AgentEvent, AgentSettings, SessionEvent, SubscriptionId};
+use crate::agent::{ALLOW, AgentEvent, AgentSettings, SessionEvent, SubscriptionId};
 use crate::flow::Flow;
 use crate::message::{Builder, Message, Method, Name};
 use crate::transaction::{ClientKey, Endpoint, Full, ServerKey};
 
 use super::signer::{self, Asked, Sent, Signer};
 use super::{Dialog, Headers, SessionId, Tag};
-
-/// Methods that are understood somewhere in the box.
-pub(crate) const ALLOW: &str =
-    "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, MESSAGE, REGISTER, PUBLISH";
 
 /// What a client transaction is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

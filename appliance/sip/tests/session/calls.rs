@@ -1,9 +1,10 @@
 //! Calls that nothing disturbs.
 
 use branchline_sip::agent::{
-    AgentEvent, AgentSettings, Direction, Headers, InDialogRequest, Progress, Rejection, SessionEvent, SessionState,
+    ALLOW, AgentEvent, AgentSettings, Direction, Headers, InDialogRequest, Progress, Rejection, SessionEvent,
+    SessionState,
 };
-use branchline_sip::{Method, Name};
+use branchline_sip::{Message, Method, Name};
 
 use super::pair::{A, ANSWER, B, GOOD, OFFER, Pair, answer, invitation};
 use super::solo::Solo;
@@ -259,6 +260,32 @@ fn requests_inside_the_dialog_are_handed_up_and_answered() {
     );
     pair.agents[A].hang_up(pair.now, a, None);
     pair.assert_quiet();
+}
+
+#[test]
+fn every_message_that_names_our_methods_names_the_same_ones() {
+    let mut solo = Solo::new();
+    let (_, invite) = solo.call();
+    let told = |message: &Message| {
+        let methods = message.values(Name::Allow).map(String::from_utf8_lossy);
+        methods.collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(told(&invite), ALLOW);
+    solo.reply(&invite, 200, "one");
+    solo.sent.clear();
+    let to = format!("<sip:alice@192.0.2.1>;tag={}", invite.from_tag().unwrap());
+    for (cseq, method) in ["OPTIONS", "PUBLISH"].into_iter().enumerate() {
+        let request = solo
+            .request(method, &to, 1 + cseq as u32)
+            .header(Name::CallId, invite.call_id())
+            .finish();
+        solo.take(request);
+        let response = solo.sent.pop().unwrap();
+        assert_eq!(told(&response), ALLOW, "{method}");
+    }
+    let methods: Vec<Method> = ALLOW.split(", ").map(Method::of).collect();
+    assert!(methods.iter().all(|method| !matches!(method, Method::Other(_))));
+    assert!(!methods.contains(&Method::Subscribe) && !methods.contains(&Method::Publish));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::agent::{End, Refusal, SessionEvent};
+use crate::agent::{ALLOW, End, Refusal, SessionEvent};
 use crate::flow::Flow;
 use crate::message::{Builder, Message, Method, Name, NameAddr};
 use crate::transaction::{ClientKey, Failure, Full, Room};
@@ -10,7 +10,7 @@ use crate::transaction::{ClientKey, Failure, Full, Room};
 use super::super::resend::GIVE_UP;
 use super::super::session_timer::SessionTimer;
 use super::super::signer::{self, Asked};
-use super::super::turn::{ALLOW, Reliability};
+use super::super::turn::Reliability;
 use super::super::{Body, Dialog, Headers, Local, Purpose, Turn, with_body};
 use super::Invitation;
 use super::established::Established;

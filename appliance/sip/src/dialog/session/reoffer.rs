@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::agent::SessionEvent;
+use crate::agent::{ALLOW, SessionEvent};
 use crate::message::{Message, Method, Name};
 use crate::transaction::{ClientKey, Failure};
 
 use super::super::session_timer::SessionTimer;
-use super::super::turn::{ALLOW, Challenge, Reliability};
+use super::super::turn::{Challenge, Reliability};
 use super::super::{Body, Purpose, Turn, with_body};
 use super::Direction;
 use super::usage::{Exchange, Usage};

@@ -1,11 +1,11 @@
 //! Requests of the peer inside a dialog.
 
-use crate::agent::{End, SessionEvent};
+use crate::agent::{ALLOW, End, SessionEvent};
 use crate::flow::Flow;
 use crate::message::{Message, Method, Name};
 use crate::transaction::ServerKey;
 
-use super::super::turn::{ALLOW, unsupported};
+use super::super::turn::unsupported;
 use super::super::{OutOfOrder, Turn};
 use super::{Phase, Session, Usage};
 
