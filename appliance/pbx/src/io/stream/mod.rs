@@ -75,8 +75,26 @@ pub struct Streams {
 struct Connection {
     writer: Writer,
     flow: Flow,
-    /// The flow as the branch named it when it asked for the connection.
-    asked: Option<Flow>,
+    /// Other flows that the branch named for what went out here: without a connection, or with one that is gone.
+    others: VecDeque<Flow>,
+}
+
+impl Connection {
+    fn new(writer: Writer, flow: Flow) -> Connection {
+        let others = VecDeque::new();
+        Connection { writer, flow, others }
+    }
+
+    // Who waits on the oldest of them has long given up.
+    fn answers_for(&mut self, named: Flow) {
+        if named == self.flow || self.others.contains(&named) {
+            return;
+        }
+        if self.others.len() == OTHERS_MAX {
+            self.others.pop_front();
+        }
+        self.others.push_back(named);
+    }
 }
 
 impl Streams {
@@ -127,15 +145,13 @@ impl Streams {
         }
     }
 
-    /// Sends a message: on its connection, on one to the same place, or on a new one.
+    /// Sends a message: on its connection while there is one, on another to the same place, or on a new one.
     pub fn send(&mut self, transmit: Transmit) {
         let Transmit { flow, bytes } = transmit;
-        let id = match flow.connection {
-            Some(id) => Some(id),
-            None => self.by_remote.get(&(flow.transport, flow.remote)).copied(),
-        };
+        let named = flow.connection.filter(|id| self.connections.contains_key(id));
+        let id = named.or_else(|| self.by_remote.get(&(flow.transport, flow.remote)).copied());
         let written = match id {
-            Some(id) => self.write(id, bytes),
+            Some(id) => self.write(id, (flow, bytes)),
             None => self.open(flow, bytes),
         };
         if let Err(lost) = written {
@@ -172,8 +188,9 @@ impl Streams {
         &self.shared.counts
     }
 
-    fn write(&mut self, id: ConnectionId, bytes: Bytes) -> Result<(), Lost> {
-        let connection = self.connections.get(&id).ok_or(Lost::Gone)?;
+    fn write(&mut self, id: ConnectionId, (named, bytes): (Flow, Bytes)) -> Result<(), Lost> {
+        let connection = self.connections.get_mut(&id).ok_or(Lost::Gone)?;
+        connection.answers_for(named);
         connection.writer.write(bytes).map_err(|refused| match refused {
             Refused::Full => Lost::TooSlow,
             Refused::Closed => Lost::Gone,
@@ -197,14 +214,9 @@ impl Streams {
         };
         self.opens.try_send(open).map_err(|_| Lost::Gone)?;
         self.by_remote.insert((flow.transport, flow.remote), id);
-        self.connections.insert(
-            id,
-            Connection {
-                writer,
-                flow: own,
-                asked: Some(flow),
-            },
-        );
+        let mut connection = Connection::new(writer, own);
+        connection.answers_for(flow);
+        self.connections.insert(id, connection);
         Ok(())
     }
 
@@ -213,14 +225,7 @@ impl Streams {
             Event::Opened { flow, writer } => {
                 let Some(id) = flow.connection else { return };
                 self.by_remote.insert((flow.transport, flow.remote), id);
-                self.connections.insert(
-                    id,
-                    Connection {
-                        writer,
-                        flow,
-                        asked: None,
-                    },
-                );
+                self.connections.insert(id, Connection::new(writer, flow));
             }
             // What a connection that was given up still had to say is not heard: the branch was told that it failed.
             Event::Message { flow, bytes } => {
@@ -241,8 +246,8 @@ impl Streams {
             self.by_remote.remove(&place);
         }
         self.fail(gone.flow);
-        if let Some(asked) = gone.asked {
-            self.fail(asked);
+        for other in gone.others {
+            self.fail(other);
         }
     }
 
@@ -269,5 +274,7 @@ enum Lost {
 const EVENTS_MAX: usize = 1024;
 /// Connections waiting to be opened; beyond it a flow fails at once.
 const OPENS_MAX: usize = 256;
+/// Flows remembered besides its own for a connection.
+const OTHERS_MAX: usize = 16;
 /// Names of trunks' addresses.
 const NAMES_MAX: usize = 1024;

@@ -89,12 +89,55 @@ async fn messages_arrive_and_answers_go_back_on_the_same_connection() {
     read_exactly(&mut phone, b"answeragain");
     assert_eq!(streams.open_count(), 1);
     drop(phone);
-    assert_eq!(failed(&mut streams).await, flow);
+    let unnamed = Flow {
+        connection: None,
+        ..flow
+    };
+    let both = [failed(&mut streams).await, failed(&mut streams).await];
+    assert_eq!(both, [flow, unnamed]);
+    // Nobody listens where the phone came from.
     streams.send(Transmit {
         flow,
         bytes: Bytes::from_static(b"late"),
     });
+    assert_ne!(failed(&mut streams).await.connection, flow.connection);
     assert_eq!(failed(&mut streams).await, flow);
+}
+
+#[tokio::test]
+async fn what_names_a_lost_connection_goes_on_another_to_the_same_place() {
+    let (mut streams, _) = start(settings());
+    let peer = bind::stream(Transport::Tcp, "127.9.4.46:0".parse().unwrap()).unwrap();
+    peer.set_nonblocking(false).unwrap();
+    let asked = Flow {
+        transport: Transport::Tcp,
+        local: "127.9.4.43:5060".parse().unwrap(),
+        remote: peer.local_addr().unwrap(),
+        connection: None,
+    };
+    streams.send(Transmit {
+        flow: asked,
+        bytes: Bytes::from_static(b"first"),
+    });
+    let (mut accepted, _) = peer.accept().unwrap();
+    read_exactly(&mut accepted, b"first");
+    drop(accepted);
+    let lost = failed(&mut streams).await;
+    assert_eq!(failed(&mut streams).await, asked);
+    for bytes in [&b"opens"[..], b"follows"] {
+        streams.send(Transmit {
+            flow: lost,
+            bytes: Bytes::from_static(bytes),
+        });
+    }
+    let (mut accepted, _) = peer.accept().unwrap();
+    accepted.set_read_timeout(Some(WITHIN)).unwrap();
+    read_exactly(&mut accepted, b"opensfollows");
+    assert_eq!(streams.open_count(), 1);
+    drop(accepted);
+    let own = failed(&mut streams).await;
+    assert!(own.connection.is_some() && own.connection != lost.connection);
+    assert_eq!(failed(&mut streams).await, lost);
 }
 
 #[tokio::test]
