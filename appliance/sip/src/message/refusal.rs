@@ -40,7 +40,21 @@ impl Refusal {
             (ParseError::MethodMismatch, super::Method::Other(_)) => 501,
             (ParseError::TooManyLines | ParseError::TooLong, _) => 513,
             (ParseError::Truncated | ParseError::BareReturn | ParseError::Empty, _) => return None,
-            _ => 400,
+            (
+                ParseError::StartLine
+                | ParseError::RequestUri
+                | ParseError::HeaderLine
+                | ParseError::Missing(_)
+                | ParseError::Repeated(_)
+                | ParseError::Malformed(_)
+                | ParseError::MethodMismatch
+                | ParseError::LengthConflict
+                | ParseError::LengthBeyondEnd
+                | ParseError::Uri
+                | ParseError::Address
+                | ParseError::Parameter,
+                _,
+            ) => 400,
         };
         let mut refusal = Refusal {
             status,

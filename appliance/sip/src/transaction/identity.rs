@@ -61,7 +61,19 @@ impl Identifier {
     pub(super) fn of_request(&self, request: &Message, via: &Via<'_>) -> Identity {
         let method = match request.method() {
             Method::Ack | Method::Cancel => &Method::Invite,
-            other => other,
+            other @ (Method::Invite
+            | Method::Bye
+            | Method::Register
+            | Method::Options
+            | Method::Prack
+            | Method::Update
+            | Method::Info
+            | Method::Refer
+            | Method::Notify
+            | Method::Subscribe
+            | Method::Publish
+            | Method::Message
+            | Method::Other(_)) => other,
         };
         match branch(via) {
             Some(branch) => {
@@ -108,7 +120,20 @@ impl Identifier {
     pub(super) fn of_branch(&self, branch: &str, method: &Method) -> Identity {
         let method = match method {
             Method::Cancel => &Method::Invite,
-            other => other,
+            other @ (Method::Invite
+            | Method::Ack
+            | Method::Bye
+            | Method::Register
+            | Method::Options
+            | Method::Prack
+            | Method::Update
+            | Method::Info
+            | Method::Refer
+            | Method::Notify
+            | Method::Subscribe
+            | Method::Publish
+            | Method::Message
+            | Method::Other(_)) => other,
         };
         self.digest(Domain::Client)
             .text(branch)
