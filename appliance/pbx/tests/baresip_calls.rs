@@ -79,6 +79,7 @@ fn a_blind_transfer_connects_the_caller_with_the_third_phone() {
     let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));
     let [mut a, mut b, mut c] = [0, 1, 2].map(|n| office::baresip(&rig, &daemon, n));
     connect(&mut a, &mut b, "202");
+    assert_both_hear(&mut a, &mut b, "before the transfer");
     b.transfer("203");
     c.wait_until_ringing();
     c.accept();
