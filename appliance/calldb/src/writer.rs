@@ -37,6 +37,8 @@ enum Health {
 
 /// Entries written together at most.
 const GROUP_ENTRIES_MAX: usize = 4096;
+/// How long entries gather for one write: a disk takes longer to sync, and no caller notices.
+const GATHER: Duration = Duration::from_millis(3);
 /// Bindings wait at most this long in the kernel while nothing else happens.
 const IDLE: Duration = Duration::from_secs(2);
 /// Frames kept for writing again; beyond it the oldest are lost, and counted.
@@ -212,7 +214,9 @@ impl Writer {
     }
 }
 
+/// Lets more come, asleep: one wake-up, write and sync for all that came within the time.
 fn gather(first: Vec<Entry>, queue: &Receiver<Vec<Entry>>) -> Vec<Entry> {
+    std::thread::park_timeout(GATHER);
     let mut group = first;
     while group.len() < GROUP_ENTRIES_MAX {
         let Ok(more) = queue.try_recv() else { break };
