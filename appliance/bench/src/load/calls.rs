@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::Outcome;
 use super::text::{ACK_OF_FAILURE, Request, credentials, media_of, sdp};
-use super::wire::{Arrived, Wire};
+use super::wire::{Arrived, NO_WAIT, Wire};
 use crate::Done;
 use crate::accounts::{REALM, User};
 use crate::clock::{self, Pace};
@@ -98,7 +98,8 @@ impl Calls {
             clock::now() + Duration::from_secs_f64(load.calls as f64 / load.per_s) + load.talk + ANSWER_WITHIN;
         while self.outcome.done + self.outcome.failed < load.calls {
             let now = clock::now();
-            while begun < load.calls.min(pace.due(now)) {
+            // One at a time: after a pause of this program its backlog must not overrun a server's socket.
+            if begun < load.calls.min(pace.due(now)) {
                 self.begin(wire);
                 begun += 1;
             }
@@ -120,7 +121,7 @@ impl Calls {
         let give_up = clock::now() + Duration::from_secs_f64(count as f64 / SET_UP_PER_S) + ANSWER_WITHIN;
         while self.anchored().len() < count {
             let now = clock::now();
-            while begun < (count as u64).min(pace.due(now)) {
+            if begun < (count as u64).min(pace.due(now)) {
                 self.begin(wire);
                 begun += 1;
             }
@@ -184,7 +185,7 @@ impl Calls {
     }
 
     fn step(&mut self, wire: &mut Wire, talk: Duration) -> Done<()> {
-        for arrived in wire.receive(Duration::from_millis(1))? {
+        for arrived in wire.receive(NO_WAIT)? {
             let Ok(message) = Message::parse(arrived.bytes.clone()) else {
                 continue;
             };

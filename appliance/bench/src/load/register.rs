@@ -1,6 +1,6 @@
 //! Phones that register at a steady rate.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use branchline_sip::digest::Answerer;
@@ -8,7 +8,7 @@ use branchline_sip::message::Message;
 
 use super::Outcome;
 use super::text::{Request, credentials};
-use super::wire::{Arrived, Wire};
+use super::wire::{Arrived, NO_WAIT, Wire};
 use crate::Done;
 use crate::accounts::{REALM, User};
 use crate::clock::{self, Pace};
@@ -36,6 +36,8 @@ pub(crate) struct Registrants {
     /// Phones with a request out, in the order of their deadlines.
     pending: VecDeque<(Instant, usize, u32)>,
     outcome: Outcome,
+    /// Finals other than 200 and challenges, by status; 0 for none in time.
+    refusals: BTreeMap<u16, u64>,
 }
 
 struct Phone {
@@ -57,6 +59,7 @@ impl Registrants {
             phones: users.into_iter().map(phone).collect(),
             pending: VecDeque::new(),
             outcome: Outcome::default(),
+            refusals: BTreeMap::new(),
         }
     }
 
@@ -67,14 +70,20 @@ impl Registrants {
         let mut begun = 0;
         while self.outcome.done + self.outcome.failed < load.units {
             let now = clock::now();
-            while begun < load.units.min(pace.due(now)) {
+            let answered = self.outcome.done + self.outcome.failed;
+            // After a pause of this program its backlog must not overrun a server's socket.
+            while begun < load.units.min(pace.due(now)).min(answered + IN_FLIGHT_MAX) {
                 self.begin(wire, now, (begun % self.phones.len() as u64) as usize, load.nonce);
                 begun += 1;
             }
-            for arrived in wire.receive(Duration::from_millis(1))? {
+            for arrived in wire.receive(NO_WAIT)? {
                 self.handle(wire, arrived);
             }
             self.expire(clock::now());
+        }
+        match self.outcome.failed {
+            0 => {}
+            failed => eprintln!("{failed} registrations failed, by status: {:?}", self.refusals),
         }
         Ok(self.outcome)
     }
@@ -83,6 +92,7 @@ impl Registrants {
         let phone = &mut self.phones[index];
         if phone.asked {
             self.outcome.failed += 1;
+            *self.refusals.entry(0).or_default() += 1;
         }
         if nonce == Nonce::Fresh {
             phone.answerer = phone.user.answerer();
@@ -115,9 +125,10 @@ impl Registrants {
                 self.outcome.done += 1;
             }
             100 => {}
-            _ => {
+            status => {
                 phone.asked = false;
                 self.outcome.failed += 1;
+                *self.refusals.entry(status).or_default() += 1;
             }
         }
     }
@@ -129,6 +140,7 @@ impl Registrants {
             if phone.asked && phone.cseq <= cseq + 1 {
                 phone.asked = false;
                 self.outcome.failed += 1;
+                *self.refusals.entry(0).or_default() += 1;
             }
         }
     }
@@ -155,4 +167,5 @@ impl Phone {
     }
 }
 
+const IN_FLIGHT_MAX: u64 = 32;
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);

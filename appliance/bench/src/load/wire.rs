@@ -82,5 +82,7 @@ impl Wire {
     }
 }
 
+/// A load that never sleeps: waking it would be charged to the server that answers it.
+pub(crate) const NO_WAIT: Duration = Duration::ZERO;
 const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
 const DATAGRAM_BYTES_MAX: usize = 4096;
