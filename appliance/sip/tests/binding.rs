@@ -264,9 +264,29 @@ fn bindings_survive_a_restart_with_their_path() {
     assert!(too_late.is_empty());
 }
 
+/// The flows to a phone that registered over `flow`: after the end of its stream, and after a restart.
+fn flows_after_loss(flow: Flow, uri: &str, path: Option<&str>) -> [Flow; 2] {
+    let at = start();
+    let contact = format!("<{uri}>");
+    let mut lines = vec![(Name::Contact, &*contact)];
+    lines.extend(path.map(|path| (Name::Path, path)));
+    let request = register(&Register {
+        call: "1",
+        cseq: 1,
+        lines: &lines,
+    });
+    let mut table = Bindings::new(BindingsConfig::default());
+    table.handle_register(at, &request, flow);
+    let saved: Vec<Binding> = table.iter().cloned().collect();
+    assert_eq!(table.lookup("201")[0].flow, flow);
+    table.handle_connection_closed(ConnectionId(7));
+    let mut reborn = Bindings::new(BindingsConfig::default());
+    reborn.restore(later(at, 1), saved);
+    [&table, &reborn].map(|table| table.lookup("201")[0].flow)
+}
+
 #[test]
 fn a_phone_whose_stream_is_lost_is_reached_where_it_listens() {
-    let at = start();
     // Transport, source, Contact, Path, where to connect.
     let cases = [
         (
@@ -334,23 +354,7 @@ fn a_phone_whose_stream_is_lost_is_reached_where_it_listens() {
             remote: source.parse().unwrap(),
             ..stream()
         };
-        let contact = format!("<{uri}>");
-        let mut lines = vec![(Name::Contact, &*contact)];
-        lines.extend(path.map(|path| (Name::Path, path)));
-        let request = register(&Register {
-            call: "1",
-            cseq: 1,
-            lines: &lines,
-        });
-        let mut table = Bindings::new(BindingsConfig::default());
-        table.handle_register(at, &request, flow);
-        let saved: Vec<Binding> = table.iter().cloned().collect();
-        assert_eq!(table.lookup("201")[0].flow, flow);
-        table.handle_connection_closed(ConnectionId(7));
-        let mut reborn = Bindings::new(BindingsConfig::default());
-        reborn.restore(later(at, 1), saved);
-        for table in [&table, &reborn] {
-            let found = table.lookup("201")[0].flow;
+        for found in flows_after_loss(flow, uri, path) {
             assert_eq!(
                 (found.remote.to_string().as_str(), found.connection),
                 (expected, None),
