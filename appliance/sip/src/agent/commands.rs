@@ -169,8 +169,8 @@ impl Agent {
         self.hang_up(now, id, reason);
     }
 
-    /// Ends a session in any state by CANCEL, BYE or 480, with a Reason value (RFC 3326) if given. `Ended` follows when the
-    /// peer's answer is in.
+    /// Ends a session in any state by CANCEL, BYE or 480, with a Reason value (RFC 3326) if given. The BYE waits up to 2 s for the
+    /// answers to reports on a transfer. `Ended` follows when the peer's answer is in.
     pub fn hang_up(&mut self, now: Instant, id: SessionId, reason: Option<&str>) {
         self.with_session(now, id, |session, turn| session.hang_up(turn, reason));
     }

@@ -143,6 +143,19 @@ fn the_bye_goes_at_once_when_no_report_is_open() {
 }
 
 #[test]
+fn an_offer_that_waited_is_dropped_with_the_call() {
+    let mut pair = Pair::new();
+    let (a, b) = accepted(&mut pair);
+    pair.agents[A].reoffer(pair.now, a, answer(OFFER).body);
+    pair.run_ms(15);
+    pair.agents[B].reoffer(pair.now, b, answer(OFFER).body);
+    pair.agents[B].hang_up(pair.now, b, None);
+    pair.run_ms(10_000);
+    assert_eq!((pair.sent(B, "INVITE"), pair.sent(B, "BYE")), (0, 1));
+    pair.assert_quiet();
+}
+
+#[test]
 fn a_session_is_found_by_what_replaces_names() {
     let mut pair = Pair::new();
     let (a, b) = pair.talk();

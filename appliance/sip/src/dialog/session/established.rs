@@ -136,6 +136,7 @@ impl Established {
     fn settle(&mut self, turn: &mut Turn<'_>) {
         self.usage.acknowledge_owed(turn, None);
         self.usage.refuse_owed(turn, 487);
+        self.usage.drop_offers();
         self.usage.cancel_offer(turn);
         self.usage.timer = None;
         if let Some(reported) = self.reported.take_if(|reported| !reported.is_reporting()) {

@@ -184,6 +184,15 @@ impl Usage {
         }
     }
 
+    /// Forgets offers that were not sent yet.
+    pub(super) fn drop_offers(&mut self) {
+        self.queued = None;
+        match &self.ours {
+            Ours::Waiting { .. } => self.ours = Ours::Idle,
+            Ours::InFlight { .. } | Ours::AnswerOwed { .. } | Ours::Idle => {}
+        }
+    }
+
     fn send_offer(&mut self, turn: &mut Turn<'_>, attempt: Attempt) {
         let settings = &turn.core.settings;
         let mut request = self
