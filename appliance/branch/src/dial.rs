@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::act::reason;
 use crate::identity::{Shown, contact};
-use crate::legs::{Challenged, LegEntry, Party};
+use crate::legs::{LegEntry, Party};
 use crate::now::Now;
 use crate::records::CallFacts;
 use crate::targets::{Target, Urgency};
@@ -293,6 +293,7 @@ impl Branch {
             self.agent.hang_up(now.mono, session, None);
             return None;
         };
+        self.give_account(session, party);
         let passed = crate::targets::Passed::of(request);
         let entry = LegEntry {
             call,
@@ -301,8 +302,6 @@ impl Branch {
             flow: *flow,
             shown,
             passed,
-            request_uri: String::new(),
-            challenged: Challenged::NotYet,
         };
         self.legs.add(leg, entry);
         if let Some(offer) = offer(request).ok().flatten()

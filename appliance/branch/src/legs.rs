@@ -43,17 +43,6 @@ pub(crate) struct LegEntry {
     pub(crate) shown: Shown,
     /// What its INVITE carries to whoever it calls.
     pub(crate) passed: Passed,
-    /// What its INVITE was sent to; empty for a leg that called us.
-    pub(crate) request_uri: String,
-    /// Whether a trunk asked for credentials already: a second time means that they are wrong.
-    pub(crate) challenged: Challenged,
-}
-
-/// Whether credentials were sent already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Challenged {
-    NotYet,
-    Once,
 }
 
 #[derive(Default)]
@@ -87,10 +76,6 @@ impl Legs {
 
     pub(crate) fn entry(&self, leg: LegId) -> Option<&LegEntry> {
         self.entries.get(&leg)
-    }
-
-    pub(crate) fn entry_mut(&mut self, leg: LegId) -> Option<&mut LegEntry> {
-        self.entries.get_mut(&leg)
     }
 
     /// A leg that was taken into another call by a transfer.

@@ -7,6 +7,7 @@ use branchline_journal::BindingKey;
 use branchline_journal::Event;
 use branchline_route::ArrivalKind;
 use branchline_sip::Flow;
+use branchline_sip::agent::ALLOW;
 use branchline_sip::binding::{BindingEvent, RegisterOutcome};
 use branchline_sip::message::{Builder, Message, Method, Name};
 use branchline_sip::transaction::ServerKey;
@@ -133,8 +134,5 @@ impl Branch {
     }
 }
 
-/// Methods the box takes.
-pub(crate) const ALLOW: &str =
-    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, REFER, NOTIFY, INFO, MESSAGE";
 /// Answers held back for the disk at once; beyond it they go out at once.
 const REPLIES_MAX: usize = 4096;

@@ -21,7 +21,7 @@ impl Branch {
         match event {
             SessionEvent::Trying => self.calls.handle_leg(now.mono, leg, LegEvent::Trying),
             SessionEvent::Progress { status, body, .. } => self.leg_progress(now, (leg, status), body),
-            SessionEvent::Challenged { response } => self.answer_challenge(now, leg, &response),
+            SessionEvent::Challenged { .. } => self.challenged(now, leg),
             SessionEvent::Redirected { .. } => {}
             SessionEvent::Answered { body, needs_answer, .. } => {
                 self.leg_described(

@@ -13,7 +13,7 @@ use branchline_sip::message::{Message, Name};
 
 use crate::Branch;
 use crate::identity::{Privacy, Shown, contact, escaped, host};
-use crate::legs::{Challenged, LegEntry, Party};
+use crate::legs::{LegEntry, Party};
 use crate::now::Now;
 
 /// What an outgoing leg is sent to.
@@ -277,13 +277,13 @@ impl Branch {
         }
         invitation.body = body;
         invitation.max_forwards = passed.max_forwards;
-        let request_uri = invitation.request_uri.clone();
         let callee = Shown {
             number: number_reached,
             ..Shown::default()
         };
         match self.agent.invite(now.mono, invitation) {
             Ok(session) => {
+                self.give_account(session, &party);
                 self.note_party(leg.call, &party);
                 let entry = LegEntry {
                     call: leg.call,
@@ -292,8 +292,6 @@ impl Branch {
                     flow,
                     shown: callee,
                     passed,
-                    request_uri,
-                    challenged: Challenged::NotYet,
                 };
                 self.legs.add(leg.id, entry);
             }

@@ -20,7 +20,7 @@ impl Branch {
     pub(crate) fn refer(&mut self, now: Now, leg: LegId, (key, to): (ServerKey, ReferTo)) {
         let Some(session) = self.session_of(leg) else { return };
         let attended = to.replaces.as_ref().map(|replaces| {
-            let consultation = self.agent.find_dialog(replaces).ok();
+            let consultation = self.agent.find_consultation(replaces).ok();
             consultation.and_then(|session| self.legs.of_session(session))
         });
         let verdict = match attended {

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::identity::{escaped, host};
-use crate::legs::TrunkUse;
+use crate::legs::{Party, TrunkUse};
 use crate::now::Now;
 use crate::output::{Level, Lookup, Output, Resolved};
 use crate::view::TrunkView;
@@ -483,34 +483,24 @@ impl Branch {
         }
     }
 
-    /// A trunk wants credentials for a call: once, then the password is wrong.
-    pub(crate) fn answer_challenge(&mut self, now: Now, leg: branchline_call::LegId, response: &Message) {
-        use crate::legs::{Challenged, Party};
-        let Some(entry) = self.legs.entry_mut(leg) else { return };
-        let session = entry.session;
-        let first = std::mem::replace(&mut entry.challenged, Challenged::Once) == Challenged::NotYet;
-        let (party, uri) = (entry.party.clone(), entry.request_uri.clone());
-        let credentials = match &party {
-            Party::Trunk(name) if first => self.trunks.answerer(name).and_then(|mut answerer| {
-                answerer.handle_challenge(response).ok()?;
-                answerer.credentials(Method::Invite.as_str(), &uri)
-            }),
-            Party::Trunk(_) | Party::Extension(_) | Party::Stranger => None,
-        };
-        match credentials {
-            Some((name, value)) => {
-                let headers = branchline_sip::agent::Headers::new().with(name, value);
-                self.agent.retry_invite(now.mono, session, headers);
-            }
-            None => {
-                self.agent.hang_up(now.mono, session, None);
-                let cause = branchline_call::Cause::of_status(response.status());
-                self.calls
-                    .handle_leg(now.mono, leg, branchline_call::LegEvent::Refused(cause));
-                self.drain_calls(now);
-                self.forget_leg(now, leg);
-            }
+    /// Lets a session answer the challenges of its trunk by itself.
+    pub(crate) fn give_account(&mut self, session: branchline_sip::agent::SessionId, party: &Party) {
+        if let Party::Trunk(name) = party
+            && let Some(answerer) = self.trunks.answerer(name)
+        {
+            self.agent.set_account(session, answerer);
         }
+    }
+
+    /// Whoever wants a password that we have not got, or do not accept ours, is no way to go.
+    pub(crate) fn challenged(&mut self, now: Now, leg: branchline_call::LegId) {
+        if let Some(session) = self.session_of(leg) {
+            self.agent.hang_up(now.mono, session, None);
+        }
+        let refused = branchline_call::LegEvent::Refused(branchline_call::Cause::of_status(503));
+        self.calls.handle_leg(now.mono, leg, refused);
+        self.drain_calls(now);
+        self.forget_leg(now, leg);
     }
 }
 
