@@ -114,8 +114,8 @@ impl Wire {
             return Some(self.pending.remove(at));
         }
         let pending = &mut self.pending[at];
-        pending.provisional = true;
-        if *pending.request.method() == Method::Invite {
+        let first = !std::mem::replace(&mut pending.provisional, true);
+        if first && *pending.request.method() == Method::Invite {
             pending.resend = None;
             pending.give_up = now + RINGING_MAX;
         }
