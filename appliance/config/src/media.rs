@@ -2,7 +2,6 @@ use std::net::IpAddr;
 
 use crate::fault::Wrong;
 use crate::read::Reader;
-use crate::text::Codec;
 
 /// `[media]`: the RTP relay.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,8 +18,6 @@ pub struct Media {
     pub rtp_timeout_hold_s: u32,
     /// Relay threads. Default none: one per core.
     pub workers: Option<u32>,
-    /// Preference of encodings, upper case, first is best; the rest is kept after them. Default none: as offered.
-    pub codecs: Vec<String>,
 }
 
 impl Media {
@@ -32,7 +29,6 @@ impl Media {
             rtp_timeout_s: table.number("rtp_timeout_s", 5..=3600, 60),
             rtp_timeout_hold_s: table.number("rtp_timeout_hold_s", 5..=86_400, 1800),
             workers: table.optional_number("workers", 1..=64),
-            codecs: codec_names(&mut table),
         };
         if !media.port_min.is_multiple_of(2) {
             let fix = format!("write {}", media.port_min - 1);
@@ -48,13 +44,4 @@ impl Media {
         table.finish();
         Some(media)
     }
-}
-
-pub(crate) fn codec_names(table: &mut Reader<'_>) -> Vec<String> {
-    table
-        .list::<Codec>("codecs")
-        .unwrap_or_default()
-        .into_iter()
-        .map(|codec| codec.0)
-        .collect()
 }

@@ -3,7 +3,6 @@ use std::path::PathBuf;
 
 use crate::fault::Wrong;
 use crate::read::Reader;
-use crate::site::optional_host;
 use crate::text::FromText;
 use crate::{Listen, Network, Transport};
 
@@ -12,8 +11,6 @@ use crate::{Listen, Network, Transport};
 pub struct Sip {
     /// Default UDP and TCP on 5060, TLS on 5061, every IPv4 interface: the ports phones try first (RFC 3261 section 19.1.2).
     pub listen: Vec<Listen>,
-    /// Host written into Via and Contact. Default none: the local address of the interface towards the peer.
-    pub advertised: Option<String>,
     /// PEM chain. Default none: the box makes its own certificate.
     pub tls_certificate: Option<PathBuf>,
     /// PEM private key of that certificate.
@@ -104,7 +101,6 @@ impl Sip {
         }
         let sip = Sip {
             listen: listen.unwrap_or_else(defaults),
-            advertised: optional_host(&mut table, "advertised"),
             tls_certificate: table.optional::<String>("tls_certificate").map(PathBuf::from),
             tls_key: table.optional::<String>("tls_key").map(PathBuf::from),
             max_registrations: table.number("max_registrations", 1..=100_000, 10_000),

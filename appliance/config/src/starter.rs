@@ -66,7 +66,6 @@ realm = {realm}  # part of every password hash: after a change all phones need n
 
 [sip]
 # listen = ["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060", "tls:0.0.0.0:5061"]
-# advertised = "203.0.113.5"  # when phones or trunks reach the box under another address
 
 [page]
 listen = "127.0.0.1:8080"

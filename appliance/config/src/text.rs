@@ -110,20 +110,6 @@ impl FromText for DialString {
     }
 }
 
-/// An SDP encoding name (RFC 8866 section 6.6, a token), kept in upper case.
-pub(crate) struct Codec(pub(crate) String);
-
-impl FromText for Codec {
-    fn from_text(text: &str) -> Result<Codec, Wrong> {
-        let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-        if text.is_empty() || text.len() > 32 || !text.bytes().all(good) {
-            let problem = format!("\"{text}\" is not an encoding name");
-            return Err(Wrong::new(problem, "write \"PCMA\", \"PCMU\", \"G722\" or \"opus\""));
-        }
-        Ok(Codec(text.to_ascii_uppercase()))
-    }
-}
-
 /// The candidate within two edits (or a third of a long word), the closest first.
 pub(crate) fn nearest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
     let limit = (word.len() / 3).clamp(1, 3);

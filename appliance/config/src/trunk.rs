@@ -1,7 +1,6 @@
 use std::path::PathBuf;
 
 use crate::fault::Wrong;
-use crate::media::codec_names;
 use crate::read::{Reader, Word};
 use crate::secret::Secret;
 use crate::site::optional_host;
@@ -23,13 +22,12 @@ pub struct Trunk {
     pub mode: Mode,
     /// What the peer challenges for; always there with [`Mode::Register`].
     pub credentials: Option<Credentials>,
-    /// Realm expected in challenges; another one is refused. Default none: any.
-    pub realm: Option<String>,
     /// Domain of From. Default none: `host`.
     pub from_domain: Option<String>,
     /// Registration asked for. Default 600 s: a provider's restart is noticed within minutes.
     pub expires_s: u32,
-    /// OPTIONS interval, 0 for never. Default 30 s: an outage is known before most people dial.
+    /// OPTIONS interval; 0 sends none, and an outage then shows when a call or a registration fails. Default 30 s: it is
+    /// known before most people dial.
     pub options_s: u32,
     /// Sources taken as this trunk besides `host`'s own addresses. Default none.
     pub accept_from: Vec<Network>,
@@ -53,8 +51,6 @@ pub struct Trunk {
     pub priority: u16,
     /// Share among equal priorities. Default 10.
     pub weight: u16,
-    /// Preference of encodings towards this peer, upper case. Default none: `media.codecs`.
-    pub codecs: Vec<String>,
 }
 
 /// How the peer knows us.
@@ -171,7 +167,6 @@ impl Trunk {
             transport: table.word("transport", Transport::Udp),
             mode,
             credentials,
-            realm: table.optional("realm"),
             from_domain: optional_host(&mut table, "from_domain"),
             expires_s: table.number("expires_s", 30..=86_400, 600),
             options_s: table.number("options_s", 0..=3600, 30),
@@ -190,7 +185,6 @@ impl Trunk {
             max_calls: table.optional_number("max_calls", 1..=20_000),
             priority: table.number("priority", 0..=1000, 10),
             weight: table.number("weight", 1..=1000, 10),
-            codecs: codec_names(&mut table),
         };
         if trunk.caller_id == CallerIdPolicy::Main && !table.has("number") {
             let fix = "add number = \"+15551230100\", or write caller_id = \"extension\"";

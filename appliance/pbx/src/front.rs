@@ -51,10 +51,8 @@ impl Front {
             identity,
         } = told;
         let control = Control::bind(&place.control_socket())?;
-        let mut host_names = identity.names.clone();
-        host_names.extend(config.sip.advertised.clone());
         let settings = Settings {
-            host_names,
+            host_names: identity.names.clone(),
             reach: config.page.reach,
             password_hash: config.page.password_hash.clone(),
             password_hash_file: place.page_hash(),
