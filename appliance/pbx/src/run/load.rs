@@ -66,8 +66,23 @@ pub(super) fn wants_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         let media = &config.media;
         (media.addresses.clone(), media.port_min, media.port_max, media.workers)
     };
+    // Ports in stock; below this many calls a second their number does not change.
+    let stocked = |config: &Config| config.sip.max_calls_per_second.max(16);
     let changes = [
+        ("site.realm", old.site.realm != new.site.realm),
         ("sip.listen", old.sip.listen != new.sip.listen),
+        ("sip.max_calls", old.sip.max_calls != new.sip.max_calls),
+        ("sip.max_calls_per_second", stocked(old) != stocked(new)),
+        (
+            "sip.session_expires_s",
+            old.sip.session_expires_s != new.sip.session_expires_s,
+        ),
+        ("sip.min_se_s", old.sip.min_se_s != new.sip.min_se_s),
+        ("sip.digest", old.sip.digest != new.sip.digest),
+        (
+            "sip.nonce_lifetime_s",
+            old.sip.nonce_lifetime_s != new.sip.nonce_lifetime_s,
+        ),
         ("media addresses, ports and workers", media(old) != media(new)),
         ("page", old.page != new.page),
         ("log", old.log != new.log),
@@ -143,7 +158,20 @@ mod tests {
     fn what_a_reload_cannot_do_is_named() {
         let old = parsed("");
         assert_eq!(wants_restart(&old, &parsed("[sip]\nring_s = 20\n")), [""; 0]);
+        let few = parsed("[sip]\nmax_calls_per_second = 2\n");
+        assert_eq!(
+            wants_restart(&few, &parsed("[sip]\nmax_calls_per_second = 9\n")),
+            [""; 0]
+        );
+        let realm = Config::parse("f", "[site]\ncountry = \"US\"\nrealm = \"other\"\n").unwrap();
+        assert_eq!(wants_restart(&old, &realm), ["site.realm"]);
         let cases = [
+            ("[sip]\nmax_calls = 40\n", "sip.max_calls"),
+            ("[sip]\nmax_calls_per_second = 60\n", "sip.max_calls_per_second"),
+            ("[sip]\nsession_expires_s = 900\n", "sip.session_expires_s"),
+            ("[sip]\nmin_se_s = 120\n", "sip.min_se_s"),
+            ("[sip]\ndigest = [\"sha-256\", \"md5\"]\n", "sip.digest"),
+            ("[sip]\nnonce_lifetime_s = 60\n", "sip.nonce_lifetime_s"),
             ("[sip]\nlisten = [\"udp:127.0.0.1\"]\n", "sip.listen"),
             ("[media]\nport_min = 20000\n", "media addresses, ports and workers"),
             ("[log]\nlevel = \"debug\"\n", "log"),
