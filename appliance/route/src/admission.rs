@@ -10,6 +10,8 @@ use crate::sources::{Source, Sources};
 
 /// Thousandths of a token, so that slow rates refill without fractions.
 const TOKEN: u64 = 1000;
+/// Requests a second that any source may send, however little the box is set to take.
+const SOURCE_PER_SECOND_MIN: u32 = 100;
 /// Callers told to come back are spread over this many seconds, or they all come back at once.
 const SPREAD_S: u32 = 8;
 
@@ -40,7 +42,7 @@ impl Default for AdmissionLimits {
             calls_per_second: 50,
             registers_per_second: 200,
             others_per_second: 200,
-            source_per_second: 100,
+            source_per_second: SOURCE_PER_SECOND_MIN,
             sources_max: 4096,
             calls_max: 500,
             // Half of T1 (RFC 3261): later, and phones retransmit into the overload.
@@ -56,10 +58,18 @@ impl From<&branchline_config::Sip> for AdmissionLimits {
             calls_per_second: sip.max_calls_per_second,
             registers_per_second: sip.max_registers_per_second,
             others_per_second: sip.max_registers_per_second,
+            source_per_second: source_per_second(sip),
             calls_max: sip.max_calls,
             ..AdmissionLimits::default()
         }
     }
+}
+
+// A trunk, or a site behind one NAT, is a single source and may be all of the traffic; a call brings about two requests.
+fn source_per_second(sip: &branchline_config::Sip) -> u32 {
+    SOURCE_PER_SECOND_MIN
+        .max(sip.max_registers_per_second)
+        .max(sip.max_calls_per_second.saturating_mul(2))
 }
 
 /// What a request opens.
@@ -315,6 +325,27 @@ mod tests {
             ),
             5
         );
+    }
+
+    #[test]
+    fn one_source_may_bring_all_that_the_configuration_lets_in() {
+        let text = |keys: &str| format!("[site]\ncountry = \"US\"\n[sip]\n{keys}");
+        let cases = [
+            ("", 200),
+            ("max_registers_per_second = 10\nmax_calls_per_second = 10\n", 100),
+            ("max_registers_per_second = 1000\n", 1000),
+            ("max_calls_per_second = 400\n", 800),
+        ];
+        for (keys, expected) in cases {
+            let config = branchline_config::Config::parse("f", &text(keys)).unwrap();
+            let limits = AdmissionLimits::from(&config.sip);
+            assert_eq!(limits.source_per_second, expected, "{keys}");
+            let now = start();
+            let mut admission = Admission::new(limits, now);
+            let all = config.sip.max_registers_per_second as usize * 2;
+            let registers = std::iter::repeat_n(arrival(ArrivalKind::Register, 1), all + 1);
+            assert_eq!(admitted(&mut admission, now, registers), all, "{keys}");
+        }
     }
 
     #[test]
