@@ -138,9 +138,7 @@ impl<T: Clone> Calls<T> {
                 new
             }),
             // A caller that has not described itself leaves nothing to answer the new phone's offer with.
-            Phase::Dialing(dialing)
-                if dialing.ringing.contains(&old) && call.described(dialing.caller).is_some() =>
-            {
+            Phase::Dialing(dialing) if dialing.ringing.contains(&old) && call.described(dialing.caller).is_some() => {
                 let caller = dialing.caller;
                 Some(self.pick_up(now, &mut call, (caller, &offer)))
             }
