@@ -9,7 +9,7 @@ mod rig;
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -45,13 +45,18 @@ fn request(method: &str, to: SocketAddr, us: SocketAddr, transport: &str, more: 
 /// Sends a request on a stream and reads the head of the answer.
 fn ask(stream: &mut (impl Read + Write), request: &str) -> String {
     stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = Vec::new();
+    head(stream)
+}
+
+/// Reads the head of a message.
+fn head(stream: &mut impl Read) -> String {
+    let mut head = Vec::new();
     let mut byte = [0];
-    while !answer.ends_with(b"\r\n\r\n") {
+    while !head.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte).unwrap();
-        answer.push(byte[0]);
+        head.push(byte[0]);
     }
-    String::from_utf8(answer).unwrap()
+    String::from_utf8(head).unwrap()
 }
 
 fn connect(to: SocketAddr) -> TcpStream {
@@ -60,7 +65,7 @@ fn connect(to: SocketAddr) -> TcpStream {
     stream
 }
 
-fn authorization(challenge: &str, to: SocketAddr) -> String {
+fn authorization(challenge: &str, method: &str, to: SocketAddr) -> String {
     let (user, password) = EXTENSIONS[0];
     let line = challenge
         .lines()
@@ -70,7 +75,7 @@ fn authorization(challenge: &str, to: SocketAddr) -> String {
         .unwrap_or_else(|| panic!("no MD5 challenge: {challenge}"));
     let uri = format!("sip:{to}");
     let ha1 = digest::ha1_md5(user, REALM, password);
-    let ha2 = md5(&format!("REGISTER:{uri}"));
+    let ha2 = md5(&format!("{method}:{uri}"));
     let response = md5(&format!("{ha1}:{nonce}:00000001:c:auth:{ha2}"));
     format!(
         "Authorization: Digest username=\"{user}\", realm=\"{REALM}\", nonce=\"{nonce}\", uri=\"{uri}\", \
@@ -84,13 +89,18 @@ fn md5(text: &str) -> String {
 
 /// Registers extension 201 over TCP; gives the connection.
 fn register(to: SocketAddr) -> TcpStream {
-    let mut stream = connect(to);
+    let stream = connect(to);
     let us = stream.local_addr().unwrap();
+    register_as(stream, to, us)
+}
+
+/// The same on a connection, with another address in the Contact.
+fn register_as(mut stream: TcpStream, to: SocketAddr, us: SocketAddr) -> TcpStream {
     let challenge = ask(&mut stream, &request("REGISTER", to, us, "TCP", ""));
     assert!(challenge.starts_with("SIP/2.0 401 "), "{challenge}");
     let answer = ask(
         &mut stream,
-        &request("REGISTER", to, us, "TCP", &authorization(&challenge, to)),
+        &request("REGISTER", to, us, "TCP", &authorization(&challenge, "REGISTER", to)),
     );
     assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
     stream
@@ -168,6 +178,40 @@ fn a_registration_outlives_an_orderly_restart_and_a_kill() {
     );
     daemon.start_again();
     wait_for_registration(&daemon, "after the stop");
+}
+
+#[test]
+fn a_phone_that_listens_is_reached_after_its_connection_or_the_box_is_lost() {
+    let rig = Rig::new("run-reached");
+    let mut daemon = start(&rig);
+    let to = daemon.address();
+    let phone = connect(to);
+    let listener = TcpListener::bind((phone.local_addr().unwrap().ip(), 0)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let us = listener.local_addr().unwrap();
+    drop(register_as(phone, to, us));
+    for lost in ["connection", "box"] {
+        if lost == "box" {
+            daemon.kill9();
+            daemon.start_again();
+        }
+        daemon.wait_in_view(&format!("where it listens, without its {lost}"), WITHIN, |view| {
+            (view["phones"][0]["contacts"][0]["address"] == us.to_string()).then_some(())
+        });
+        let mut sender = connect(to);
+        let challenge = ask(&mut sender, &message_to_201(to, us, ""));
+        let text = message_to_201(to, us, &authorization(&challenge, "MESSAGE", to));
+        sender.write_all(text.as_bytes()).unwrap();
+        let (mut reached, _) = clock::wait_for("connection from the box", WITHIN, || listener.accept().ok());
+        reached.set_nonblocking(false).unwrap();
+        reached.set_read_timeout(Some(WITHIN)).unwrap();
+        let heard = head(&mut reached);
+        assert!(heard.starts_with(&format!("MESSAGE sip:201@{us} ")), "{lost}: {heard}");
+    }
+}
+
+fn message_to_201(to: SocketAddr, us: SocketAddr, more: &str) -> String {
+    request("MESSAGE", to, us, "TCP", more).replacen(" sip:", " sip:201@", 1)
 }
 
 #[test]
