@@ -76,7 +76,11 @@ fn registrations_and_records_survive_a_kill_under_load() {
     let known = with("answered") + with("interrupted");
     assert!(known >= ended, "{known} records of {ended} calls that ended");
     let moments = u64::from(RATE_PER_S);
-    assert!(with("answered") + moments >= ended, "the last second at most: {} of {ended}", with("answered"));
+    assert!(
+        with("answered") + moments >= ended,
+        "the last second at most: {} of {ended}",
+        with("answered")
+    );
     assert!(with("interrupted") > 0, "no call was up when the power went");
     assert_eq!(
         with("answered") + with("interrupted") + with("failed"),
