@@ -14,8 +14,6 @@ pub struct Site {
     pub country: &'static Country,
     /// Area code of the site without national prefix; without it local numbers cannot be completed.
     pub area_code: Option<String>,
-    /// Language tag of tones and texts (RFC 5646). Default `en`.
-    pub language: String,
     /// Digit dialled for an outside line, such as `9`. Default none: phones dial outside numbers as they are.
     pub outside_prefix: Option<String>,
 }
@@ -26,7 +24,6 @@ impl Site {
         let realm = table.or("realm", Realm("branchline".to_owned()));
         let country: Option<&'static Country> = table.required("country", "US");
         let area_code = table.optional::<Digits>("area_code").map(|digits| digits.0);
-        let language = table.or("language", "en".to_owned());
         let prefix = table.optional::<DialString>("outside_prefix").map(|prefix| prefix.0);
         if area_code.as_ref().is_some_and(|code| code.starts_with('+')) {
             table.wrong(
@@ -61,7 +58,6 @@ impl Site {
             realm: realm.0,
             country: country?,
             area_code,
-            language,
             outside_prefix: prefix,
         })
     }

@@ -14,7 +14,6 @@ name = "Harbour Street"
 realm = "harbour"
 country = "GB"
 area_code = "20"
-language = "en-GB"
 outside_prefix = "9"
 
 [sip]
@@ -402,7 +401,7 @@ const FAULTS: &[(&str, &str)] = &[
     ),
     (
         "{ok}[site.x]\n",
-        "branchline.toml:3: site.x: unknown key; remove it; known here: name, realm, country, area_code, language, outside_prefix",
+        "branchline.toml:3: site.x: unknown key; remove it; known here: name, realm, country, area_code, outside_prefix",
     ),
     (
         "[site]\ncountry = \"UK\"\n",

@@ -64,7 +64,9 @@ pub(crate) fn decide(call: &Outbound<'_>, tables: &Tables, state: &State) -> Dec
 }
 
 fn is_like_an_extension(dialled: &Dialled, tables: &Tables) -> bool {
-    !is_named_by_a_route(dialled, tables) && dialled.digits.len() <= tables.extension_digits_max()
+    tables.outside_prefix().is_none()
+        && tables.has_extension_of(dialled.digits.len())
+        && !is_named_by_a_route(dialled, tables)
 }
 
 /// A call from a trunk to a number that the configuration names as its target.

@@ -43,9 +43,9 @@ impl Tables {
         }
     }
 
-    /// Length of the longest extension, in digits.
-    pub(crate) fn extension_digits_max(&self) -> usize {
-        self.extensions.keys().map(String::len).max().unwrap_or(0)
+    /// Some extension has this many digits.
+    pub(crate) fn has_extension_of(&self, digits: usize) -> bool {
+        self.extensions.keys().any(|number| number.len() == digits)
     }
 
     /// Where dialling starts from.
