@@ -22,13 +22,16 @@ pub fn step(world: &mut World) {
         }
     }
     let now = world.now();
-    let late = world.branch().and_then(|branch| branch.poll_timeout()).filter(|(at, _)| {
-        now.saturating_duration_since(*at) > Duration::from_secs(1)
-    });
+    let late = world
+        .branch()
+        .and_then(|branch| branch.poll_timeout())
+        .filter(|(at, _)| now.saturating_duration_since(*at) > Duration::from_secs(1));
     if let Some((_, reason)) = late {
         world.fault(format!("a timer that is due stays due: {reason:?}"));
     }
-    let Some(view) = world.branch().map(|branch| branch.view(world.moment())) else { return };
+    let Some(view) = world.branch().map(|branch| branch.view(world.moment())) else {
+        return;
+    };
     let counters = view.counters;
     for (what, count, bound) in [
         ("transactions", counters.transactions, 2000),
@@ -53,8 +56,11 @@ pub fn quiet(world: &mut World) {
         .map(|(what, count)| format!("{count} {what}"))
         .collect();
     if !left.is_empty() {
-        let calls: Vec<String> =
-            view.calls.iter().map(|call| format!("{}->{} {}", call.from, call.to, call.state)).collect();
+        let calls: Vec<String> = view
+            .calls
+            .iter()
+            .map(|call| format!("{}->{} {}", call.from, call.to, call.state))
+            .collect();
         world.fault(format!("left when all was over: {} {calls:?}", left.join(", ")));
     }
     if world.legs() > 0 {
@@ -86,7 +92,9 @@ pub fn records(world: &mut World) {
 /// Calls that were answered, as the callers counted them.
 pub fn answered(world: &World) -> usize {
     let calls = world.members.iter().flat_map(|member| member.actor.calls());
-    calls.filter(|call| call.side == Side::Caller && call.answered.is_some()).count()
+    calls
+        .filter(|call| call.side == Side::Caller && call.answered.is_some())
+        .count()
 }
 
 /// Telephones that the box promised to know, until when.
@@ -104,7 +112,9 @@ pub fn promised(world: &World) -> Vec<(String, SocketAddr, Instant)> {
 
 /// Who was promised to be known is known after a restart.
 pub fn reachable(world: &mut World, promised: &[(String, SocketAddr, Instant)]) {
-    let Some(view) = world.branch().map(|branch| branch.view(world.moment())) else { return };
+    let Some(view) = world.branch().map(|branch| branch.view(world.moment())) else {
+        return;
+    };
     let now = world.now();
     let margin = Duration::from_secs(5);
     let missing: Vec<String> = promised
@@ -118,7 +128,9 @@ pub fn reachable(world: &mut World, promised: &[(String, SocketAddr, Instant)]) 
         .map(|(number, address, _)| format!("{number} at {address}"))
         .collect();
     for text in missing {
-        world.fault(format!("{text} had a 200 to its REGISTER and is unknown after a restart"));
+        world.fault(format!(
+            "{text} had a 200 to its REGISTER and is unknown after a restart"
+        ));
     }
 }
 

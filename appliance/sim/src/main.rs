@@ -32,12 +32,24 @@ fn main() -> ExitCode {
         }
     };
     let failed = play(&wanted, &mut out);
-    let _ = writeln!(out, "{} passed, {failed} failed", wanted.count - failed.min(wanted.count));
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let _ = writeln!(
+        out,
+        "{} passed, {failed} failed",
+        wanted.count - failed.min(wanted.count)
+    );
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn wanted(mut args: impl Iterator<Item = String>) -> Result<Wanted, String> {
-    let mut wanted = Wanted { first: 1, count: 0, verbose: false };
+    let mut wanted = Wanted {
+        first: 1,
+        count: 0,
+        verbose: false,
+    };
     let mut seeded = false;
     while let Some(arg) = args.next() {
         let mut number = || -> Result<u64, String> {
@@ -64,6 +76,7 @@ fn play(wanted: &Wanted, out: &mut (impl Write + Send)) -> u64 {
     let (next, done, answered) = (AtomicU64::new(0), AtomicU64::new(0), AtomicUsize::new(0));
     let failed = AtomicU64::new(0);
     let out = Mutex::new(out);
+    let lines = if wanted.verbose { usize::MAX } else { SHOWN };
     let work = || {
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
@@ -74,10 +87,10 @@ fn play(wanted: &Wanted, out: &mut (impl Write + Send)) -> u64 {
             answered.fetch_add(outcome.answered, Ordering::Relaxed);
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             let Ok(mut out) = out.lock() else { return };
-            if !outcome.faults.is_empty() && failed.fetch_add(1, Ordering::Relaxed) < FAILURES_SHOWN as u64 {
-                let _ = show(&mut **out, &outcome, wanted.verbose);
-            } else if wanted.verbose && wanted.count == 1 {
-                let _ = show(&mut **out, &outcome, true);
+            let is_new = !outcome.faults.is_empty() && failed.fetch_add(1, Ordering::Relaxed) < FAILURES_SHOWN as u64;
+            if is_new || (wanted.verbose && wanted.count == 1) {
+                // Nothing is left to do when standard output is gone.
+                let _ = show(&mut **out, &outcome, lines);
             }
             if done.is_multiple_of(200) {
                 let answered = answered.load(Ordering::Relaxed);
@@ -95,8 +108,10 @@ fn play(wanted: &Wanted, out: &mut (impl Write + Send)) -> u64 {
     failed.load(Ordering::Relaxed)
 }
 
-fn show(out: &mut impl Write, outcome: &Outcome, whole: bool) -> std::io::Result<()> {
-    let Outcome { seed, faults, trace, .. } = outcome;
+fn show(out: &mut impl Write, outcome: &Outcome, lines: usize) -> std::io::Result<()> {
+    let Outcome {
+        seed, faults, trace, ..
+    } = outcome;
     if faults.is_empty() {
         writeln!(out, "seed {seed} passed, trace {:016x}", outcome.trace_hash)?;
     } else {
@@ -105,15 +120,22 @@ fn show(out: &mut impl Write, outcome: &Outcome, whole: bool) -> std::io::Result
     for fault in faults {
         writeln!(out, "  {fault}")?;
     }
-    let skipped = if whole { 0 } else { trace.len().saturating_sub(SHOWN) };
+    let skipped = trace.len().saturating_sub(lines);
     for line in trace.iter().skip(skipped) {
         writeln!(out, "  | {line}")?;
     }
-    writeln!(out, "again: cargo run --release --package branchline-sim -- --seed {seed} --verbose\n")
+    writeln!(
+        out,
+        "again: cargo run --release --package branchline-sim -- --seed {seed} --verbose\n"
+    )
 }
 
 fn commit() -> String {
-    let asked = std::process::Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
+    let asked = std::process::Command::new("git")
+        .args(["rev-parse", "--short=12", "HEAD"])
+        .output();
     let told = asked.ok().filter(|output| output.status.success());
-    told.map_or("unknown".to_owned(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    told.map_or("unknown".to_owned(), |output| {
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    })
 }

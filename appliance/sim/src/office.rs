@@ -67,7 +67,9 @@ pub fn trunk_text(name: &str, place: u8, more: &str) -> String {
 
 /// A branch by chance: telephones, one or two trunks, and what they do when called.
 pub fn by_chance(dice: &mut Dice) -> Result<(Configuration, Vec<Member>), String> {
-    let digest = *dice.pick(&["[\"md5\"]", "[\"sha-256\"]", "[\"sha-256\", \"md5\"]"]).unwrap_or(&"[\"md5\"]");
+    let digest = *dice
+        .pick(&["[\"md5\"]", "[\"sha-256\"]", "[\"sha-256\", \"md5\"]"])
+        .unwrap_or(&"[\"md5\"]");
     let nonce_s = dice.within(30..300);
     let mut text = format!(
         "[site]\ncountry = \"US\"\narea_code = \"212\"\n[sip]\ndigest = {digest}\nring_s = 15\nsession_expires_s = 120\n\
@@ -78,13 +80,19 @@ pub fn by_chance(dice: &mut Dice) -> Result<(Configuration, Vec<Member>), String
     for at in 0..phones {
         let number = format!("{}", 201 + at);
         let forward = match dice.within(0..6) {
-            0 => format!("forward_no_answer = \"{}\"\nno_answer_s = 6", 201 + dice.within(0..phones)),
+            0 => format!(
+                "forward_no_answer = \"{}\"\nno_answer_s = 6",
+                201 + dice.within(0..phones)
+            ),
             1 => format!("forward_busy = \"{}\"", 201 + dice.within(0..phones)),
             _ => String::new(),
         };
         text.push_str(&extension_text(&number, &forward));
         let place = 11 + u8::try_from(at).unwrap_or(0);
-        members.push(Member::new(&format!("phone {number}"), Actor::new(phone_by_chance(dice, &number, place))));
+        members.push(Member::new(
+            &format!("phone {number}"),
+            Actor::new(phone_by_chance(dice, &number, place)),
+        ));
         if dice.percent(15) {
             let second = phone_by_chance(dice, &number, place + 50);
             members.push(Member::new(&format!("phone {number}b"), Actor::new(second)));
@@ -94,7 +102,11 @@ pub fn by_chance(dice: &mut Dice) -> Result<(Configuration, Vec<Member>), String
     for at in 0..trunks {
         let name = if at == 0 { "a" } else { "b" };
         let place = 1 + u8::try_from(at).unwrap_or(0);
-        text.push_str(&trunk_text(name, place, &format!("expires_s = {}", dice.within(30..600))));
+        text.push_str(&trunk_text(
+            name,
+            place,
+            &format!("expires_s = {}", dice.within(30..600)),
+        ));
         let mut setup = trunk(name, place);
         setup.seed = dice.number();
         setup.reaction = reaction(dice);
@@ -107,14 +119,20 @@ pub fn by_chance(dice: &mut Dice) -> Result<(Configuration, Vec<Member>), String
 }
 
 fn phone_by_chance(dice: &mut Dice, number: &str, place: u8) -> ActorSetup {
-    let transport = if dice.percent(20) { Transport::Tcp } else { Transport::Udp };
+    let transport = if dice.percent(20) {
+        Transport::Tcp
+    } else {
+        Transport::Udp
+    };
     let mut setup = phone(number, place, transport);
     setup.seed = dice.number();
     setup.reaction = reaction(dice);
     setup.features = Features {
         expires_s: u32::try_from(dice.within(30..600)).unwrap_or(60),
         q_thousandths: dice.percent(20).then_some(500),
-        instance: dice.percent(30).then(|| format!("urn:uuid:00000000-0000-4000-8000-0000000000{place:02}")),
+        instance: dice
+            .percent(30)
+            .then(|| format!("urn:uuid:00000000-0000-4000-8000-0000000000{place:02}")),
         timer: true,
         update: dice.percent(60),
         ..Features::default()

@@ -7,7 +7,7 @@ use branchline_ladder::{Call, CallHandle, Dial, Offer, Side, Stage, Way};
 use crate::check;
 use crate::dice::Dice;
 use crate::office;
-use crate::world::{Quality, Speed, Stop, World};
+use crate::world::{Cable, Quality, Speed, Stop, Trust, World};
 
 /// How a run went.
 #[derive(Clone, Debug)]
@@ -30,10 +30,22 @@ pub fn run(seed: u64) -> Outcome {
     let (configuration, members) = match office::by_chance(&mut dice) {
         Ok(office) => office,
         Err(fault) => {
-            return Outcome { seed, faults: vec![fault], trace: Vec::new(), trace_hash: 0, answered: 0 };
+            return Outcome {
+                seed,
+                faults: vec![fault],
+                trace: Vec::new(),
+                trace_hash: 0,
+                answered: 0,
+            };
         }
     };
-    let mut plot = Plot { world: World::new(seed, configuration, members), dice, numbers: 0, stepped: false, cut: false };
+    let mut plot = Plot {
+        world: World::new(seed, configuration, members),
+        dice,
+        numbers: 0,
+        stepped: false,
+        cut: false,
+    };
     plot.play();
     let world = plot.world;
     Outcome {
@@ -55,6 +67,12 @@ struct Plot {
     cut: bool,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Phone,
+    Trunk,
+}
+
 /// Everybody registers meanwhile.
 const BEGIN: Duration = Duration::from_secs(5);
 /// Calls end by 32 s of transaction timers, 20 s or 60 s of silence and the session timer of 120 s.
@@ -63,7 +81,10 @@ const CALM: Duration = Duration::from_secs(60);
 impl Plot {
     fn play(&mut self) {
         if self.dice.percent(20) {
-            self.world.set_disk(Speed { least: Duration::from_millis(20), most: Duration::from_millis(400) });
+            self.world.set_disk(Speed {
+                least: Duration::from_millis(20),
+                most: Duration::from_millis(400),
+            });
         }
         for member in 0..self.world.members.len() {
             if self.world.members[member].is_phone() {
@@ -99,7 +120,7 @@ impl Plot {
         self.world.set_quality(Quality::CLEAN);
         self.world.set_disk(Speed::FAST);
         for member in 0..self.world.members.len() {
-            self.world.plug(member, true);
+            self.world.plug(member, Cable::In);
         }
         for wait in [1, 4, 40, 1, 40] {
             self.hang_up_all();
@@ -113,17 +134,22 @@ impl Plot {
 
     fn hang_up_all(&mut self) {
         for member in 0..self.world.members.len() {
-            let live: Vec<CallHandle> =
-                self.world.members[member].actor.calls().iter().filter(|it| it.is_alive()).map(|it| it.handle).collect();
+            let live: Vec<CallHandle> = self.world.members[member]
+                .actor
+                .calls()
+                .iter()
+                .filter(|it| it.is_alive())
+                .map(|it| it.handle)
+                .collect();
             for call in live {
                 self.world.with(member, |actor, now| actor.hang_up(now, call));
             }
         }
     }
 
-    fn member(&mut self, phone: bool) -> Option<usize> {
+    fn member(&mut self, kind: Kind) -> Option<usize> {
         let fitting: Vec<usize> = (0..self.world.members.len())
-            .filter(|at| self.world.members[*at].is_phone() == phone && self.world.members[*at].plugged)
+            .filter(|at| self.world.members[*at].is_phone() == (kind == Kind::Phone) && self.world.members[*at].plugged)
             .collect();
         self.dice.pick(&fitting).copied()
     }
@@ -132,7 +158,14 @@ impl Plot {
     fn call(&mut self, fits: impl Fn(&Call) -> bool) -> Option<(usize, CallHandle)> {
         let mut fitting = Vec::new();
         for (at, member) in self.world.members.iter().enumerate() {
-            fitting.extend(member.actor.calls().iter().filter(|call| fits(call)).map(|call| (at, call.handle)));
+            fitting.extend(
+                member
+                    .actor
+                    .calls()
+                    .iter()
+                    .filter(|call| fits(call))
+                    .map(|call| (at, call.handle)),
+            );
         }
         self.dice.pick(&fitting).copied()
     }
@@ -156,8 +189,14 @@ impl Plot {
     }
 
     fn extension(&mut self) -> String {
-        let numbers: Vec<String> =
-            self.world.configuration().config.extensions.iter().map(|it| it.number.as_str().to_owned()).collect();
+        let numbers: Vec<String> = self
+            .world
+            .configuration()
+            .config
+            .extensions
+            .iter()
+            .map(|it| it.number.as_str().to_owned())
+            .collect();
         self.dice.pick(&numbers).cloned().unwrap_or_else(|| "201".to_owned())
     }
 
@@ -167,36 +206,47 @@ impl Plot {
     }
 
     fn dial(&mut self, member: usize, to: &str) {
-        let offer = if self.dice.percent(15) { Offer::Late } else { Offer::Early };
+        let offer = if self.dice.percent(15) {
+            Offer::Late
+        } else {
+            Offer::Early
+        };
         let dial = Dial { offer, ..Dial::new(to) };
-        self.world.with(member, |actor, now| actor.dial(now, dial));
+        self.world.with(member, |actor, now| actor.dial(now, &dial));
     }
 
     fn dial_inside(&mut self) {
-        let to = if self.dice.percent(5) { "299".to_owned() } else { self.extension() };
-        if let Some(member) = self.member(true) {
+        let to = if self.dice.percent(5) {
+            "299".to_owned()
+        } else {
+            self.extension()
+        };
+        if let Some(member) = self.member(Kind::Phone) {
             self.dial(member, &to);
         }
     }
 
     fn dial_outside(&mut self) {
         let to = self.outside();
-        if let Some(member) = self.member(true) {
+        if let Some(member) = self.member(Kind::Phone) {
             self.dial(member, &to);
         }
     }
 
     fn dial_for_help(&mut self) {
-        if let Some(member) = self.member(true) {
+        if let Some(member) = self.member(Kind::Phone) {
             self.dial(member, "911");
         }
     }
 
     fn call_in(&mut self) {
         let from = format!("+{}", self.outside());
-        if let Some(member) = self.member(false) {
-            let dial = Dial { from: Some(from), ..Dial::new("+12125550100") };
-            self.world.with(member, |actor, now| actor.dial(now, dial));
+        if let Some(member) = self.member(Kind::Trunk) {
+            let dial = Dial {
+                from: Some(from),
+                ..Dial::new("+12125550100")
+            };
+            self.world.with(member, |actor, now| actor.dial(now, &dial));
         }
     }
 
@@ -207,7 +257,9 @@ impl Plot {
     }
 
     fn change(&mut self) {
-        let Some((member, call)) = self.call(|call| call.stage == Stage::Up) else { return };
+        let Some((member, call)) = self.call(|call| call.stage == Stage::Up) else {
+            return;
+        };
         let ways = [Way::SendOnly, Way::Inactive, Way::SendRecv, Way::SendRecv];
         let way = self.dice.pick(&ways).copied().unwrap_or(Way::SendRecv);
         self.world.with(member, |actor, now| actor.reoffer(now, call, way));
@@ -216,25 +268,39 @@ impl Plot {
     /// Everybody in a call changes it at the same moment.
     fn glare(&mut self) {
         for member in 0..self.world.members.len() {
-            let up = self.world.members[member].actor.calls().iter().find(|call| call.stage == Stage::Up);
+            let up = self.world.members[member]
+                .actor
+                .calls()
+                .iter()
+                .find(|call| call.stage == Stage::Up);
             if let Some(call) = up.map(|call| call.handle) {
-                self.world.with(member, |actor, now| actor.reoffer(now, call, Way::SendOnly));
+                self.world
+                    .with(member, |actor, now| actor.reoffer(now, call, Way::SendOnly));
             }
         }
     }
 
     fn transfer_blind(&mut self) {
-        let Some((member, call)) = self.call(|call| call.stage == Stage::Up) else { return };
+        let Some((member, call)) = self.call(|call| call.stage == Stage::Up) else {
+            return;
+        };
         if !self.world.members[member].is_phone() {
             return;
         }
-        let to = if self.dice.percent(30) { self.outside() } else { self.extension() };
-        self.world.with(member, |actor, now| actor.transfer_blind(now, call, &to));
+        let to = if self.dice.percent(30) {
+            self.outside()
+        } else {
+            self.extension()
+        };
+        self.world
+            .with(member, |actor, now| actor.transfer_blind(now, call, &to));
     }
 
     /// Joins two calls of one telephone, or begins the second one.
     fn transfer_attended(&mut self) {
-        let Some((member, call)) = self.call(|call| call.stage == Stage::Up) else { return };
+        let Some((member, call)) = self.call(|call| call.stage == Stage::Up) else {
+            return;
+        };
         if !self.world.members[member].is_phone() {
             return;
         }
@@ -242,10 +308,13 @@ impl Plot {
             other.handle != call && other.side == Side::Caller && matches!(other.stage, Stage::Up | Stage::Inviting)
         });
         match other.map(|other| other.handle) {
-            Some(other) => self.world.with(member, |actor, now| actor.transfer_attended(now, call, other)),
+            Some(other) => self
+                .world
+                .with(member, |actor, now| actor.transfer_attended(now, call, other)),
             None => {
                 let to = self.extension();
-                self.world.with(member, |actor, now| actor.reoffer(now, call, Way::SendOnly));
+                self.world
+                    .with(member, |actor, now| actor.reoffer(now, call, Way::SendOnly));
                 self.dial(member, &to);
             }
         }
@@ -260,18 +329,27 @@ impl Plot {
 
     /// Somebody takes over a call of somebody else (RFC 3891).
     fn pick_up(&mut self) {
-        let Some((owner, call)) = self.call(|call| call.is_alive() && call.side == Side::Callee) else { return };
-        let Some(member) = self.member(true).filter(|member| *member != owner) else { return };
-        let Some((call_id, own, other)) = self.world.members[owner].actor.call(call).map(Call::dialog) else { return };
+        let Some((owner, call)) = self.call(|call| call.is_alive() && call.side == Side::Callee) else {
+            return;
+        };
+        let Some(member) = self.member(Kind::Phone).filter(|member| *member != owner) else {
+            return;
+        };
+        let Some((call_id, own, other)) = self.world.members[owner].actor.call(call).map(Call::dialog) else {
+            return;
+        };
         let to = self.world.members[owner].actor.setup().number.clone();
         // The To tag is the one of who reads the header, the box (RFC 3891 section 3).
         let value = format!("{call_id};to-tag={other};from-tag={own}");
-        let dial = Dial { headers: vec![("Replaces".to_owned(), value)], ..Dial::new(&to) };
-        self.world.with(member, |actor, now| actor.dial(now, dial));
+        let dial = Dial {
+            headers: vec![("Replaces".to_owned(), value)],
+            ..Dial::new(&to)
+        };
+        self.world.with(member, |actor, now| actor.dial(now, &dial));
     }
 
     fn register_again(&mut self) {
-        let Some(member) = self.member(true) else { return };
+        let Some(member) = self.member(Kind::Phone) else { return };
         if self.dice.percent(30) {
             self.world.with(member, |actor, now| actor.unregister(now));
             self.world.run_until(self.world.offset() + Duration::from_secs(1));
@@ -280,8 +358,12 @@ impl Plot {
     }
 
     fn react_otherwise(&mut self) {
-        let phone = self.dice.percent(80);
-        if let Some(member) = self.member(phone) {
+        let kind = if self.dice.percent(80) {
+            Kind::Phone
+        } else {
+            Kind::Trunk
+        };
+        if let Some(member) = self.member(kind) {
             let reaction = office::reaction(&mut self.dice);
             self.world.members[member].actor.set_reaction(reaction);
         }
@@ -290,26 +372,30 @@ impl Plot {
     fn break_something(&mut self) {
         match self.dice.within(0..100) {
             0..=24 => {
-                if let Some(member) = self.member(true) {
+                if let Some(member) = self.member(Kind::Phone) {
                     self.world.crash(member);
                     self.world.run_until(self.world.offset() + self.dice.ms(100..4000));
                     self.world.with(member, |actor, now| actor.register(now));
                 }
             }
             25..=39 => {
-                if let Some(member) = self.member(true) {
+                if let Some(member) = self.member(Kind::Phone) {
                     self.world.break_stream(member);
                 }
             }
             40..=54 => {
-                let phone = self.dice.percent(50);
-                if let Some(member) = self.member(phone) {
-                    self.world.plug(member, false);
+                let kind = if self.dice.percent(50) {
+                    Kind::Phone
+                } else {
+                    Kind::Trunk
+                };
+                if let Some(member) = self.member(kind) {
+                    self.world.plug(member, Cable::Out);
                 }
             }
             55..=69 => {
                 for member in 0..self.world.members.len() {
-                    self.world.plug(member, true);
+                    self.world.plug(member, Cable::In);
                 }
             }
             70..=79 => {
@@ -318,9 +404,13 @@ impl Plot {
             }
             80..=87 => {
                 let by_ms = i64::try_from(self.dice.within(0..172_800_000)).unwrap_or(0) - 86_400_000;
-                let trusted = self.dice.percent(70);
+                let trust = if self.dice.percent(70) {
+                    Trust::Trusted
+                } else {
+                    Trust::Doubted
+                };
                 self.stepped = true;
-                self.world.step_clock(by_ms, trusted);
+                self.world.step_clock(by_ms, trust);
             }
             88..=93 => self.restart(Stop::Kill),
             94..=97 => self.restart(Stop::PowerCut),

@@ -19,6 +19,11 @@ struct Counted {
     moved: bool,
 }
 
+/// Caller and what was dialled.
+type Pair = (String, String);
+/// Calls of a pair by their place, and its records.
+type Both<'a> = (Vec<usize>, Vec<&'a CallRecord>);
+
 /// A caller's INVITE reaches the box within this, or never.
 const LATEST_START_MS: i64 = 40_000;
 
@@ -33,7 +38,10 @@ pub fn compare(world: &World) -> Vec<String> {
         match &entry.event {
             Event::CallEnded(record) => {
                 if !ids.insert(record.id) {
-                    faults.push(format!("two records of the call {} -> {}", record.from.dialled, record.to.dialled));
+                    faults.push(format!(
+                        "two records of the call {} -> {}",
+                        record.from.dialled, record.to.dialled
+                    ));
                 }
                 // A call that is refused at once is told by its record alone.
                 if !started.contains(&record.id) && record.answered.is_some() {
@@ -64,9 +72,13 @@ fn match_up(world: &World, counted: &mut [Counted], ended: &[&CallRecord], fault
         Rough::Lossy => Some(16_000),
         Rough::Unplugged => None,
     };
-    let mut pairs: BTreeMap<(String, String), (Vec<usize>, Vec<&CallRecord>)> = BTreeMap::new();
+    let mut pairs: BTreeMap<Pair, Both<'_>> = BTreeMap::new();
     for (at, call) in counted.iter().enumerate() {
-        pairs.entry((call.from.clone(), call.to.clone())).or_default().0.push(at);
+        pairs
+            .entry((call.from.clone(), call.to.clone()))
+            .or_default()
+            .0
+            .push(at);
     }
     for record in ended {
         let pair = (record.from.dialled.clone(), record.to.dialled.clone());
@@ -107,8 +119,13 @@ fn durations(
     records: &[&CallRecord],
 ) -> Vec<String> {
     let mut faults = Vec::new();
-    for record in records.iter().filter(|record| record.answered.is_some() && record.transfers.is_empty()) {
-        let Ok(start_ms) = i64::try_from(record.started.mono_ms) else { continue };
+    for record in records
+        .iter()
+        .filter(|record| record.answered.is_some() && record.transfers.is_empty())
+    {
+        let Ok(start_ms) = i64::try_from(record.started.mono_ms) else {
+            continue;
+        };
         let fitting: Vec<&Counted> = calls
             .iter()
             .map(|at| &counted[*at])
@@ -122,14 +139,22 @@ fn durations(
         let talked_ms = call.over_ms - answered_ms;
         let difference_ms = talked_ms - i64::try_from(record.talk_ms).unwrap_or(i64::MAX);
         if difference_ms.abs() > slack_ms {
-            faults.push(format!("{name}: {talked_ms} ms talked, {} ms in the record", record.talk_ms));
+            faults.push(format!(
+                "{name}: {talked_ms} ms talked, {} ms in the record",
+                record.talk_ms
+            ));
         }
     }
     faults
 }
 
-fn lost_pairs(world: &World) -> BTreeSet<(String, String)> {
-    let lost: BTreeSet<Uuid> = world.disk().lost().iter().filter_map(|entry| tells_of(&entry.event)).collect();
+fn lost_pairs(world: &World) -> BTreeSet<Pair> {
+    let lost: BTreeSet<Uuid> = world
+        .disk()
+        .lost()
+        .iter()
+        .filter_map(|entry| tells_of(&entry.event))
+        .collect();
     let all = world.disk().lost().iter().chain(world.disk().safe());
     let mut pairs = BTreeSet::new();
     for entry in all {
@@ -164,7 +189,11 @@ fn count(world: &World) -> Vec<Counted> {
     let mut counted = Vec::new();
     for member in &world.members {
         let setup = member.actor.setup();
-        let callers = member.actor.calls().iter().filter(|call| call.side == Side::Caller && !call.is_replacing());
+        let callers = member
+            .actor
+            .calls()
+            .iter()
+            .filter(|call| call.side == Side::Caller && !call.is_replacing());
         for call in callers {
             let (over, status) = match call.stage {
                 Stage::Over { status, at } => (at, status),

@@ -6,7 +6,7 @@ use branchline_journal::Event;
 use branchline_ladder::flow::{self, Cast, Flow, Ground, Order, RecordLine, Theatre, Who};
 use branchline_ladder::{Actor, CallHandle};
 
-use crate::world::{BOX, Member, Stop, World, configuration};
+use crate::world::{BOX, Cable, Member, Stop, World, configuration};
 
 /// Sound heard within this time counts as heard now.
 const LATELY: Duration = Duration::from_secs(4);
@@ -30,7 +30,15 @@ pub fn play(file: &str, text: &str) -> Result<(), String> {
     let Some(fault) = fault else { return Ok(()) };
     let trace: Vec<&str> = stage.world.trace().collect();
     let shown = trace.len().saturating_sub(TRACE_SHOWN);
-    Err(format!("{fault}\n{}", trace.iter().skip(shown).map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")))
+    Err(format!(
+        "{fault}\n{}",
+        trace
+            .iter()
+            .skip(shown)
+            .map(|line| format!("  | {line}"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    ))
 }
 
 const TRACE_SHOWN: usize = 80;
@@ -42,12 +50,26 @@ struct Memory {
 
 impl Memory {
     fn new(flow: &Flow) -> Result<Memory, String> {
-        let cast = Cast::of(flow, Ground { server: BOX, phones: [192, 0, 2], trunks: [198, 51, 100] });
+        let cast = Cast::of(
+            flow,
+            Ground {
+                server: BOX,
+                phones: [192, 0, 2],
+                trunks: [198, 51, 100],
+            },
+        );
         let configuration = configuration(&cast.config, &cast.trunk_passwords())?;
         let actors: Vec<Who> = cast.actors.iter().map(|(who, _)| who.clone()).collect();
         let member = |(who, setup)| Member::new(&format!("{who}"), Actor::new(setup));
-        let members = cast.actors.into_iter().map(|(who, setup)| member((who, setup))).collect();
-        Ok(Memory { world: World::new(1, configuration, members), actors })
+        let members = cast
+            .actors
+            .into_iter()
+            .map(|(who, setup)| member((who, setup)))
+            .collect();
+        Ok(Memory {
+            world: World::new(1, configuration, members),
+            actors,
+        })
     }
 
     fn place(&self, who: &Who) -> Option<usize> {
@@ -75,11 +97,11 @@ impl Theatre for Memory {
         match order {
             Order::Unplug(who) => {
                 let place = place(who)?;
-                self.world.plug(place, false);
+                self.world.plug(place, Cable::Out);
             }
             Order::Plug(who) => {
                 let place = place(who)?;
-                self.world.plug(place, true);
+                self.world.plug(place, Cable::In);
             }
             Order::Crash(who) => {
                 let place = place(who)?;
@@ -119,7 +141,11 @@ impl Theatre for Memory {
     }
 
     fn left(&mut self) -> Option<String> {
-        let residue = self.world.branch().map(branchline_branch::Branch::residue).unwrap_or_default();
+        let residue = self
+            .world
+            .branch()
+            .map(branchline_branch::Branch::residue)
+            .unwrap_or_default();
         let legs = self.world.legs();
         if residue.is_empty() && legs == 0 {
             return None;
@@ -129,15 +155,25 @@ impl Theatre for Memory {
     }
 
     fn hears(&mut self, who: &Who, from: &Who) -> bool {
-        let (Some(own), Some(other)) = (self.place(who), self.place(from)) else { return false };
+        let (Some(own), Some(other)) = (self.place(who), self.place(from)) else {
+            return false;
+        };
         let now = self.world.now();
         let media = |at: usize| -> Vec<(CallHandle, std::net::SocketAddr)> {
-            let calls = self.world.members[at].actor.calls().iter().filter(|call| call.is_alive());
+            let calls = self.world.members[at]
+                .actor
+                .calls()
+                .iter()
+                .filter(|call| call.is_alive());
             calls.map(|call| (call.handle, call.media)).collect()
         };
-        let pairs = media(own).into_iter().flat_map(|(_, to)| media(other).into_iter().map(move |(_, it)| (to, it)));
+        let pairs = media(own)
+            .into_iter()
+            .flat_map(|(_, to)| media(other).into_iter().map(move |(_, it)| (to, it)));
         pairs.into_iter().any(|(to, source)| {
-            self.world.sound_at(to, source).is_some_and(|at| now.saturating_duration_since(at) < LATELY)
+            self.world
+                .sound_at(to, source)
+                .is_some_and(|at| now.saturating_duration_since(at) < LATELY)
         })
     }
 }

@@ -109,7 +109,11 @@ impl Call {
 
     /// Call-ID, our tag and the other's, for a Replaces header of somebody else.
     pub fn dialog(&self) -> (String, String, String) {
-        (self.call_id.clone(), self.local_tag.clone(), self.remote_tag.clone().unwrap_or_default())
+        (
+            self.call_id.clone(),
+            self.local_tag.clone(),
+            self.remote_tag.clone().unwrap_or_default(),
+        )
     }
 
     /// Whether it was made to take over a call of somebody else.
@@ -146,7 +150,9 @@ impl Call {
             self.target = contact.uri_text.to_owned();
         }
         let routes = message.values(Name::RecordRoute);
-        let mut routes: Vec<String> = routes.map(|value| String::from_utf8_lossy(value).into_owned()).collect();
+        let mut routes: Vec<String> = routes
+            .map(|value| String::from_utf8_lossy(value).into_owned())
+            .collect();
         if message.is_request() {
             self.remote_tag = message.from_tag().map(str::to_owned);
         } else {

@@ -68,7 +68,11 @@ impl Challenge {
     }
 
     fn hash(&self, text: &str) -> String {
-        if self.sha256 { hex(&Sha256::digest(text)) } else { hex(&Md5::digest(text)) }
+        if self.sha256 {
+            hex(&Sha256::digest(text))
+        } else {
+            hex(&Md5::digest(text))
+        }
     }
 }
 
@@ -142,7 +146,10 @@ mod tests {
         let text = "Digest realm=\"http-auth@example.org\", qop=\"auth, auth-int\", algorithm=MD5, \
                     nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\", opaque=\"FQhe\"";
         let mut challenge = read(text, Name::Authorization).unwrap();
-        let account = Account { user: "Mufasa".into(), password: "Circle of Life".into() };
+        let account = Account {
+            user: "Mufasa".into(),
+            password: "Circle of Life".into(),
+        };
         let (name, value) = challenge.answer(&account, "GET", "/dir/index.html");
         assert_eq!(name, Name::Authorization);
         assert_eq!(param(&value, "opaque").unwrap(), "FQhe");

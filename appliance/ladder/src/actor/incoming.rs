@@ -28,7 +28,14 @@ impl Actor {
         };
         let detail = detail(request);
         if *request.method() != Method::Register && *request.method() != Method::Options {
-            self.hear(now, What::Request { method, call: handle, detail });
+            self.hear(
+                now,
+                What::Request {
+                    method,
+                    call: handle,
+                    detail,
+                },
+            );
         }
         match (request.method(), handle) {
             (Method::Invite, None) if request.to_tag().is_none() => self.handle_invite(now, request),
@@ -81,7 +88,11 @@ impl Actor {
         let handle = CallHandle(self.next_call);
         self.next_call += 1;
         let offered = offer::read(request.body());
-        let peer = request.from().uri().map(|uri| uri.user_unescaped().into_owned()).unwrap_or_default();
+        let peer = request
+            .from()
+            .uri()
+            .map(|uri| uri.user_unescaped().into_owned())
+            .unwrap_or_default();
         let mut call = Call {
             handle,
             side: Side::Callee,
@@ -154,7 +165,9 @@ impl Actor {
     }
 
     fn answer_or_offer(&mut self, handle: CallHandle) -> String {
-        let Some(call) = self.call(handle) else { return String::new() };
+        let Some(call) = self.call(handle) else {
+            return String::new();
+        };
         match call.remote {
             Some(offered) => self.answer_to(handle, offered),
             None => self.describe(handle, Way::SendRecv, 1),
@@ -169,7 +182,9 @@ impl Actor {
         let Some(invite) = call.invite.clone() else { return };
         let mut response = Builder::response_with_tag(&invite, status, &call.local_tag.clone());
         if status < 300 {
-            response = response.header(Name::Contact, self.contact()).header(Name::Allow, self.allow());
+            response = response
+                .header(Name::Contact, self.contact())
+                .header(Name::Allow, self.allow());
         }
         if status == 200 {
             response = self.with_timer(&invite, response);
@@ -203,8 +218,17 @@ impl Actor {
             return;
         }
         let handle = self.calls.iter().find(|call| call.is(ack)).map(|call| call.handle);
-        self.hear(now, What::Request { method: "ACK".to_owned(), call: handle, detail: String::new() });
-        let Some(call) = handle.and_then(|handle| self.call_mut(handle)) else { return };
+        self.hear(
+            now,
+            What::Request {
+                method: "ACK".to_owned(),
+                call: handle,
+                detail: String::new(),
+            },
+        );
+        let Some(call) = handle.and_then(|handle| self.call_mut(handle)) else {
+            return;
+        };
         if call.stage == Stage::Up {
             call.answered = call.answered.or(Some(now));
         }
@@ -253,7 +277,9 @@ impl Actor {
         let response = Builder::response(request, 200)
             .header(Name::Contact, self.contact())
             .header(Name::Allow, self.allow());
-        let response = self.with_timer(request, response).body("application/sdp", body.as_bytes());
+        let response = self
+            .with_timer(request, response)
+            .body("application/sdp", body.as_bytes());
         self.respond(now, request, response);
     }
 
@@ -316,7 +342,10 @@ impl Actor {
             return;
         }
         self.hear(now, What::NoAck);
-        let handle = self.calls.iter().find(|call| call.call_id == call_id && call.is_alive());
+        let handle = self
+            .calls
+            .iter()
+            .find(|call| call.call_id == call_id && call.is_alive());
         if let Some(handle) = handle.map(|call| call.handle) {
             self.hang_up(now, handle);
         }
@@ -330,7 +359,11 @@ const BYE_AFTER: std::time::Duration = std::time::Duration::from_secs(35);
 fn detail(request: &Message) -> String {
     let body = String::from_utf8_lossy(request.body());
     match request.method() {
-        Method::Info => body.lines().find_map(|line| line.strip_prefix("Signal=")).unwrap_or_default().to_owned(),
+        Method::Info => body
+            .lines()
+            .find_map(|line| line.strip_prefix("Signal="))
+            .unwrap_or_default()
+            .to_owned(),
         Method::Notify => body.split(' ').nth(1).unwrap_or_default().to_owned(),
         _ => String::new(),
     }

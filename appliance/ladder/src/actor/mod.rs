@@ -136,7 +136,10 @@ impl Actor {
         self.setup.address = address;
         self.registering = Registering::new(self.rng.next_u64());
         for call in self.calls.iter_mut().filter(|call| call.is_alive()) {
-            call.stage = Stage::Over { status: CRASHED, at: now };
+            call.stage = Stage::Over {
+                status: CRASHED,
+                at: now,
+            };
         }
     }
 
@@ -177,7 +180,10 @@ impl Actor {
             Deed::Finally(call, status) => self.refuse(now, call, status),
             Deed::Reoffer(call, way) => self.reoffer(now, call, way),
             Deed::Unanswered(call) => {
-                if self.call(call).is_some_and(|call| call.stage == Stage::Up && call.offer_in_answer) {
+                if self
+                    .call(call)
+                    .is_some_and(|call| call.stage == Stage::Up && call.offer_in_answer)
+                {
                     self.hear(now, What::Fault("an ACK without the answer that was due".to_owned()));
                 }
             }
@@ -203,10 +209,9 @@ impl Actor {
 
     fn end(&mut self, now: Instant, handle: CallHandle, status: u16) {
         self.deeds.retain(|(_, deed)| match deed {
-            Deed::Provisional(call, _)
-            | Deed::Finally(call, _)
-            | Deed::Reoffer(call, _)
-            | Deed::Unanswered(call) => *call != handle,
+            Deed::Provisional(call, _) | Deed::Finally(call, _) | Deed::Reoffer(call, _) | Deed::Unanswered(call) => {
+                *call != handle
+            }
             Deed::Register => true,
         });
         if let Some(call) = self.call_mut(handle)
@@ -242,7 +247,10 @@ impl Actor {
     }
 
     fn account(&self) -> Account {
-        Account { user: self.setup.number.clone(), password: self.setup.password.clone() }
+        Account {
+            user: self.setup.number.clone(),
+            password: self.setup.password.clone(),
+        }
     }
 
     fn send(&mut self, now: Instant, purpose: Purpose, request: Builder) {
@@ -251,7 +259,10 @@ impl Actor {
     }
 
     fn respond(&mut self, now: Instant, request: &Message, response: Builder) {
-        let (transport, response) = (self.setup.transport, response.header(Name::UserAgent, "Ladder").finish());
+        let (transport, response) = (
+            self.setup.transport,
+            response.header(Name::UserAgent, "Ladder").finish(),
+        );
         self.wire.serve(now, transport, (request, &response));
     }
 
@@ -272,8 +283,14 @@ impl Actor {
                 builder = builder.header_bytes(field.name, field.value);
             }
         }
-        builder = builder.header(Name::CSeq, format_args!("{cseq} {}", method.as_str())).header(name, value);
-        Some(if request.body().is_empty() { builder } else { builder.body_only(request.body()) })
+        builder = builder
+            .header(Name::CSeq, format_args!("{cseq} {}", method.as_str()))
+            .header(name, value);
+        Some(if request.body().is_empty() {
+            builder
+        } else {
+            builder.body_only(request.body())
+        })
     }
 
     /// Between zero and `max`.

@@ -107,13 +107,23 @@ pub(super) fn read(body: &[u8]) -> Option<Described> {
     let ip = own.or(session)?;
     let stated = way.or(session_way).unwrap_or(Way::SendRecv);
     let port = port?;
-    let way = if port == 0 || ip.is_unspecified() { Way::Inactive } else { stated };
-    Some(Described { media: SocketAddr::new(ip, port), way, streams })
+    let way = if port == 0 || ip.is_unspecified() {
+        Way::Inactive
+    } else {
+        stated
+    };
+    Some(Described {
+        media: SocketAddr::new(ip, port),
+        way,
+        streams,
+    })
 }
 
 fn way_of(line: &str) -> Option<Way> {
     let name = line.strip_prefix("a=")?;
-    [Way::SendRecv, Way::SendOnly, Way::RecvOnly, Way::Inactive].into_iter().find(|way| way.name() == name)
+    [Way::SendRecv, Way::SendOnly, Way::RecvOnly, Way::Inactive]
+        .into_iter()
+        .find(|way| way.name() == name)
 }
 
 #[cfg(test)]
@@ -123,7 +133,11 @@ mod tests {
     #[test]
     fn a_description_reads_back_as_it_was_meant() {
         for way in [Way::SendRecv, Way::SendOnly, Way::RecvOnly, Way::Inactive] {
-            let said = Described { media: "192.0.2.9:4000".parse().unwrap(), way, streams: 2 };
+            let said = Described {
+                media: "192.0.2.9:4000".parse().unwrap(),
+                way,
+                streams: 2,
+            };
             assert_eq!(read(write(said, 3).as_bytes()), Some(said));
         }
     }

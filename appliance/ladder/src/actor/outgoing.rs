@@ -34,13 +34,18 @@ pub enum Offer {
 impl Dial {
     /// An ordinary call.
     pub fn new(to: &str) -> Dial {
-        Dial { to: to.to_owned(), from: None, offer: Offer::Early, headers: Vec::new() }
+        Dial {
+            to: to.to_owned(),
+            from: None,
+            offer: Offer::Early,
+            headers: Vec::new(),
+        }
     }
 }
 
 impl Actor {
     /// Calls a number.
-    pub fn dial(&mut self, now: Instant, dial: Dial) -> CallHandle {
+    pub fn dial(&mut self, now: Instant, dial: &Dial) -> CallHandle {
         let handle = CallHandle(self.next_call);
         self.next_call += 1;
         let host = self.setup.server.ip();
@@ -77,7 +82,9 @@ impl Actor {
             wish: Way::SendRecv,
         };
         self.keep(call);
-        let mut request = self.request_in(handle, &Method::Invite).unwrap_or_else(|| self.nothing());
+        let mut request = self
+            .request_in(handle, &Method::Invite)
+            .unwrap_or_else(|| self.nothing());
         for (name, value) in &dial.headers {
             request = request.header(Name::of(name), value);
         }
@@ -105,8 +112,10 @@ impl Actor {
                 .header(Name::SessionExpires, format_args!("{SESSION_S};refresher=uas")),
             (true | false, _) => request.header(Name::Supported, "replaces"),
         };
-        let request = request
-            .header(Name::Allow, "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, REFER, NOTIFY, MESSAGE");
+        let request = request.header(
+            Name::Allow,
+            "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, REFER, NOTIFY, MESSAGE",
+        );
         self.send(now, purpose, request);
         if let Purpose::Invite(handle) | Purpose::Reoffer(handle) = purpose {
             let sent = self.wire.pending_mut(purpose).map(|pending| pending.request.clone());
@@ -133,7 +142,10 @@ impl Actor {
     }
 
     fn cancel(&mut self, now: Instant, handle: CallHandle) {
-        let heard_of = self.wire.pending_mut(Purpose::Invite(handle)).map(|pending| pending.provisional);
+        let heard_of = self
+            .wire
+            .pending_mut(Purpose::Invite(handle))
+            .map(|pending| pending.provisional);
         let Some(call) = self.call_mut(handle) else { return };
         if call.cancel == Cancel::Sent {
             return;
@@ -167,9 +179,15 @@ impl Actor {
         call.version += 1;
         call.wish = way;
         call.offer_in_answer = false;
-        let Some(request) = self.request_in(handle, &Method::Invite) else { return };
+        let Some(request) = self.request_in(handle, &Method::Invite) else {
+            return;
+        };
         let body = self.describe(handle, way, 1);
-        self.send_invite(now, Purpose::Reoffer(handle), request.body("application/sdp", body.as_bytes()));
+        self.send_invite(
+            now,
+            Purpose::Reoffer(handle),
+            request.body("application/sdp", body.as_bytes()),
+        );
     }
 
     /// Sends the other party to a number (RFC 5589 section 6).
@@ -183,7 +201,10 @@ impl Actor {
         let Some(call) = self.call(consultation) else { return };
         let (call_id, own, other) = call.dialog();
         let call_id = call_id.replace('@', "%40");
-        let target = format!("<{}?Replaces={call_id}%3Bto-tag%3D{other}%3Bfrom-tag%3D{own}>", call.target);
+        let target = format!(
+            "<{}?Replaces={call_id}%3Bto-tag%3D{other}%3Bfrom-tag%3D{own}>",
+            call.target
+        );
         self.refer(now, handle, &target);
         if let Some(call) = self.call_mut(consultation) {
             call.moved = true;
@@ -192,7 +213,9 @@ impl Actor {
 
     fn refer(&mut self, now: Instant, handle: CallHandle, target: &str) {
         let by = self.call(handle).map(|call| call.local.clone()).unwrap_or_default();
-        let Some(request) = self.request_in(handle, &Method::Refer) else { return };
+        let Some(request) = self.request_in(handle, &Method::Refer) else {
+            return;
+        };
         let request = request.header(Name::ReferTo, target).header(Name::ReferredBy, by);
         self.send(now, Purpose::Refer(handle), request);
         if let Some(call) = self.call_mut(handle) {
@@ -204,7 +227,11 @@ impl Actor {
     pub fn press(&mut self, now: Instant, handle: CallHandle, digit: char) {
         let body = format!("Signal={digit}\r\nDuration=160\r\n");
         if let Some(request) = self.request_in(handle, &Method::Info) {
-            self.send(now, Purpose::Other, request.body("application/dtmf-relay", body.as_bytes()));
+            self.send(
+                now,
+                Purpose::Other,
+                request.body("application/dtmf-relay", body.as_bytes()),
+            );
         }
     }
 
@@ -225,7 +252,11 @@ impl Actor {
         for route in &call.routes {
             request = request.header(Name::Route, route);
         }
-        Some(if *method == Method::Bye { request } else { request.header(Name::Contact, contact) })
+        Some(if *method == Method::Bye {
+            request
+        } else {
+            request.header(Name::Contact, contact)
+        })
     }
 
     fn nothing(&self) -> Builder {
@@ -245,7 +276,9 @@ impl Actor {
     }
 
     pub(super) fn describe(&self, handle: CallHandle, way: Way, streams: usize) -> String {
-        let (media, version) = self.call(handle).map_or((self.setup.media, 1), |call| (call.media, call.version));
+        let (media, version) = self
+            .call(handle)
+            .map_or((self.setup.media, 1), |call| (call.media, call.version));
         offer::write(Described { media, way, streams }, version)
     }
 
@@ -311,12 +344,7 @@ impl Actor {
                 call.remote_tag = None;
                 let cseq = call.cseq;
                 if let Some(again) = self.sign((&pending.request, response), cseq) {
-                    self.send(now, Purpose::Invite(handle), again);
-                    let sent = self.wire.pending_mut(Purpose::Invite(handle)).map(|it| it.request.clone());
-                    if let Some(call) = self.call_mut(handle) {
-                        call.invite = sent;
-                    }
-                    return;
+                    return self.invite_again(now, handle, again);
                 }
             }
             return self.end(now, handle, status);
@@ -345,6 +373,17 @@ impl Actor {
                 call.stage = Stage::Up;
             }
             self.hang_up(now, handle);
+        }
+    }
+
+    fn invite_again(&mut self, now: Instant, handle: CallHandle, request: Builder) {
+        self.send(now, Purpose::Invite(handle), request);
+        let sent = self
+            .wire
+            .pending_mut(Purpose::Invite(handle))
+            .map(|it| it.request.clone());
+        if let Some(call) = self.call_mut(handle) {
+            call.invite = sent;
         }
     }
 
@@ -421,7 +460,11 @@ impl Actor {
     pub(super) fn answer_to(&mut self, handle: CallHandle, offered: Described) -> String {
         if let Some(call) = self.call_mut(handle) {
             call.remote = Some(offered);
-            let wish = if call.way == Way::Inactive || !call.way.sends() { Way::SendRecv } else { call.way };
+            let wish = if call.way == Way::Inactive || !call.way.sends() {
+                Way::SendRecv
+            } else {
+                call.way
+            };
             call.way = offered.way.answer(wish);
         }
         let way = self.call(handle).map_or(Way::SendRecv, |call| call.way);
@@ -429,7 +472,12 @@ impl Actor {
     }
 
     pub(super) fn unanswered(&mut self, now: Instant, pending: &Pending) {
-        self.hear(now, What::NoAnswer { method: pending.request.method().as_str().to_owned() });
+        self.hear(
+            now,
+            What::NoAnswer {
+                method: pending.request.method().as_str().to_owned(),
+            },
+        );
         match pending.purpose {
             Purpose::Register => {
                 self.challenge = None;
@@ -442,7 +490,10 @@ impl Actor {
     }
 
     pub(super) fn remote_party_of(request: &Message) -> String {
-        request.text(Name::From).map(|from| without_tag(&from)).unwrap_or_default()
+        request
+            .text(Name::From)
+            .map(|from| without_tag(&from))
+            .unwrap_or_default()
     }
 }
 
@@ -453,7 +504,9 @@ const SESSION_S: u32 = 1800;
 fn pending_signed_again(pending: &Pending, response: &Message) -> bool {
     let asked = [Name::WwwAuthenticate, Name::ProxyAuthenticate];
     let texts = asked.iter().filter_map(|name| response.value(*name));
-    let stale = texts.map(String::from_utf8_lossy).any(|text| text.to_ascii_lowercase().contains("stale=true"));
+    let stale = texts
+        .map(String::from_utf8_lossy)
+        .any(|text| text.to_ascii_lowercase().contains("stale=true"));
     // A nonce of before a restart of the box is unknown, and not always called stale.
     let tries = pending.request.cseq();
     pending.signed && !stale && tries > 2

@@ -21,7 +21,13 @@ pub(super) struct Registering {
 
 impl Registering {
     pub(super) fn new(random: u64) -> Registering {
-        Registering { call_id: format!("reg-{random:016x}"), cseq: 0, wanted: false, until: None, attempts: 0 }
+        Registering {
+            call_id: format!("reg-{random:016x}"),
+            cseq: 0,
+            wanted: false,
+            until: None,
+            attempts: 0,
+        }
     }
 }
 
@@ -142,7 +148,10 @@ impl Actor {
             return self.respond(now, request, refused);
         }
         let contact = request.text(Name::Contact).unwrap_or_default().into_owned();
-        let expires = request.number(Name::Expires).or_else(|| expires_of(&contact)).unwrap_or(600);
+        let expires = request
+            .number(Name::Expires)
+            .or_else(|| expires_of(&contact))
+            .unwrap_or(600);
         let contact = contact.split_inclusive('>').next().unwrap_or_default().to_owned();
         let accepted = Builder::response_with_tag(request, 200, "r")
             .header(Name::Contact, format_args!("{contact};expires={expires}"));

@@ -80,7 +80,10 @@ pub(super) struct Wire {
 pub(super) enum Lapsed {
     Request(Pending),
     /// Nobody acknowledged our answer to this INVITE.
-    Answer { call_id: String, status: u16 },
+    Answer {
+        call_id: String,
+        status: u16,
+    },
 }
 
 impl Wire {
@@ -171,7 +174,8 @@ impl Wire {
         let is_final_invite = *request.method() == Method::Invite && response.status() >= 200;
         // A 2xx is sent again over any transport (RFC 3261 section 13.3.1.4).
         let resend = (is_final_invite && (!transport.reliable() || response.status() < 300)).then_some((now + T1, T1));
-        self.served.retain(|it| !(it.branch == branch && it.method == *request.method()));
+        self.served
+            .retain(|it| !(it.branch == branch && it.method == *request.method()));
         if self.served.len() >= KEPT_MAX {
             self.served.pop_front();
         }
@@ -191,7 +195,10 @@ impl Wire {
     /// A request that came before gets its answer of before.
     pub(super) fn served_before(&mut self, request: &Message) -> bool {
         let branch = request.top_via().branch().unwrap_or_default();
-        let known = self.served.iter().find(|it| it.branch == branch && it.method == *request.method());
+        let known = self
+            .served
+            .iter()
+            .find(|it| it.branch == branch && it.method == *request.method());
         let Some(known) = known else { return false };
         self.out.push_back(known.response.clone());
         true
@@ -199,7 +206,10 @@ impl Wire {
 
     /// Last answer to the INVITE that a CANCEL means.
     pub(super) fn status_of_invite(&self, branch: &str) -> Option<u16> {
-        let known = self.served.iter().find(|it| it.branch == branch && it.method == Method::Invite);
+        let known = self
+            .served
+            .iter()
+            .find(|it| it.branch == branch && it.method == Method::Invite);
         known.map(|it| it.status)
     }
 
@@ -214,8 +224,14 @@ impl Wire {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let requests = self.pending.iter().flat_map(|it| [it.resend.map(|(at, _)| at), Some(it.give_up)]);
-        let answers = self.served.iter().flat_map(|it| [it.resend.map(|(at, _)| at), Some(it.until)]);
+        let requests = self
+            .pending
+            .iter()
+            .flat_map(|it| [it.resend.map(|(at, _)| at), Some(it.give_up)]);
+        let answers = self
+            .served
+            .iter()
+            .flat_map(|it| [it.resend.map(|(at, _)| at), Some(it.until)]);
         let acks = self.acks.iter().map(|it| Some(it.until));
         requests.chain(answers).chain(acks).flatten().min()
     }
@@ -242,7 +258,10 @@ impl Wire {
             }
         }
         for served in self.served.iter().filter(|it| it.until <= now && !it.acked) {
-            lapsed.push(Lapsed::Answer { call_id: served.call_id.clone(), status: served.status });
+            lapsed.push(Lapsed::Answer {
+                call_id: served.call_id.clone(),
+                status: served.status,
+            });
         }
         // A provisional answer stands for its INVITE until the final one replaces it.
         self.served.retain(|it| it.until > now);

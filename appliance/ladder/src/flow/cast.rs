@@ -39,7 +39,10 @@ impl Cast {
             config.push_str(&format!("[[class]]\nname = \"{name}\"\n{}", lines(keys)));
         }
         for (place, number) in (11..200).zip(flow.extensions.iter().map(|(number, _)| number).chain(&flow.strangers)) {
-            let who = Who { kind: "phone", name: number.clone() };
+            let who = Who {
+                kind: "phone",
+                name: number.clone(),
+            };
             actors.push((who, setup(ground, Role::Phone, (number, place))));
         }
         for (number, keys) in &flow.extensions {
@@ -58,7 +61,13 @@ impl Cast {
                 setup.address.port(),
                 lines(keys)
             ));
-            actors.push((Who { kind: "trunk", name: name.clone() }, setup));
+            actors.push((
+                Who {
+                    kind: "trunk",
+                    name: name.clone(),
+                },
+                setup,
+            ));
         }
         Cast { actors, config }
     }
@@ -99,14 +108,20 @@ fn settings(flow: &Flow, ground: Ground) -> String {
     for (key, value) in [("site.country", "US"), ("site.area_code", "212")] {
         if !flow.settings.iter().any(|(known, _)| known == key) {
             let (section, key) = key.split_once('.').unwrap_or(("site", key));
-            sections.entry(section).or_default().push((key.to_owned(), value.to_owned()));
+            sections
+                .entry(section)
+                .or_default()
+                .push((key.to_owned(), value.to_owned()));
         }
     }
     let listen = format!("[\"udp:{}\"]", ground.server);
     sections.entry("sip").or_default().push(("listen".to_owned(), listen));
     for (key, value) in &flow.settings {
         let (section, key) = key.split_once('.').unwrap_or(("site", key));
-        sections.entry(section).or_default().push((key.to_owned(), value.clone()));
+        sections
+            .entry(section)
+            .or_default()
+            .push((key.to_owned(), value.clone()));
     }
     let mut text = String::new();
     for (section, keys) in sections {
@@ -118,13 +133,23 @@ fn settings(flow: &Flow, ground: Ground) -> String {
 /// `key = value` lines: numbers and lists as they are, `a,b` as a list where the key wants one, all else quoted.
 fn lines(keys: &[(String, String)]) -> String {
     let line = |(key, value): &(String, String)| {
-        let dialled = ["forward_busy", "forward_no_answer", "country", "area_code", "default_to"];
+        let dialled = [
+            "forward_busy",
+            "forward_no_answer",
+            "country",
+            "area_code",
+            "default_to",
+        ];
         let plain = value.starts_with(['[', '"']) || (value.parse::<u64>().is_ok() && !dialled.contains(&key.as_str()));
         if ["allow", "deny", "trunks"].contains(&key.as_str()) {
             let list: Vec<String> = value.split(',').map(|word| format!("\"{word}\"")).collect();
             return format!("{key} = [{}]\n", list.join(", "));
         }
-        if plain { format!("{key} = {value}\n") } else { format!("{key} = \"{value}\"\n") }
+        if plain {
+            format!("{key} = {value}\n")
+        } else {
+            format!("{key} = \"{value}\"\n")
+        }
     };
     keys.iter().map(line).collect()
 }

@@ -47,7 +47,12 @@ pub fn parse(file: &str, text: &str) -> Result<Flow, Vec<Fault>> {
             continue;
         }
         if let Err((what, fix)) = read_line(&mut flow, at + 1, &words) {
-            faults.push(Fault { file: file.to_owned(), line: at + 1, what, fix });
+            faults.push(Fault {
+                file: file.to_owned(),
+                line: at + 1,
+                what,
+                fix,
+            });
         }
     }
     if faults.is_empty() { Ok(flow) } else { Err(faults) }
@@ -79,7 +84,9 @@ fn action(words: Words<'_>) -> Result<Action, Wrong> {
         ["expect", rest @ ..] => expect(rest),
         ["never", rest @ ..] => {
             let (rest, time) = timed(rest, "for")?;
-            let [kind, name, "<-", got @ ..] = rest.as_slice() else { return Err(unknown(words)) };
+            let [kind, name, "<-", got @ ..] = rest.as_slice() else {
+                return Err(unknown(words));
+            };
             let time = time.ok_or_else(|| wrong("no time", "add for 3s"))?;
             Ok(Action::Never(who(kind, name)?, got_of(got)?, time))
         }
@@ -105,9 +112,11 @@ fn expect(words: Words<'_>) -> Result<Action, Wrong> {
     let patience = within.unwrap_or(PATIENCE);
     let state = match words.as_slice() {
         ["sound", kind, name, other_kind, other] => State::Sound(who(kind, name)?, who(other_kind, other)?),
-        ["calls", count] => {
-            State::Calls(count.parse().map_err(|_| wrong(&format!("{count} is not a number"), "write calls 0"))?)
-        }
+        ["calls", count] => State::Calls(
+            count
+                .parse()
+                .map_err(|_| wrong(&format!("{count} is not a number"), "write calls 0"))?,
+        ),
         ["record", from, "->", to, outcome] => record((from, to, outcome), None),
         ["record", from, "->", to, outcome, "talk", time] => record((from, to, outcome), Some(duration(time)?)),
         ["registered", kind, name] => State::Registered(who(kind, name)?),
@@ -121,7 +130,12 @@ fn expect(words: Words<'_>) -> Result<Action, Wrong> {
 }
 
 fn record((from, to, outcome): (&str, &str, &str), talk: Option<Duration>) -> State {
-    State::Record { from: from.to_owned(), to: to.to_owned(), outcome: outcome.to_owned(), talk }
+    State::Record {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        outcome: outcome.to_owned(),
+        talk,
+    }
 }
 
 fn sent_of(words: Words<'_>) -> Result<Sent, Wrong> {
@@ -143,10 +157,20 @@ fn sent_of(words: Words<'_>) -> Result<Sent, Wrong> {
                         replacing = Some((*number).to_owned());
                         rest
                     }
-                    _ => return Err(wrong(&format!("{word} after INVITE"), "write late, from NUMBER or replacing NUMBER")),
+                    _ => {
+                        return Err(wrong(
+                            &format!("{word} after INVITE"),
+                            "write late, from NUMBER or replacing NUMBER",
+                        ));
+                    }
                 };
             }
-            Ok(Sent::Invite { to: (*to).to_owned(), late, from, replacing })
+            Ok(Sent::Invite {
+                to: (*to).to_owned(),
+                late,
+                from,
+                replacing,
+            })
         }
         ["BYE" | "CANCEL"] => Ok(Sent::End),
         ["HOLD"] => Ok(Sent::Change(Way::SendOnly)),
@@ -169,7 +193,17 @@ fn sent_of(words: Words<'_>) -> Result<Sent, Wrong> {
 
 fn got_of(words: Words<'_>) -> Result<Got, Wrong> {
     const METHODS: [&str; 12] = [
-        "INVITE", "re-INVITE", "ACK", "BYE", "CANCEL", "INFO", "NOTIFY", "UPDATE", "MESSAGE", "OPTIONS", "REGISTER",
+        "INVITE",
+        "re-INVITE",
+        "ACK",
+        "BYE",
+        "CANCEL",
+        "INFO",
+        "NOTIFY",
+        "UPDATE",
+        "MESSAGE",
+        "OPTIONS",
+        "REGISTER",
         "PRACK",
     ];
     match words {
@@ -178,9 +212,16 @@ fn got_of(words: Words<'_>) -> Result<Got, Wrong> {
             let number = status.parse::<u16>();
             let fits = number.ok().filter(|number| (100..700).contains(number));
             let number = fits.ok_or_else(|| {
-                wrong(&format!("{status} is neither a method nor a status"), "write a method such as BYE, or 100 to 699")
+                wrong(
+                    &format!("{status} is neither a method nor a status"),
+                    "write a method such as BYE, or 100 to 699",
+                )
             })?;
-            Ok(if more == ["sdp"] { Got::Described(number) } else { Got::Status(number) })
+            Ok(if more == ["sdp"] {
+                Got::Described(number)
+            } else {
+                Got::Status(number)
+            })
         }
         [] => Err(wrong("nothing is expected", "name a method or a status after <-")),
     }
@@ -190,9 +231,17 @@ fn who(kind: &str, name: &str) -> Result<Who, Wrong> {
     let kind = match kind {
         "phone" => "phone",
         "trunk" => "trunk",
-        other => return Err(wrong(&format!("{other} is nobody"), "begin with phone NUMBER or trunk NAME")),
+        other => {
+            return Err(wrong(
+                &format!("{other} is nobody"),
+                "begin with phone NUMBER or trunk NAME",
+            ));
+        }
     };
-    Ok(Who { kind, name: name.to_owned() })
+    Ok(Who {
+        kind,
+        name: name.to_owned(),
+    })
 }
 
 /// Cuts `word TIME` off the end.
@@ -214,19 +263,26 @@ fn duration(text: &str) -> Result<Duration, Wrong> {
         "min" => number.checked_mul(60_000),
         _ => None,
     };
-    ms.filter(|ms| *ms <= 86_400_000).map(Duration::from_millis).ok_or_else(fault)
+    ms.filter(|ms| *ms <= 86_400_000)
+        .map(Duration::from_millis)
+        .ok_or_else(fault)
 }
 
 fn pairs(words: Words<'_>) -> Result<Vec<(String, String)>, Wrong> {
     let pair = |word: &&str| {
-        let (key, value) = word.split_once('=').ok_or_else(|| wrong(&format!("{word} has no ="), "write key=value"))?;
+        let (key, value) = word
+            .split_once('=')
+            .ok_or_else(|| wrong(&format!("{word} has no ="), "write key=value"))?;
         Ok((key.to_owned(), value.to_owned()))
     };
     words.iter().map(pair).collect()
 }
 
 fn unknown(words: Words<'_>) -> Wrong {
-    wrong(&format!("\"{}\" is no step", words.join(" ")), "see LADDERS.md for the verbs")
+    wrong(
+        &format!("\"{}\" is no step", words.join(" ")),
+        "see LADDERS.md for the verbs",
+    )
 }
 
 fn wrong(what: &str, fix: &str) -> Wrong {
@@ -257,11 +313,33 @@ mod tests {
 
     #[test]
     fn a_flow_reads_as_it_is_written() {
-        let flow = parse("a", "extension 201 max_calls=1\nphone 201 -> INVITE 202 late at 300ms # rings\n").unwrap();
-        assert_eq!(flow.extensions, [("201".to_owned(), vec![("max_calls".to_owned(), "1".to_owned())])]);
-        let invite = Sent::Invite { to: "202".into(), late: true, from: None, replacing: None };
-        let who = Who { kind: "phone", name: "201".into() };
+        let flow = parse(
+            "a",
+            "extension 201 max_calls=1\nphone 201 -> INVITE 202 late at 300ms # rings\n",
+        )
+        .unwrap();
+        assert_eq!(
+            flow.extensions,
+            [("201".to_owned(), vec![("max_calls".to_owned(), "1".to_owned())])]
+        );
+        let invite = Sent::Invite {
+            to: "202".into(),
+            late: true,
+            from: None,
+            replacing: None,
+        };
+        let who = Who {
+            kind: "phone",
+            name: "201".into(),
+        };
         let at = Some(Duration::from_millis(300));
-        assert_eq!(flow.steps, [Step { line: 2, at, action: Action::Send(who, invite) }]);
+        assert_eq!(
+            flow.steps,
+            [Step {
+                line: 2,
+                at,
+                action: Action::Send(who, invite)
+            }]
+        );
     }
 }

@@ -69,7 +69,11 @@ struct Player<'a> {
 /// The first line that went otherwise.
 pub fn play(flow: &Flow, actors: &[Who], theatre: &mut dyn Theatre) -> Result<(), Failure> {
     let began = theatre.elapsed();
-    let mut player = Player { theatre, heard: BTreeMap::new(), began };
+    let mut player = Player {
+        theatre,
+        heard: BTreeMap::new(),
+        began,
+    };
     let whole = |what| Failure { line: 0, what };
     let registering: Vec<&Who> = actors
         .iter()
@@ -79,14 +83,22 @@ pub fn play(flow: &Flow, actors: &[Who], theatre: &mut dyn Theatre) -> Result<()
     for who in &registering {
         player.theatre.with(who, &mut |phone, now| phone.register(now));
     }
-    for who in registering.into_iter().cloned().chain(actors.iter().filter(|who| who.kind == "trunk").cloned()) {
-        player.until_state(&State::Registered(who), REGISTERED_BY).map_err(whole)?;
+    for who in registering
+        .into_iter()
+        .cloned()
+        .chain(actors.iter().filter(|who| who.kind == "trunk").cloned())
+    {
+        player
+            .until_state(&State::Registered(who), REGISTERED_BY)
+            .map_err(whole)?;
     }
     player.began = player.theatre.elapsed();
     player.collect(actors);
     player.heard.clear();
     for step in &flow.steps {
-        player.step(actors, step).map_err(|what| Failure { line: step.line, what })?;
+        player
+            .step(actors, step)
+            .map_err(|what| Failure { line: step.line, what })?;
     }
     Ok(())
 }
@@ -123,8 +135,15 @@ impl Player<'_> {
                 passed.push(told(&heard.what));
             }
             if self.theatre.elapsed() >= end {
-                let instead = if passed.is_empty() { "nothing".to_owned() } else { passed.join(", ") };
-                return Err(format!("{who} should have got {} within {patience:?}; it got {instead}", told_got(got)));
+                let instead = if passed.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    passed.join(", ")
+                };
+                return Err(format!(
+                    "{who} should have got {} within {patience:?}; it got {instead}",
+                    told_got(got)
+                ));
             }
             self.theatre.run_until((self.theatre.elapsed() + LOOK_EVERY).min(end));
         }
@@ -144,11 +163,8 @@ impl Player<'_> {
         for who in actors {
             let queue = self.heard.entry(who.clone()).or_default();
             self.theatre.with(who, &mut |actor, _| {
-                while let Some(heard) = actor.poll_heard() {
-                    if queue.len() < HEARD_MAX {
-                        queue.push_back(heard);
-                    }
-                }
+                let room = HEARD_MAX.saturating_sub(queue.len());
+                queue.extend(std::iter::from_fn(|| actor.poll_heard()).take(room));
             });
         }
     }
@@ -181,18 +197,33 @@ impl Player<'_> {
                 count if count == *wanted => Ok(()),
                 count => Err(format!("{count} calls, not {wanted}")),
             },
-            State::Record { from, to, outcome, talk } => {
+            State::Record {
+                from,
+                to,
+                outcome,
+                talk,
+            } => {
                 let records = self.theatre.records();
                 let found = records.iter().any(|record| {
                     let talked = talk.is_none_or(|talk| Duration::from_millis(record.talk_ms).abs_diff(talk) <= EXACT);
                     record.from == *from && record.to == *to && record.outcome == *outcome && talked
                 });
-                if found { Ok(()) } else { Err(format!("no such record among {records:?}")) }
+                if found {
+                    Ok(())
+                } else {
+                    Err(format!("no such record among {records:?}"))
+                }
             }
             State::Registered(who) => {
                 let mut known = false;
-                self.theatre.with(who, &mut |actor, now| known = actor.registered_until().is_some_and(|until| until > now));
-                if known { Ok(()) } else { Err(format!("{who} is not registered")) }
+                self.theatre.with(who, &mut |actor, now| {
+                    known = actor.registered_until().is_some_and(|until| until > now);
+                });
+                if known {
+                    Ok(())
+                } else {
+                    Err(format!("{who} is not registered"))
+                }
             }
             State::NothingLeft => self.theatre.left().map_or(Ok(()), Err),
         }
@@ -200,18 +231,24 @@ impl Player<'_> {
 
     fn send(&mut self, who: &Who, sent: &Sent) -> Result<(), String> {
         let dialog = match sent {
-            Sent::Invite { replacing: Some(other), .. } => Some(self.dialog_of(other)?),
+            Sent::Invite {
+                replacing: Some(other), ..
+            } => Some(self.dialog_of(other)?),
             Sent::Invite { .. } | Sent::Status(_) | Sent::End | Sent::Change(_) | Sent::Refer(_) | Sent::Join => None,
             Sent::Key(_) | Sent::Register => None,
         };
         let mut done = Err(format!("there is no {who}"));
-        self.theatre.with(who, &mut |actor, now| done = act(actor, now, (sent, dialog.as_deref())));
+        self.theatre
+            .with(who, &mut |actor, now| done = act(actor, now, (sent, dialog.as_deref())));
         done
     }
 
     /// The dialog of a telephone's newest call, as the Replaces header of somebody else names it (RFC 3891).
     fn dialog_of(&mut self, number: &str) -> Result<String, String> {
-        let who = Who { kind: "phone", name: number.to_owned() };
+        let who = Who {
+            kind: "phone",
+            name: number.to_owned(),
+        };
         let mut value = Err(format!("{who} has no call"));
         self.theatre.with(&who, &mut |actor, _| {
             if let Some((call_id, own, other)) = actor.live_call().map(Call::dialog) {
@@ -223,12 +260,28 @@ impl Player<'_> {
 }
 
 fn act(actor: &mut Actor, now: Instant, (sent, dialog): (&Sent, Option<&str>)) -> Result<(), String> {
-    let newest = |actor: &Actor| actor.live_call().map(|call| call.handle).ok_or("it has no call".to_owned());
+    let newest = |actor: &Actor| {
+        actor
+            .live_call()
+            .map(|call| call.handle)
+            .ok_or("it has no call".to_owned())
+    };
     match sent {
         Sent::Invite { to, late, from, .. } => {
             let offer = if *late { Offer::Late } else { Offer::Early };
-            let headers = dialog.map(|value| ("Replaces".to_owned(), value.to_owned())).into_iter().collect();
-            actor.dial(now, Dial { to: to.clone(), from: from.clone(), offer, headers });
+            let headers = dialog
+                .map(|value| ("Replaces".to_owned(), value.to_owned()))
+                .into_iter()
+                .collect();
+            actor.dial(
+                now,
+                &Dial {
+                    to: to.clone(),
+                    from: from.clone(),
+                    offer,
+                    headers,
+                },
+            );
         }
         Sent::Status(status) => {
             let ringing = actor.calls().iter().rev().find(|call| call.stage == Stage::Ringing);
@@ -243,7 +296,12 @@ fn act(actor: &mut Actor, now: Instant, (sent, dialog): (&Sent, Option<&str>)) -
         Sent::Change(way) => actor.reoffer(now, newest(actor)?, *way),
         Sent::Refer(to) => actor.transfer_blind(now, newest(actor)?, to),
         Sent::Join => {
-            let live: Vec<CallHandle> = actor.calls().iter().filter(|it| it.is_alive()).map(|it| it.handle).collect();
+            let live: Vec<CallHandle> = actor
+                .calls()
+                .iter()
+                .filter(|it| it.is_alive())
+                .map(|it| it.handle)
+                .collect();
             match live.as_slice() {
                 [.., first, second] => actor.transfer_attended(now, *first, *second),
                 _ => return Err("it has no two calls to join".to_owned()),

@@ -19,7 +19,10 @@ pub struct Speed {
 
 impl Speed {
     /// A healthy card.
-    pub const FAST: Speed = Speed { least: Duration::from_millis(1), most: Duration::from_millis(8) };
+    pub const FAST: Speed = Speed {
+        least: Duration::from_millis(1),
+        most: Duration::from_millis(8),
+    };
 }
 
 /// The journal's disk.
@@ -47,7 +50,14 @@ pub enum Stop {
 
 impl Disk {
     pub(super) fn new(speed: Speed) -> Disk {
-        Disk { speed, stuck_until: None, safe: Vec::new(), moving: VecDeque::new(), lost: Vec::new(), next_seq: 1 }
+        Disk {
+            speed,
+            stuck_until: None,
+            safe: Vec::new(),
+            moving: VecDeque::new(),
+            lost: Vec::new(),
+            next_seq: 1,
+        }
     }
 
     /// Takes an entry; says what is wrong with its number.
@@ -60,7 +70,11 @@ impl Disk {
         let ready = self.stuck_until.map_or(ready, |until| ready.max(until));
         let ready = self.moving.back().map_or(ready, |(at, _)| ready.max(*at));
         self.moving.push_back((ready, entry));
-        if seq == expected { Ok(()) } else { Err(format!("journal entry {seq} follows {}", expected - 1)) }
+        if seq == expected {
+            Ok(())
+        } else {
+            Err(format!("journal entry {seq} follows {}", expected - 1))
+        }
     }
 
     /// Nothing becomes safe before `until`.
@@ -94,7 +108,11 @@ impl Disk {
     pub(super) fn stop(&mut self, how: Stop) {
         self.lost.extend(self.moving.drain(..).map(|(_, entry)| entry));
         if how == Stop::PowerCut {
-            let synced = self.safe.iter().rposition(|entry| entry.event.needs_sync()).map_or(0, |at| at + 1);
+            let synced = self
+                .safe
+                .iter()
+                .rposition(|entry| entry.event.needs_sync())
+                .map_or(0, |at| at + 1);
             self.lost.extend(self.safe.drain(synced..));
         }
         self.stuck_until = None;

@@ -20,7 +20,13 @@ pub struct Member {
 impl Member {
     /// Plugged in.
     pub fn new(name: &str, actor: Actor) -> Member {
-        Member { name: name.to_owned(), actor, plugged: true, connection: None, stream: [None; 2] }
+        Member {
+            name: name.to_owned(),
+            actor,
+            plugged: true,
+            connection: None,
+            stream: [None; 2],
+        }
     }
 
     /// A telephone, not a trunk.

@@ -5,6 +5,7 @@ mod member;
 mod network;
 mod power;
 mod sound;
+mod trace;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -22,16 +23,16 @@ use bytes::Bytes;
 pub use disk::{Disk, Speed, Stop};
 pub use member::Member;
 pub use network::Quality;
+pub use power::{Cable, Trust};
 
 use crate::dice::Dice;
 use sound::Sound;
+use trace::Way;
 
 /// Where the box is reached.
 pub const BOX: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5060);
 /// 2026-01-01T00:00:00Z.
 const EPOCH_UTC_MS: i64 = 1_767_225_600_000;
-/// Lines of the trace that are kept.
-const TRACE_MAX: usize = 6000;
 /// Steps without time going on before the box counts as spinning.
 const SPIN_MAX: u32 = 20_000;
 /// How often telephones in a call send sound.
@@ -89,15 +90,32 @@ struct Due {
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Arrival {
-    AtBox { member: usize, connection: Option<u64>, bytes: Bytes },
-    AtMember { member: usize, connection: Option<u64>, bytes: Bytes },
-    FlowFailed { remote: SocketAddr, local: SocketAddr, connection: Option<u64> },
-    Resolved { trunk: String },
+    AtBox {
+        member: usize,
+        connection: Option<u64>,
+        bytes: Bytes,
+    },
+    AtMember {
+        member: usize,
+        connection: Option<u64>,
+        bytes: Bytes,
+    },
+    FlowFailed {
+        remote: SocketAddr,
+        local: SocketAddr,
+        connection: Option<u64>,
+    },
+    Resolved {
+        trunk: String,
+    },
 }
 
 impl World {
     /// A box that just started, with the members around it.
-    #[expect(clippy::disallowed_methods, reason = "one reading to have an Instant at all; the world then moves it itself")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one reading to have an Instant at all; the world then moves it itself"
+    )]
     pub fn new(seed: u64, configuration: Configuration, members: Vec<Member>) -> World {
         let base = Instant::now();
         let mut world = World {
@@ -167,20 +185,6 @@ impl World {
         &self.faults
     }
 
-    /// Notes that something went wrong.
-    pub fn fault(&mut self, text: impl Into<String>) {
-        let text = format!("at {:.3} s: {}", self.offset.as_secs_f64(), text.into());
-        self.note(&format!("FAULT {text}"));
-        if self.faults.len() < 32 {
-            self.faults.push(text);
-        }
-    }
-
-    /// The newest lines of the trace, oldest first.
-    pub fn trace(&self) -> impl Iterator<Item = &str> {
-        self.trace.iter().map(String::as_str)
-    }
-
     /// A number that two runs of one seed share.
     pub fn trace_hash(&self) -> u64 {
         self.trace_hash
@@ -217,14 +221,11 @@ impl World {
     /// The moment as the box's clocks tell it.
     pub fn moment(&self) -> Now {
         let ms = i64::try_from(self.offset.as_millis()).unwrap_or(i64::MAX);
-        Now { mono: self.now(), utc_ms: EPOCH_UTC_MS + ms + self.utc_step_ms, clock_trusted: self.clock_trusted }
-    }
-
-    /// The wall clock jumps.
-    pub fn step_clock(&mut self, by_ms: i64, trusted: bool) {
-        self.utc_step_ms += by_ms;
-        self.clock_trusted = trusted;
-        self.note(&format!("clock steps {by_ms} ms, trusted {trusted}"));
+        Now {
+            mono: self.now(),
+            utc_ms: EPOCH_UTC_MS + ms + self.utc_step_ms,
+            clock_trusted: self.clock_trusted,
+        }
     }
 
     /// Lets a member do something, then carries what it sends.
@@ -239,12 +240,18 @@ impl World {
     pub fn run_until(&mut self, end: Duration) {
         loop {
             self.settle();
-            let Some(next) = self.next_due().filter(|next| *next <= self.base + end) else { break };
+            let Some(next) = self.next_due().filter(|next| *next <= self.base + end) else {
+                break;
+            };
             let next = next.max(self.now());
             if next == self.now() {
                 self.spins += 1;
                 if self.spins > SPIN_MAX {
-                    let reason = self.branch.as_ref().and_then(Branch::poll_timeout).map(|(_, reason)| reason);
+                    let reason = self
+                        .branch
+                        .as_ref()
+                        .and_then(Branch::poll_timeout)
+                        .map(|(_, reason)| reason);
                     self.fault(format!("the box spins without time going on ({reason:?})"));
                     break;
                 }
@@ -259,14 +266,24 @@ impl World {
 
     fn next_due(&self) -> Option<Instant> {
         let members = self.members.iter().filter_map(|member| member.actor.poll_timeout());
-        let branch = self.branch.as_ref().and_then(|branch| branch.poll_timeout()).map(|(at, _)| at);
+        let branch = self
+            .branch
+            .as_ref()
+            .and_then(|branch| branch.poll_timeout())
+            .map(|(at, _)| at);
         let queue = self.queue.peek().map(|due| due.0.at);
         let speaking = self.sound.legs() > 0;
-        [branch, queue, self.disk.poll_timeout(), self.sound.poll_timeout(), speaking.then_some(self.next_sound)]
-            .into_iter()
-            .flatten()
-            .chain(members)
-            .min()
+        [
+            branch,
+            queue,
+            self.disk.poll_timeout(),
+            self.sound.poll_timeout(),
+            speaking.then_some(self.next_sound),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(members)
+        .min()
     }
 
     fn wake(&mut self) {
@@ -303,7 +320,11 @@ impl World {
     fn arrive(&mut self, what: Arrival) {
         let moment = self.moment();
         match what {
-            Arrival::AtBox { member, connection, bytes } => {
+            Arrival::AtBox {
+                member,
+                connection,
+                bytes,
+            } => {
                 let Some(branch) = &mut self.branch else { return };
                 let setup = self.members[member].actor.setup();
                 let flow = Flow {
@@ -314,15 +335,27 @@ impl World {
                 };
                 branch.handle_message(moment, flow, bytes);
             }
-            Arrival::AtMember { member, connection, bytes } => {
+            Arrival::AtMember {
+                member,
+                connection,
+                bytes,
+            } => {
                 let own = self.members[member].connection.map(|own| own.0);
                 if self.members[member].plugged && own == connection {
                     self.with(member, |actor, now| actor.handle_message(now, bytes));
                 }
             }
-            Arrival::FlowFailed { remote, local, connection } => {
-                let flow =
-                    Flow { transport: Transport::Tcp, local, remote, connection: connection.map(ConnectionId) };
+            Arrival::FlowFailed {
+                remote,
+                local,
+                connection,
+            } => {
+                let flow = Flow {
+                    transport: Transport::Tcp,
+                    local,
+                    remote,
+                    connection: connection.map(ConnectionId),
+                };
                 if let Some(branch) = &mut self.branch {
                     branch.handle_flow_failed(moment, flow);
                 }
@@ -330,9 +363,19 @@ impl World {
             Arrival::Resolved { trunk } => {
                 let named = format!("trunk {trunk}");
                 let address = self.members.iter().find(|member| member.name == named);
-                let addresses = address.map(|member| (member.actor.setup().address, BOX.ip())).into_iter().collect();
+                let addresses = address
+                    .map(|member| (member.actor.setup().address, BOX.ip()))
+                    .into_iter()
+                    .collect();
                 if let Some(branch) = &mut self.branch {
-                    branch.handle_resolved(moment, Resolved { trunk, addresses, problem: None });
+                    branch.handle_resolved(
+                        moment,
+                        Resolved {
+                            trunk,
+                            addresses,
+                            problem: None,
+                        },
+                    );
                 }
             }
         }
@@ -367,7 +410,11 @@ impl World {
         if wanted > 0 {
             let ports: Vec<u16> = (0..wanted)
                 .map(|_| {
-                    self.next_port = if self.next_port >= 60_000 { 20_000 } else { self.next_port + 2 };
+                    self.next_port = if self.next_port >= 60_000 {
+                        20_000
+                    } else {
+                        self.next_port + 2
+                    };
                     self.next_port
                 })
                 .collect();
@@ -409,19 +456,33 @@ impl World {
 
     fn push(&mut self, at: Instant, what: Arrival) {
         self.sent += 1;
-        self.queue.push(Reverse(Due { at, order: self.sent, what }));
+        self.queue.push(Reverse(Due {
+            at,
+            order: self.sent,
+            what,
+        }));
     }
 
     fn from_box(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
-        let member = self.members.iter().position(|member| member.actor.setup().address == flow.remote);
-        self.trace_message(false, member, &bytes);
+        let member = self
+            .members
+            .iter()
+            .position(|member| member.actor.setup().address == flow.remote);
+        self.trace_message(Way::FromBox, member, &bytes);
         let Some(member) = member else {
             return self.fail_stream(now, flow);
         };
         self.check_from_box(member, &bytes);
         if flow.transport == Transport::Udp {
             for delay in self.quality.arrivals(&mut self.dice) {
-                self.push(now + delay, Arrival::AtMember { member, connection: None, bytes: bytes.clone() });
+                self.push(
+                    now + delay,
+                    Arrival::AtMember {
+                        member,
+                        connection: None,
+                        bytes: bytes.clone(),
+                    },
+                );
             }
             return;
         }
@@ -429,14 +490,28 @@ impl World {
             return self.fail_stream(now, flow);
         }
         let at = self.stream_arrival(now, member, 0);
-        self.push(at, Arrival::AtMember { member, connection: flow.connection.map(|it| it.0), bytes });
+        self.push(
+            at,
+            Arrival::AtMember {
+                member,
+                connection: flow.connection.map(|it| it.0),
+                bytes,
+            },
+        );
     }
 
     fn fail_stream(&mut self, now: Instant, flow: Flow) {
         if flow.transport != Transport::Udp {
             let connection = flow.connection.map(|it| it.0);
             let delay = self.quality.delay(&mut self.dice) * 2;
-            self.push(now + delay, Arrival::FlowFailed { remote: flow.remote, local: flow.local, connection });
+            self.push(
+                now + delay,
+                Arrival::FlowFailed {
+                    remote: flow.remote,
+                    local: flow.local,
+                    connection,
+                },
+            );
         }
     }
 
@@ -451,7 +526,7 @@ impl World {
     fn flush_member(&mut self, member: usize) {
         let now = self.now();
         while let Some(bytes) = self.members[member].actor.poll_transmit() {
-            self.trace_message(true, Some(member), &bytes);
+            self.trace_message(Way::ToBox, Some(member), &bytes);
             if let Ok(message) = Message::parse(bytes.clone())
                 && message.is_request()
                 && let Some(branch) = message.top_via().branch()
@@ -472,49 +547,27 @@ impl World {
                     }
                 };
                 let at = self.stream_arrival(now, member, 1);
-                self.push(at, Arrival::AtBox { member, connection: Some(connection.0), bytes });
+                self.push(
+                    at,
+                    Arrival::AtBox {
+                        member,
+                        connection: Some(connection.0),
+                        bytes,
+                    },
+                );
             } else {
                 for delay in self.quality.arrivals(&mut self.dice) {
-                    self.push(now + delay, Arrival::AtBox { member, connection: None, bytes: bytes.clone() });
+                    self.push(
+                        now + delay,
+                        Arrival::AtBox {
+                            member,
+                            connection: None,
+                            bytes: bytes.clone(),
+                        },
+                    );
                 }
             }
         }
-    }
-
-    /// No answer without a request, and nothing that cannot be read.
-    fn check_from_box(&mut self, member: usize, bytes: &Bytes) {
-        match Message::parse(bytes.clone()) {
-            Ok(message) if !message.is_request() => {
-                let branch = message.top_via().branch().unwrap_or_default().to_owned();
-                if !self.asked.contains(&(member, branch)) {
-                    self.fault(format!("{message:?} answers no request of {}", self.members[member].name));
-                }
-            }
-            Ok(_) => {}
-            Err(error) => self.fault(format!("the box sent what cannot be read: {error}")),
-        }
-    }
-
-    fn trace_message(&mut self, to_box: bool, member: Option<usize>, bytes: &Bytes) {
-        let end = bytes.iter().position(|byte| *byte == b'\r').unwrap_or(bytes.len());
-        let line = String::from_utf8_lossy(&bytes[..end]).into_owned();
-        let name = member.map_or("nobody".to_owned(), |at| self.members[at].name.clone());
-        let arrow = if to_box { "->" } else { "<-" };
-        let call_id = Message::parse(bytes.clone()).map(|message| message.call_id().to_owned()).unwrap_or_default();
-        let text = format!("{name:<10} {arrow} {line}  [{}]", call_id.get(..8).unwrap_or(&call_id));
-        self.note(&text);
-    }
-
-    /// Adds a line to the trace.
-    pub fn note(&mut self, text: &str) {
-        let line = format!("{:>9.3} {text}", self.offset.as_secs_f64());
-        for byte in line.bytes() {
-            self.trace_hash = (self.trace_hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-        if self.trace.len() >= TRACE_MAX {
-            self.trace.pop_front();
-        }
-        self.trace.push_back(line);
     }
 }
 

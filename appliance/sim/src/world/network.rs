@@ -56,7 +56,11 @@ impl Quality {
                 if dice.percent(self.loss_percent) {
                     return None;
                 }
-                let late = if dice.percent(self.late_percent) { dice.ms(50..700) } else { Duration::ZERO };
+                let late = if dice.percent(self.late_percent) {
+                    dice.ms(50..700)
+                } else {
+                    Duration::ZERO
+                };
                 Some(self.delay(dice) + late)
             })
             .collect()

@@ -8,28 +8,58 @@ use branchline_journal::{BootId, Entry, Event, Stamp, Uuid, uuid_v7};
 use super::sound::Sound;
 use super::{Arrival, Speed, Stop, World};
 
+/// Whether a cable is in its socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cable {
+    /// Plugged in.
+    In,
+    /// Pulled.
+    Out,
+}
+
+/// Whether the wall clock can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Set from a good source.
+    Trusted,
+    /// Nobody knows.
+    Doubted,
+}
+
 impl World {
     /// Starts the box from what is safe on its disk.
     pub(super) fn boot(&mut self) {
         self.boots += 1;
         self.boot = BootId(Uuid::from_u128(u128::from(self.boots)));
         let moment = self.moment();
-        let stamp =
-            Stamp { utc_ms: moment.utc_ms, clock_trusted: moment.clock_trusted, mono_ms: 0, boot: self.boot };
+        let stamp = Stamp {
+            utc_ms: moment.utc_ms,
+            clock_trusted: moment.clock_trusted,
+            mono_ms: 0,
+            boot: self.boot,
+        };
         let mut random = [0; 10];
         random[..8].copy_from_slice(&self.dice.number().to_le_bytes());
         let utc_ms = moment.utc_ms;
         self.disk.mend(|seq, event: Event| {
             let mut own = random;
             own[8..].copy_from_slice(&(seq as u16).to_le_bytes());
-            Entry { id: uuid_v7(utc_ms, &own), seq, stamp, event }
+            Entry {
+                id: uuid_v7(utc_ms, &own),
+                seq,
+                stamp,
+                event,
+            }
         });
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.dice.number().to_le_bytes());
         let setup = Setup {
             configuration: self.configuration.clone(),
             seed,
-            journal: JournalStart { boot: self.boot, next_seq: self.disk.next_seq() },
+            journal: JournalStart {
+                boot: self.boot,
+                next_seq: self.disk.next_seq(),
+            },
             bindings: self.disk.fold().bindings(&stamp),
             version: "simulated".to_owned(),
         };
@@ -46,7 +76,8 @@ impl World {
         self.sound = Sound::new();
         self.stops.push(self.now());
         let now = self.now();
-        self.queue.retain(|due| matches!(due.0.what, Arrival::AtMember { .. }) && due.0.at >= now);
+        self.queue
+            .retain(|due| matches!(due.0.what, Arrival::AtMember { .. }) && due.0.at >= now);
         for member in &mut self.members {
             member.connection = None;
         }
@@ -58,27 +89,43 @@ impl World {
     /// A member loses power and comes back at another port.
     pub fn crash(&mut self, member: usize) {
         let mut address = self.members[member].actor.setup().address;
-        address.set_port(if address.port() >= 5900 { 5060 } else { address.port() + 7 });
-        self.note(&format!("{} crashes, comes back at {address}", self.members[member].name));
+        address.set_port(if address.port() >= 5900 {
+            5060
+        } else {
+            address.port() + 7
+        });
+        self.note(&format!(
+            "{} crashes, comes back at {address}",
+            self.members[member].name
+        ));
         self.break_stream(member);
         self.with(member, |actor, now| actor.crash(now, address));
     }
 
     /// The stream of a member breaks; both ends see it.
     pub fn break_stream(&mut self, member: usize) {
-        let Some(connection) = self.members[member].connection.take() else { return };
+        let Some(connection) = self.members[member].connection.take() else {
+            return;
+        };
         self.rough = self.rough.max(super::Rough::Lossy);
         self.note(&format!("stream of {} breaks", self.members[member].name));
         let remote = self.members[member].actor.setup().address;
         let at = self.now() + self.quality.delay(&mut self.dice);
-        self.push(at, Arrival::FlowFailed { remote, local: super::BOX, connection: Some(connection.0) });
+        self.push(
+            at,
+            Arrival::FlowFailed {
+                remote,
+                local: super::BOX,
+                connection: Some(connection.0),
+            },
+        );
     }
 
     /// A cable is pulled or plugged in.
-    pub fn plug(&mut self, member: usize, plugged: bool) {
-        self.note(&format!("{} {}", self.members[member].name, if plugged { "plugged in" } else { "unplugged" }));
-        self.members[member].plugged = plugged;
-        if !plugged {
+    pub fn plug(&mut self, member: usize, cable: Cable) {
+        self.note(&format!("{}: cable {cable:?}", self.members[member].name));
+        self.members[member].plugged = cable == Cable::In;
+        if cable == Cable::Out {
             self.rough = super::Rough::Unplugged;
         }
     }
@@ -93,5 +140,12 @@ impl World {
     /// The disk becomes faster or slower.
     pub fn set_disk(&mut self, speed: Speed) {
         self.disk.set_speed(speed);
+    }
+
+    /// The wall clock jumps.
+    pub fn step_clock(&mut self, by_ms: i64, trust: Trust) {
+        self.utc_step_ms += by_ms;
+        self.clock_trusted = trust == Trust::Trusted;
+        self.note(&format!("clock steps {by_ms} ms, {trust:?}"));
     }
 }

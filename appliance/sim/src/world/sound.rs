@@ -18,11 +18,16 @@ pub(super) struct Sound {
 
 impl Sound {
     pub(super) fn new() -> Sound {
-        Sound { relay: Relay::new(LatchConfig::default()), sequence: 0 }
+        Sound {
+            relay: Relay::new(LatchConfig::default()),
+            sequence: 0,
+        }
     }
 
     pub(super) fn plan(&mut self, now: Instant, plan: MediaPlan) -> Result<(), String> {
-        self.relay.handle_plan(now, plan).map_err(|error| format!("media plan: {error}"))
+        self.relay
+            .handle_plan(now, plan)
+            .map_err(|error| format!("media plan: {error}"))
     }
 
     pub(super) fn poll_event(&mut self) -> Option<MediaEvent> {
@@ -72,7 +77,11 @@ impl World {
             let ssrc = u32::try_from(at * 1000).unwrap_or(0) + u32::try_from(handle.0).unwrap_or(0);
             for _ in 0..BURST {
                 let data = self.sound.rtp(ssrc);
-                let packet = Packet { port, source, data: &data };
+                let packet = Packet {
+                    port,
+                    source,
+                    data: &data,
+                };
                 if let Verdict::Forward { to, .. } = self.sound.relay.handle_packet(now, &packet) {
                     self.heard_sound.insert((to, source), now);
                 }
