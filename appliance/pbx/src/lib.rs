@@ -12,6 +12,7 @@ pub mod first_start;
 pub mod front;
 pub mod hub;
 pub mod io;
+pub mod ladder;
 pub mod log;
 pub mod metrics;
 pub mod notify;

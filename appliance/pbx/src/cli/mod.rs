@@ -4,6 +4,7 @@ mod calls;
 mod check;
 mod doctor;
 mod extension;
+mod ladder;
 mod page_password;
 mod phones;
 mod reload;
@@ -60,6 +61,8 @@ enum Command {
     Trace(trace::Trace),
     /// Look for what is wrong with this box, and how to fix it
     Doctor,
+    /// Play call flows against a box of their own, with telephones on the loopback
+    Ladder(ladder::Ladder),
     /// Make the running box read its configuration again; calls go on
     Reload,
     /// Make a new password for the local page
@@ -104,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Calls(command) => calls::run(&place, &command, &mut out),
         Command::Trace(command) => trace::run(&place, &command, &mut out),
         Command::Doctor => doctor::run(&place, &mut out),
+        Command::Ladder(command) => ladder::run(&command, &mut out),
         Command::Reload => reload::run(&place, &mut out),
         Command::PagePassword => page_password::run(&place, &mut out),
     };
