@@ -23,6 +23,7 @@ pub struct Builder {
 
 // Enough for an INVITE without its body, so that most messages grow no buffer.
 const HEAD_BYTES: usize = 1024;
+const DIGITS_MAX: usize = 20;
 
 impl Builder {
     /// A request; blanks and line ends in `uri` are escaped so that it stays one word.
@@ -31,11 +32,10 @@ impl Builder {
         text.extend_from_slice(method.as_str().as_bytes());
         text.push(b' ');
         let uri_start = text.len();
-        for &byte in uri.as_bytes() {
-            match byte {
-                0..=b' ' | b'<' | b'>' | b'"' => text.extend_from_slice(format!("%{byte:02X}").as_bytes()),
-                other => text.push(other),
-            }
+        if uri.bytes().any(is_unfit) {
+            escape(&mut text, uri);
+        } else {
+            text.extend_from_slice(uri.as_bytes());
         }
         let uri = Span {
             start: uri_start as u32,
@@ -259,10 +259,15 @@ impl Builder {
 
     /// The bytes alone, for a message that nobody here reads again; nothing is checked.
     pub fn print(mut self) -> Bytes {
-        self.text.extend_from_slice(b"Content-Length: ");
-        let length = self.body.len();
-        self = self.write(length);
-        self.text.extend_from_slice(b"\r\n");
+        let mut digits = [0; DIGITS_MAX];
+        let length = decimal(self.body.len(), &mut digits);
+        let (name, ends) = (b"Content-Length: ", b"\r\n\r\n");
+        // Bytes of exact length are shared without another allocation.
+        let rest = name.len() + length.len() + ends.len() + self.body.len();
+        self.text.reserve_exact(rest);
+        self.text.extend_from_slice(name);
+        self.text.extend_from_slice(length);
+        self.text.extend_from_slice(ends);
         self.text.append(&mut self.body);
         Bytes::from(self.text)
     }
@@ -313,6 +318,32 @@ const OWN: [bool; 256] = {
     }
     table
 };
+
+fn decimal(mut number: usize, digits: &mut [u8; DIGITS_MAX]) -> &[u8] {
+    let mut start = DIGITS_MAX;
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 || start == 0 {
+            return &digits[start..];
+        }
+    }
+}
+
+fn is_unfit(byte: u8) -> bool {
+    matches!(byte, 0..=b' ' | b'<' | b'>' | b'"')
+}
+
+fn escape(text: &mut Vec<u8>, uri: &str) {
+    for byte in uri.bytes() {
+        if is_unfit(byte) {
+            text.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        } else {
+            text.push(byte);
+        }
+    }
+}
 
 fn clean(byte: u8) -> u8 {
     if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { byte }

@@ -319,6 +319,8 @@ fn address(bytes: &[u8], value: Option<Span>, name: &'static str) -> Result<Opti
 pub(crate) fn first_element(value: &[u8], shape: Shape) -> &[u8] {
     match shape {
         Shape::One => value,
+        // Nearly every list has one element.
+        Shape::List if memchr::memchr(b',', value).is_none() => trim(value),
         Shape::List => trim(&value[..find_outside(value, b',').unwrap_or(value.len())]),
     }
 }
