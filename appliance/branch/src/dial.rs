@@ -72,8 +72,11 @@ impl Branch {
             .and_then(|value| Replaces::parse(&value));
         if let Some(replaces) = replaces {
             self.take_over(now, &incoming, &replaces);
-        } else if let Some(refused) = self.refuse_for_load(now, &incoming) {
-            self.turn_away(now, key, refused);
+        } else if self.is_busy(&incoming.party) {
+            self.turn_away(now, key, Builder::response(&incoming.request, 486));
+        } else if let Some(shed) = self.shed_call(now, &incoming) {
+            // A flood that never acknowledges would be remembered and answered for half a minute.
+            self.agent.respond_and_forget(key, shed.finish());
         } else {
             self.route(now, &incoming);
         }
@@ -104,19 +107,17 @@ impl Branch {
         self.agent.respond(now.mono, key, response.finish());
     }
 
-    /// Overload (RFC 7339 in spirit) and the extension's own bound on calls at once.
-    fn refuse_for_load(&mut self, now: Now, incoming: &Incoming) -> Option<Builder> {
-        let Party::Extension(number) = &incoming.party else {
-            return self.shed_call(now, incoming);
+    /// The extension's own bound on calls at once.
+    fn is_busy(&self, party: &Party) -> bool {
+        let Party::Extension(number) = party else {
+            return false;
         };
         let bound = self.config.extension(number).map_or(1, |extension| extension.max_calls);
         // A consultation for a transfer takes one line more than the phone takes calls on.
-        if self.legs.calls_of(&incoming.party) > bound {
-            return Some(Builder::response(&incoming.request, 486));
-        }
-        self.shed_call(now, incoming)
+        self.legs.calls_of(party) > bound
     }
 
+    /// Overload (RFC 7339 in spirit).
     fn shed_call(&mut self, now: Now, incoming: &Incoming) -> Option<Builder> {
         let retry_after_s = self.admit(now, incoming.flow.remote.ip(), ArrivalKind::Call)?;
         self.last_shed = Some(now.mono);
