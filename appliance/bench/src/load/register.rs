@@ -34,7 +34,7 @@ pub(crate) struct RegisterLoad {
 pub(crate) struct Registrants {
     phones: Vec<Phone>,
     /// Phones with a request out, in the order of their deadlines.
-    pending: VecDeque<(Instant, usize, u32)>,
+    pending: VecDeque<(Instant, usize)>,
     outcome: Outcome,
     /// Finals other than 200 and challenges, by status; 0 for none in time.
     refusals: BTreeMap<u16, u64>,
@@ -44,7 +44,8 @@ struct Phone {
     user: User,
     answerer: Answerer,
     cseq: u32,
-    asked: bool,
+    /// When the answer to the request that is out is overdue.
+    asked: Option<Instant>,
 }
 
 impl Registrants {
@@ -53,7 +54,7 @@ impl Registrants {
             answerer: user.answerer(),
             user,
             cseq: 0,
-            asked: false,
+            asked: None,
         };
         Registrants {
             phones: users.into_iter().map(phone).collect(),
@@ -90,16 +91,16 @@ impl Registrants {
 
     fn begin(&mut self, wire: &Wire, now: Instant, index: usize, nonce: Nonce) {
         let phone = &mut self.phones[index];
-        if phone.asked {
+        if phone.asked.is_some() {
             self.outcome.failed += 1;
             *self.refusals.entry(0).or_default() += 1;
         }
         if nonce == Nonce::Fresh {
             phone.answerer = phone.user.answerer();
         }
-        phone.asked = true;
+        phone.asked = Some(now + ANSWER_WITHIN);
         phone.register(wire, index);
-        self.pending.push_back((now + ANSWER_WITHIN, index, phone.cseq));
+        self.pending.push_back((now + ANSWER_WITHIN, index));
     }
 
     fn handle(&mut self, wire: &Wire, arrived: Arrived) {
@@ -114,19 +115,19 @@ impl Registrants {
         let Some((index, phone)) = index.and_then(|n| Some((n, self.phones.get_mut(n)?))) else {
             return;
         };
-        if !phone.asked || response.cseq() != phone.cseq {
+        if phone.asked.is_none() || response.cseq() != phone.cseq {
             return;
         }
         match response.status() {
             401 | 407 if phone.answerer.handle_challenge(&response).is_ok() => phone.register(wire, index),
             200 => {
                 phone.answerer.handle_accepted();
-                phone.asked = false;
+                phone.asked = None;
                 self.outcome.done += 1;
             }
             100 => {}
             status => {
-                phone.asked = false;
+                phone.asked = None;
                 self.outcome.failed += 1;
                 *self.refusals.entry(status).or_default() += 1;
             }
@@ -134,11 +135,10 @@ impl Registrants {
     }
 
     fn expire(&mut self, now: Instant) {
-        while let Some((_, index, cseq)) = self.pending.pop_front_if(|(due, ..)| *due <= now) {
+        while let Some((due, index)) = self.pending.pop_front_if(|(due, _)| *due <= now) {
             let phone = &mut self.phones[index];
-            // One more when a challenge came in between.
-            if phone.asked && phone.cseq <= cseq + 1 {
-                phone.asked = false;
+            if phone.asked == Some(due) {
+                phone.asked = None;
                 self.outcome.failed += 1;
                 *self.refusals.entry(0).or_default() += 1;
             }
