@@ -75,8 +75,9 @@ enum Kind {
 
 /// Everybody registers meanwhile.
 const BEGIN: Duration = Duration::from_secs(5);
-/// Calls end by 32 s of transaction timers, 20 s or 60 s of silence and the session timer of 120 s.
-const CALM: Duration = Duration::from_secs(60);
+/// Calls end by 32 s of transaction timers, 20 s or 60 s of silence and the session timer of 120 s; a session whose phone asked
+/// for a transfer stays 120 s longer for its report.
+const CALM: Duration = Duration::from_secs(180);
 
 impl Plot {
     fn play(&mut self) {
