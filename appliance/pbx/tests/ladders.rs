@@ -4,20 +4,14 @@ use std::path::Path;
 use std::process::Command;
 
 /// Flows that end within seconds of real time; the simulator plays all of them.
-const LADDERS: [&str; 14] = [
+const LADDERS: [&str; 8] = [
     "call/basic",
-    "call/busy",
     "call/cancel",
     "call/early_media",
-    "call/late_offer",
-    "call/pick_up",
-    "emergency/over_the_limit",
     "emergency/stranger",
-    "hold/glare",
     "hold/hold_and_resume",
     "transfer/attended",
     "transfer/blind",
-    "trunk/challenged",
     "trunk/inbound",
 ];
 
