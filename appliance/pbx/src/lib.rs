@@ -22,3 +22,4 @@ pub mod place;
 pub mod rtp;
 pub mod run;
 pub mod screen;
+mod tide;

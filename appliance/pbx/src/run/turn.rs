@@ -22,6 +22,7 @@ use crate::io::resolve::Resolver;
 use crate::io::stream::{Arrived, Streams};
 use crate::io::udp::{Left, Udp};
 use crate::notify;
+use crate::tide::Tide;
 
 /// Everything the loop goes round with.
 pub(super) struct Loop {
@@ -39,6 +40,7 @@ pub(super) struct Loop {
     unanswered: Vec<Resolved>,
     /// Since when messages have waited without a moment of rest.
     busy_since: Option<Instant>,
+    tide: Tide,
     alive: Option<Alive>,
     made: Made,
 }
@@ -99,6 +101,7 @@ impl Loop {
             publisher: Publisher::default(),
             unanswered: Vec::new(),
             busy_since: None,
+            tide: Tide::new(now.mono),
             alive: notify::alive_every().map(|every| Alive {
                 every,
                 due: now.mono + every,
@@ -119,6 +122,10 @@ impl Loop {
             // More waits already; others on this thread get their turn first.
             tokio::task::yield_now().await;
             return Woken::Something;
+        }
+        if let Some(gather) = self.tide.gather() {
+            // The whole thread rests: a runtime that waits for a timer is woken by each datagram.
+            std::thread::park_timeout(gather);
         }
         let due = self.poll_timeout();
         tokio::select! {
@@ -191,9 +198,12 @@ impl Loop {
             branch,
             facing,
             orders,
+            tide,
             ..
         } = self;
-        udp.receive(|bound, datagram| {
+        let mut datagrams = 0;
+        let left = udp.receive(|bound, datagram| {
+            datagrams += 1;
             let local = facing.of_socket(now.mono, bound, datagram.source);
             let flow = Flow {
                 transport: Transport::Udp,
@@ -204,7 +214,9 @@ impl Loop {
             if orders.takes(datagram.data) {
                 branch.handle_message(now, flow, Bytes::copy_from_slice(datagram.data));
             }
-        })
+        });
+        tide.handle_batch(now.mono, datagrams);
+        left
     }
 
     fn take_streamed(&mut self, now: Now) -> Left {
