@@ -61,15 +61,19 @@ fn measure_at(bench: &Bench, count: usize) -> Done<Vec<Row>> {
     Ok(rows(count, figures.map(Spread::of)))
 }
 
-fn per_packet(name: &str, phones: &mut Phones, cpu_ns: impl FnMut() -> Done<u64>) -> Done<f64> {
-    let mut cpu_ns = cpu_ns;
-    let before = cpu_ns()?;
-    let Relayed { sent, received } = phones.talk(RUN);
-    let spent_ns = cpu_ns()?.saturating_sub(before);
-    if received * 100 < sent * 99 {
-        return Err(format!("{name} relayed {received} of {sent} packets").into());
+/// CPU microseconds per packet that came through; a run in which packets were lost is repeated.
+fn per_packet(name: &str, phones: &mut Phones, cpu_ns: impl Fn() -> Done<u64>) -> Done<f64> {
+    let mut last = (0, 0);
+    for _ in 0..TRIES {
+        let before = cpu_ns()?;
+        let Relayed { sent, received } = phones.talk(RUN);
+        let spent_ns = cpu_ns()?.saturating_sub(before);
+        if received * 100 >= sent * 99 {
+            return Ok(spent_ns as f64 / 1000.0 / received as f64);
+        }
+        last = (received, sent);
     }
-    Ok(spent_ns as f64 / 1000.0 / received as f64)
+    Err(format!("{name} relayed {} of {} packets", last.0, last.1).into())
 }
 
 fn rows(count: usize, [ours, rtpengine, floor]: [Spread; 3]) -> Vec<Row> {
@@ -83,6 +87,7 @@ fn rows(count: usize, [ours, rtpengine, floor]: [Spread; 3]) -> Vec<Row> {
     vec![beside("rtpengine", rtpengine, 0.7), beside("floor", floor, 1.3)]
 }
 
+const TRIES: usize = 3;
 const COUNTS: [usize; 3] = [10, 100, 400];
 const LEARN: Duration = Duration::from_millis(500);
 const RUN: Duration = Duration::from_secs(3);

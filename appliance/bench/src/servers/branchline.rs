@@ -52,7 +52,11 @@ impl Server for Branchline {
         self.address
     }
 
-    fn programs(&mut self) -> Vec<&mut Program> {
+    fn programs(&self) -> Vec<&Program> {
+        vec![&self.program]
+    }
+
+    fn programs_mut(&mut self) -> Vec<&mut Program> {
         vec![&mut self.program]
     }
 }

@@ -53,7 +53,11 @@ impl Server for Kamailio {
         self.address
     }
 
-    fn programs(&mut self) -> Vec<&mut Program> {
+    fn programs(&self) -> Vec<&Program> {
+        vec![&self.kamailio, &self.rtpengine.program]
+    }
+
+    fn programs_mut(&mut self) -> Vec<&mut Program> {
         vec![&mut self.kamailio, &mut self.rtpengine.program]
     }
 }

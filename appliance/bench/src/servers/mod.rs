@@ -53,21 +53,22 @@ impl Site {
 pub(crate) trait Server {
     fn name(&self) -> &'static str;
     fn address(&self) -> SocketAddr;
-    fn programs(&mut self) -> Vec<&mut Program>;
+    fn programs(&self) -> Vec<&Program>;
+    fn programs_mut(&mut self) -> Vec<&mut Program>;
 
     /// CPU time of all its programs so far, in nanoseconds.
-    fn cpu_ns(&mut self) -> Done<u64> {
-        self.programs().into_iter().map(|program| program.cpu_ns()).sum()
+    fn cpu_ns(&self) -> Done<u64> {
+        self.programs().into_iter().map(Program::cpu_ns).sum()
     }
 
     /// Memory of all its programs, in bytes.
-    fn memory_bytes(&mut self) -> Done<u64> {
-        self.programs().into_iter().map(|program| program.memory_bytes()).sum()
+    fn memory_bytes(&self) -> Done<u64> {
+        self.programs().into_iter().map(Program::memory_bytes).sum()
     }
 
     /// Fails with a log when one of its programs has ended.
     fn check(&mut self) -> Done<()> {
-        self.programs().into_iter().try_for_each(Program::check)
+        self.programs_mut().into_iter().try_for_each(Program::check)
     }
 }
 
