@@ -77,7 +77,10 @@ impl Branch {
                         .notify_refer(now.mono, session, TransferProgress { status, finality });
                 }
             }
-            Action::MediaChanged(call) => self.plan_media(call),
+            Action::MediaChanged(call) => {
+                self.plan_media(call);
+                self.probe_unwatched(now, call);
+            }
             Action::Answered { call, by } => self.call_answered(now, call, by),
             Action::Finished(summary) => self.call_finished(now, *summary),
         }

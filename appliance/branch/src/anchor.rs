@@ -80,6 +80,10 @@ impl Anchors {
         &mut self.pool
     }
 
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
     pub(crate) fn set_timeouts(&mut self, timeouts: Timeouts) {
         self.timeouts = timeouts;
     }
@@ -218,6 +222,12 @@ impl Anchors {
                 Silence::IsNormal => None,
             },
         })
+    }
+
+    /// The leg said that it sends, so that its silence tells something.
+    pub(crate) fn must_send(&self, leg: LegId) -> bool {
+        let heard = self.legs.get(&leg).and_then(|anchored| anchored.heard.as_ref());
+        heard.is_some_and(|heard| heard.direction.sends())
     }
 
     /// A leg is gone: its port rests before it is used again.

@@ -17,6 +17,7 @@ mod load;
 mod messages;
 mod now;
 mod output;
+mod probe;
 mod records;
 mod requests;
 mod sessions;
@@ -50,6 +51,7 @@ use crate::auth::Auth;
 use crate::journal::Journal;
 use crate::legs::Legs;
 use crate::messages::Messages;
+use crate::probe::Probes;
 use crate::records::{CallFacts, Endings};
 use crate::requests::Replies;
 use crate::targets::Target;
@@ -68,6 +70,7 @@ pub struct Branch {
     calls: Calls<Target>,
     legs: Legs,
     anchors: Anchors,
+    probes: Probes,
     facts: HashMap<CallId, CallFacts>,
     endings: Endings,
     bindings: Bindings,

@@ -88,7 +88,8 @@ impl Branch {
                     ),
                 );
             }
-            SessionEvent::ReferProgress { .. } | SessionEvent::InDialogAnswered { .. } => {}
+            SessionEvent::ReferProgress { .. } => {}
+            SessionEvent::InDialogAnswered { key, status, .. } => self.probe_answered(now, leg, (key, status)),
             SessionEvent::Info { key, request } | SessionEvent::InDialog { key, request } => {
                 self.pass_in_dialog(now, leg, key, &request);
             }
@@ -186,6 +187,7 @@ impl Branch {
 
     pub(crate) fn forget_leg(&mut self, now: Now, leg: LegId) {
         self.legs.remove(leg);
+        self.probes.forget(leg);
         self.anchors.release(now.mono, leg);
     }
 

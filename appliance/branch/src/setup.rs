@@ -71,6 +71,7 @@ impl Branch {
             calls: Calls::new(),
             legs: crate::Legs::default(),
             anchors: Anchors::new(PortPool::new(pool_config(&config)), timeouts(&config)),
+            probes: Default::default(),
             facts: Default::default(),
             endings: Default::default(),
             bindings: Bindings::new(bindings_config(&config)),

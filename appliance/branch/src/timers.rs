@@ -23,6 +23,8 @@ pub enum Reason {
     Record,
     /// A media port has rested.
     Port,
+    /// A leg that need not send is asked whether it is there.
+    Probe,
     /// A trunk wants a look-up, a registration or an OPTIONS.
     Trunk,
     /// Calls are up: the journal hears that the box still lives.
@@ -41,6 +43,7 @@ impl Branch {
             self.endings.poll_timeout().map(|at| (at, Reason::Record)),
             self.anchors.pool().poll_timeout().map(|at| (at, Reason::Port)),
             self.trunks.poll_timeout().map(|at| (at, Reason::Trunk)),
+            self.probes.poll_timeout().map(|at| (at, Reason::Probe)),
             heartbeat,
         ]
         .into_iter()
@@ -55,6 +58,7 @@ impl Branch {
         self.bindings.handle_timeout(now.mono);
         self.anchors.pool_mut().handle_timeout(now.mono);
         self.trunks.handle_timeout(now.mono);
+        self.ask_unwatched(now);
         self.send_safe_replies(now);
         self.write_overdue_records(now);
         if self.next_heartbeat <= now.mono {

@@ -133,7 +133,7 @@ fn phone_by_chance(dice: &mut Dice, number: &str, place: u8) -> ActorSetup {
         instance: dice
             .percent(30)
             .then(|| format!("urn:uuid:00000000-0000-4000-8000-0000000000{place:02}")),
-        timer: true,
+        timer: dice.percent(50),
         update: dice.percent(60),
         ..Features::default()
     };

@@ -79,6 +79,10 @@ const BEGIN: Duration = Duration::from_secs(5);
 /// for a transfer stays 120 s longer for its report.
 const CALM: Duration = Duration::from_secs(180);
 
+/// A disk that works is done long before so many looks; one that never is stays a fault.
+const REPLY_LOOKS: u32 = 100;
+const REPLY_LOOK: Duration = Duration::from_millis(10);
+
 impl Plot {
     fn play(&mut self) {
         if self.dice.percent(20) {
@@ -129,8 +133,19 @@ impl Plot {
             check::step(&mut self.world);
         }
         self.world.run_until(self.world.offset() + CALM);
+        self.let_replies_out();
         check::quiet(&mut self.world);
         check::records(&mut self.world);
+    }
+
+    /// Telephones go on registering: the check falls between two answers that wait for the disk.
+    fn let_replies_out(&mut self) {
+        for _ in 0..REPLY_LOOKS {
+            if self.world.disk().moving() == 0 {
+                return;
+            }
+            self.world.run_until(self.world.offset() + REPLY_LOOK);
+        }
     }
 
     fn hang_up_all(&mut self) {

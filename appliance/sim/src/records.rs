@@ -65,12 +65,12 @@ pub fn compare(world: &World) -> Vec<String> {
 
 fn match_up(world: &World, counted: &mut [Counted], ended: &[&CallRecord], faults: &mut Vec<String>) {
     let lost = lost_pairs(world);
-    // A lost 200 or BYE is sent again; behind a pulled cable nobody knows when the other hung up.
+    // A lost 200 or BYE is sent again; behind a pulled cable or a broken stream nobody knows when the other hung up.
     let slack_ms = match world.rough() {
         _ if !world.stops.is_empty() => None,
         Rough::No => Some(1000),
         Rough::Lossy => Some(16_000),
-        Rough::Unplugged => None,
+        Rough::Cut => None,
     };
     let mut pairs: BTreeMap<Pair, Both<'_>> = BTreeMap::new();
     for (at, call) in counted.iter().enumerate() {

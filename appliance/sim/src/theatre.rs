@@ -107,13 +107,9 @@ impl Theatre for Memory {
                 let place = place(who)?;
                 self.world.crash(place);
             }
-            Order::NeverAcks(who) => {
+            Order::Takes(who, habit) => {
                 let place = place(who)?;
-                self.world.members[place].actor.features_mut().never_acks = true;
-            }
-            Order::Challenges(who) => {
-                let place = place(who)?;
-                self.world.members[place].actor.features_mut().challenges = true;
+                habit.apply(self.world.members[place].actor.features_mut());
             }
             Order::Restart => self.world.restart(Stop::Kill, RESTART),
         }

@@ -6,6 +6,8 @@ mod play;
 
 use std::time::Duration;
 
+use crate::Features;
+
 pub use cast::{Cast, Ground};
 pub use parse::{Fault, parse};
 pub use play::{Failure, RecordLine, Theatre, play};
@@ -111,12 +113,32 @@ pub enum Order {
     Plug(Who),
     /// It loses power and comes back elsewhere.
     Crash(Who),
-    /// It never acknowledges an answer.
-    NeverAcks(Who),
-    /// A trunk asks for credentials.
-    Challenges(Who),
+    /// It behaves in this way from now on.
+    Takes(Who, Habit),
     /// The box is killed and starts again.
     Restart,
+}
+
+/// A way to behave that not every telephone has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Habit {
+    /// It never acknowledges an answer.
+    NeverAcks,
+    /// A trunk asks for credentials.
+    Challenges,
+    /// It knows no session timers.
+    NoTimers,
+}
+
+impl Habit {
+    /// Makes a telephone behave in this way.
+    pub fn apply(self, features: &mut Features) {
+        match self {
+            Habit::NeverAcks => features.never_acks = true,
+            Habit::Challenges => features.challenges = true,
+            Habit::NoTimers => features.timer = false,
+        }
+    }
 }
 
 /// What a telephone gets.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Action, Flow, Got, Order, Sent, State, Step, Who};
+use super::{Action, Flow, Got, Habit, Order, Sent, State, Step, Who};
 use crate::Way;
 
 /// What is wrong with a line.
@@ -97,8 +97,9 @@ fn action(words: Words<'_>) -> Result<Action, Wrong> {
                 ["vanishes"] | ["down"] => Order::Unplug(who),
                 ["returns"] | ["up"] => Order::Plug(who),
                 ["crashes"] => Order::Crash(who),
-                ["never", "acks"] => Order::NeverAcks(who),
-                ["challenges"] => Order::Challenges(who),
+                ["never", "acks"] => Order::Takes(who, Habit::NeverAcks),
+                ["challenges"] => Order::Takes(who, Habit::Challenges),
+                ["knows", "no", "timers"] => Order::Takes(who, Habit::NoTimers),
                 _ => return Err(unknown(words)),
             };
             Ok(Action::Order(order))

@@ -198,8 +198,7 @@ impl Theatre for Loopback {
                 player.socket = bind(address).map_err(|error| format!("{address}: {error}"))?;
                 player.actor.crash(clock::now(), address);
             }
-            Order::NeverAcks(who) => self.player(who)?.actor.features_mut().never_acks = true,
-            Order::Challenges(who) => self.player(who)?.actor.features_mut().challenges = true,
+            Order::Takes(who, habit) => habit.apply(self.player(who)?.actor.features_mut()),
             Order::Restart => self.daemon.restart().map_err(|error| format!("the daemon: {error}"))?,
         }
         Ok(())

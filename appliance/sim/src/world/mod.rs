@@ -77,8 +77,8 @@ pub enum Rough {
     No,
     /// Some was lost, doubled or late.
     Lossy,
-    /// Cables were pulled.
-    Unplugged,
+    /// Something was lost for good: cables were pulled, or streams broke with messages on them.
+    Cut,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -343,6 +343,8 @@ impl World {
                 let own = self.members[member].connection.map(|own| own.0);
                 if self.members[member].plugged && own == connection {
                     self.with(member, |actor, now| actor.handle_message(now, bytes));
+                } else if connection.is_some() {
+                    self.rough = Rough::Cut;
                 }
             }
             Arrival::FlowFailed {
@@ -502,6 +504,7 @@ impl World {
 
     fn fail_stream(&mut self, now: Instant, flow: Flow) {
         if flow.transport != Transport::Udp {
+            self.rough = Rough::Cut;
             let connection = flow.connection.map(|it| it.0);
             let delay = self.quality.delay(&mut self.dice) * 2;
             self.push(

@@ -126,7 +126,7 @@ impl World {
         self.note(&format!("{}: cable {cable:?}", self.members[member].name));
         self.members[member].plugged = cable == Cable::In;
         if cable == Cable::Out {
-            self.rough = super::Rough::Unplugged;
+            self.rough = super::Rough::Cut;
         }
     }
 
