@@ -43,12 +43,15 @@ impl Branch {
                 target,
                 offer,
             } => {
-                self.invite(now, NewLeg { call, id: leg, caller }, target, offer.as_ref());
+                self.invite(now, NewLeg { call, id: leg, caller }, &target, offer.as_ref());
             }
             Action::Progress { leg, status, early } => self.say(now, leg, early.as_ref(), Saying::Progress(status)),
             Action::Answer { leg, body } => self.say(now, leg, body.as_ref(), Saying::Answer),
             Action::Refuse { leg, cause } => self.refuse(now, leg, cause),
             Action::Acknowledge { leg, answer } => self.say(now, leg, answer.as_ref(), Saying::Acknowledge),
+            Action::Reoffer { leg, offer } if self.anchors.own(leg).is_some() => {
+                self.echo_reoffered(now, leg, offer.as_ref());
+            }
             Action::Reoffer { leg, offer } => self.say(now, leg, offer.as_ref(), Saying::Reoffer),
             Action::AnswerReoffer { leg, body } => self.say(now, leg, body.as_ref(), Saying::AnswerReoffer),
             Action::RefuseReoffer { leg, status } => {

@@ -5,13 +5,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use branchline_call::{CallId, LegId};
-use branchline_media::{BridgeId, LegPlan, MediaPlan, PortPool};
+use branchline_media::{BridgeId, LegPlan, MediaPlan, OwnEnd, PortPool};
 use branchline_sdp::{Anchor, Codec, Direction, Origin, Sdp};
 
 /// The media side of every leg.
 pub(crate) struct Anchors {
     pool: PortPool,
     legs: HashMap<LegId, Anchored>,
+    /// Legs that are the box itself.
+    own: HashMap<LegId, OwnEnd>,
     bridges: HashMap<CallId, BridgeId>,
     calls: HashMap<BridgeId, CallId>,
     next_bridge: u64,
@@ -65,6 +67,7 @@ impl Anchors {
         Anchors {
             pool,
             legs: HashMap::new(),
+            own: HashMap::new(),
             bridges: HashMap::new(),
             calls: HashMap::new(),
             next_bridge: 1,
@@ -89,7 +92,16 @@ impl Anchors {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.legs.len()
+        self.legs.len() + self.own.len()
+    }
+
+    /// A leg that is the box itself: it needs no port.
+    pub(crate) fn add_own(&mut self, leg: LegId, end: OwnEnd) {
+        self.own.insert(leg, end);
+    }
+
+    pub(crate) fn own(&self, leg: LegId) -> Option<OwnEnd> {
+        self.own.get(&leg).copied()
     }
 
     /// A leg described itself as an offer: what we answer will have to line up with it.
@@ -178,6 +190,7 @@ impl Anchors {
 
     /// What the relay should do for a call whose joined legs are `legs`; `None` when it need not know of the call.
     pub(crate) fn plan(&mut self, call: CallId, legs: &[LegId], silence: Silence) -> Option<MediaPlan> {
+        let own = legs.iter().find_map(|leg| self.own(*leg));
         let legs: Vec<LegPlan> = legs.iter().filter_map(|leg| self.leg_plan(*leg, silence)).collect();
         if legs.is_empty() && !self.bridges.contains_key(&call) {
             return None;
@@ -187,7 +200,7 @@ impl Anchors {
             BridgeId(self.next_bridge)
         });
         self.calls.insert(bridge, call);
-        Some(MediaPlan { bridge, legs })
+        Some(MediaPlan { bridge, legs, own })
     }
 
     /// Ends the bridge of a call; the relay reports what it measured.
@@ -196,6 +209,7 @@ impl Anchors {
         Some(MediaPlan {
             bridge,
             legs: Vec::new(),
+            own: None,
         })
     }
 
@@ -232,6 +246,7 @@ impl Anchors {
 
     /// A leg is gone: its port rests before it is used again.
     pub(crate) fn release(&mut self, now: std::time::Instant, leg: LegId) {
+        self.own.remove(&leg);
         if let Some(anchored) = self.legs.remove(&leg) {
             self.pool.give_back(now, anchored.port);
         }

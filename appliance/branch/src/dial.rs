@@ -12,6 +12,7 @@ use branchline_sip::{Flow, message::Scheme};
 use uuid::Uuid;
 
 use crate::act::reason;
+use crate::echo::ECHO;
 use crate::identity::{Shown, contact};
 use crate::legs::{LegEntry, Party};
 use crate::now::Now;
@@ -178,8 +179,7 @@ impl Branch {
                 emergency: true,
                 normalised: number,
             }),
-            // The echo needs a media source of the box's own, which comes with the analog lines.
-            Decision::Echo => Err(Why::UnknownNumber),
+            Decision::Echo => Ok(plan(Self::echo_attempts(), inside, ECHO.to_owned())),
             Decision::Refuse { why: Why::Busy, .. } => {
                 let forwarded = self.forward_when_full(request).ok_or(Why::Busy)?;
                 self.plan(&forwarded.request())

@@ -9,6 +9,7 @@ mod anchor;
 mod auth;
 mod body;
 mod dial;
+mod echo;
 mod identity;
 mod ingress;
 mod journal;

@@ -7,10 +7,11 @@ use branchline_call::{CallId, Cause, Class, EndedBy, LegId, Summary};
 use branchline_journal::{
     CallAnswered, CallRecord, CallStarted, Direction, Event, LegQuality, LegSide, Mode, Outcome, Party, Stamp, Transfer,
 };
-use branchline_media::MediaEvent;
+use branchline_media::{MediaEvent, OwnEnd};
 use uuid::Uuid;
 
 use crate::Branch;
+use crate::echo::ECHO;
 use crate::now::Now;
 use crate::output::Output;
 
@@ -77,11 +78,11 @@ impl Branch {
     }
 
     pub(crate) fn call_answered(&mut self, now: Now, call: CallId, by: LegId) {
-        let by = self
-            .legs
-            .entry(by)
-            .map(|entry| entry.party.name().to_owned())
-            .unwrap_or_default();
+        let by = match (self.legs.entry(by), self.anchors.own(by)) {
+            (Some(entry), _) => entry.party.name().to_owned(),
+            (None, Some(OwnEnd::Echo)) => ECHO.to_owned(),
+            (None, None) => String::new(),
+        };
         let at = self.journal.stamp(now);
         let Some(facts) = self.facts.get_mut(&call) else { return };
         facts.answered = Some((at, now.mono));

@@ -23,6 +23,8 @@ pub(crate) enum Target {
     Contact(ContactTarget),
     /// A number over a trunk.
     Trunk(TrunkTarget),
+    /// The box itself, which sends back what it hears.
+    Echo,
 }
 
 /// A number over a trunk.
@@ -216,6 +218,17 @@ impl Branch {
         groups.into_iter().map(|(_, group)| group).collect()
     }
 
+    /// The box itself answers.
+    pub(crate) fn echo_attempts() -> Vec<Attempt<Target>> {
+        vec![Attempt {
+            targets: vec![Target::Echo],
+            sign: SIGN,
+            ring: SIGN,
+            after: After::Any,
+            then: Vec::new(),
+        }]
+    }
+
     /// Trunks in order. Each hangs on the one before, so that all are passed over where the first is.
     pub(crate) fn trunk_attempts(&self, attempts: Vec<TrunkAttempt>, urgency: Urgency) -> Vec<Attempt<Target>> {
         let ring = Duration::from_secs(u64::from(self.config.sip.ring_s).max(TRUNK_RING_S));
@@ -237,38 +250,37 @@ impl Branch {
     }
 
     /// Sends one INVITE.
-    pub(crate) fn invite(&mut self, now: Now, leg: NewLeg, target: Target, offer: Option<&Sdp>) {
-        let (flow, party) = match &target {
-            Target::Contact(contact) => (Some(contact.flow), Party::Extension(contact.extension.clone())),
-            Target::Trunk(TrunkTarget { attempt, .. }) => {
-                (self.trunks.flow(&attempt.trunk), Party::Trunk(attempt.trunk.clone()))
-            }
+    pub(crate) fn invite(&mut self, now: Now, leg: NewLeg, target: &Target, offer: Option<&Sdp>) {
+        let Some(caller) = self.legs.entry(leg.caller) else {
+            return self.invite_failed(now, leg.id, Cause::NO_RESOURCE);
         };
-        let Some(flow) = flow else {
-            return self.invite_failed(now, leg.id, Cause::of_status(503));
+        let (calling, shown, passed) = (caller.party.clone(), caller.shown.clone(), caller.passed.clone());
+        // The number is who a transfer shows to the next party.
+        let (flow, party, number_reached, mut invitation) = match target {
+            Target::Echo => return self.echo_invited(now, leg, offer),
+            Target::Contact(target) => {
+                let party = Party::Extension(target.extension.clone());
+                let invitation = self.to_contact(target, &shown);
+                (target.flow, party, target.extension.clone(), invitation)
+            }
+            Target::Trunk(target) => {
+                let Some(flow) = self.trunks.flow(&target.attempt.trunk) else {
+                    return self.invite_failed(now, leg.id, Cause::of_status(503));
+                };
+                let party = Party::Trunk(target.attempt.trunk.clone());
+                let invitation = self.to_trunk(target, &shown, flow);
+                (flow, party, target.attempt.number.clone(), invitation)
+            }
         };
         let address = self.address_facing(flow);
         let body = match self.body_facing(leg.id, offer, address) {
             Ok(body) => body,
             Err(cause) => return self.invite_failed(now, leg.id, cause),
         };
-        let Some(caller) = self.legs.entry(leg.caller) else {
-            return self.invite_failed(now, leg.id, Cause::NO_RESOURCE);
-        };
-        let crossing = match (&caller.party, &party) {
+        let crossing = match (&calling, &party) {
             (_, Party::Trunk(_)) => Crossing::Out,
             (Party::Trunk(_), Party::Extension(_) | Party::Stranger) => Crossing::In,
             (Party::Extension(_) | Party::Stranger, Party::Extension(_) | Party::Stranger) => Crossing::Inside,
-        };
-        let (shown, passed) = (caller.shown.clone(), caller.passed.clone());
-        // Who a transfer shows to the next party.
-        let number_reached = match &target {
-            Target::Contact(contact) => contact.extension.clone(),
-            Target::Trunk(trunk) => trunk.attempt.number.clone(),
-        };
-        let mut invitation = match target {
-            Target::Contact(target) => self.to_contact(&target, &shown),
-            Target::Trunk(target) => self.to_trunk(&target, &shown, flow),
         };
         for (name, value) in passed.to_headers(crossing).iter() {
             if !invitation.headers.has(name) {

@@ -24,7 +24,7 @@ pub use event::MediaEvent;
 pub use exercise::exercise;
 pub use latch::LatchConfig;
 pub use leg::Leg;
-pub use plan::{BridgeId, LegId, LegPlan, MediaPlan, PlanError};
+pub use plan::{BridgeId, LegId, LegPlan, MediaPlan, OwnEnd, PlanError};
 pub use ports::{Family, PoolConfig, PortPool};
 pub use quality::LegQuality;
 pub use relay::{Reason, Relay, RelayCounters};

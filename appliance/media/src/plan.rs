@@ -23,6 +23,15 @@ pub struct MediaPlan {
     pub bridge: BridgeId,
     /// The legs it should have, at most [`crate::BRIDGE_LEGS_MAX`].
     pub legs: Vec<LegPlan>,
+    /// What the box itself is to a leg that is alone.
+    pub own: Option<OwnEnd>,
+}
+
+/// An end of a bridge that is no phone or trunk but the box; tones and announcements are further ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnEnd {
+    /// Sends back what it hears.
+    Echo,
 }
 
 /// What is known of one leg.

@@ -47,6 +47,13 @@ impl<'a> Rtp<'a> {
     }
 }
 
+/// Writes another SSRC into a packet that [`Rtp::parse`] has read.
+pub fn set_ssrc(data: &mut [u8], ssrc: u32) {
+    if let Some(place) = data.get_mut(8..HEADER_BYTES) {
+        place.copy_from_slice(&ssrc.to_be_bytes());
+    }
+}
+
 const VERSION: u8 = 2;
 const HEADER_BYTES: usize = 12;
 const EXTENSION: u8 = 0x10;

@@ -23,6 +23,15 @@ pub enum Verdict {
         /// Where to.
         to: SocketAddr,
     },
+    /// Send it back with another SSRC: one's own is a loop (RFC 3550 section 8.2).
+    Echo {
+        /// Port of the box to send from.
+        port: u16,
+        /// Where to.
+        to: SocketAddr,
+        /// What to write in place of the SSRC, see [`crate::rtp::set_ssrc`].
+        ssrc: u32,
+    },
     /// Forget it.
     Drop(Drop),
 }

@@ -7,7 +7,7 @@
 )]
 
 use branchline_media::{
-    BridgeId, Drop, LatchConfig, LegId, LegPlan, MediaEvent, MediaPlan, Packet, PlanError, Relay, Verdict,
+    BridgeId, Drop, LatchConfig, LegId, LegPlan, MediaEvent, MediaPlan, OwnEnd, Packet, PlanError, Relay, Verdict,
 };
 use branchline_sdp::{Codec, Direction};
 use std::net::SocketAddr;
@@ -29,6 +29,37 @@ fn packets_go_both_ways_from_the_ports_of_the_box() {
         forward(B + 1, "192.0.2.20:8001")
     );
     assert_eq!(bed.rtp(6000, PHONE_A, 1), Verdict::Drop(Drop::UnknownPort));
+}
+
+#[test]
+fn an_echo_sends_back_what_one_leg_says_under_another_ssrc_until_a_second_leg_joins() {
+    let mut bed = Bed::empty();
+    let alone = |own| MediaPlan {
+        bridge: BridgeId(1),
+        legs: vec![leg(1, A, PHONE_A)],
+        own,
+    };
+    bed.relay.handle_plan(bed.now, alone(Some(OwnEnd::Echo))).unwrap();
+    let echo = Verdict::Echo {
+        port: A,
+        to: PHONE_A.parse().unwrap(),
+        ssrc: !SSRC_A,
+    };
+    assert_eq!(bed.rtp(A, PHONE_A, 1), echo);
+    assert_eq!(
+        bed.rtcp(A + 1, "192.0.2.10:7001", SSRC_A),
+        Verdict::Drop(Drop::NoPeer),
+        "nobody is told of its own reports"
+    );
+    bed.relay.handle_plan(bed.now, alone(None)).unwrap();
+    assert_eq!(bed.rtp(A, PHONE_A, 2), Verdict::Drop(Drop::NoPeer));
+    bed.relay.handle_plan(bed.now, alone(Some(OwnEnd::Echo))).unwrap();
+    let mut held = alone(Some(OwnEnd::Echo));
+    held.legs[0].direction = Direction::SendOnly;
+    bed.relay.handle_plan(bed.now, held).unwrap();
+    assert_eq!(bed.rtp(A, PHONE_A, 3), Verdict::Drop(Drop::Held));
+    bed.plan(1, vec![leg(1, A, PHONE_A), leg(2, B, PHONE_B)]).unwrap();
+    assert_eq!(bed.rtp(A, PHONE_A, 4), forward(B, PHONE_B));
 }
 
 #[test]
@@ -451,6 +482,7 @@ impl Bed {
             MediaPlan {
                 bridge: BridgeId(bridge),
                 legs,
+                own: None,
             },
         )
     }

@@ -74,6 +74,28 @@ fn a_reinvite_leaves_no_gap_in_the_sound() {
 }
 
 #[test]
+fn the_echo_number_sends_back_what_the_phone_says() {
+    let rig = Rig::new("baresip-echo");
+    let daemon = Daemon::start(
+        &rig,
+        &Site {
+            more: "[emergency]\ntest_number = \"933\"\n",
+            ..Site::with(&EXTENSIONS)
+        },
+    );
+    let mut a = office::baresip(&rig, &daemon, 0);
+    a.dial("933");
+    a.wait_until_talking();
+    let own_hz = a.tone_hz();
+    a.hear(LISTEN_MS).assert_tone(own_hz, "its own echo");
+    a.hang_up();
+    a.wait_until_closed();
+    let records = daemon.wait_for_records(1, RECORD_WITHIN);
+    assert_eq!(records[0]["outcome"], "answered");
+    assert_eq!(records[0]["to"]["normalised"], "echo", "{records:#?}");
+}
+
+#[test]
 fn a_blind_transfer_connects_the_caller_with_the_third_phone() {
     let rig = Rig::new("baresip-transfer");
     let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));

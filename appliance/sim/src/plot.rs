@@ -44,7 +44,7 @@ pub fn run(seed: u64) -> Outcome {
         dice,
         numbers: 0,
         stepped: false,
-        cut: false,
+        forgot: false,
     };
     plot.play();
     let world = plot.world;
@@ -63,8 +63,8 @@ struct Plot {
     /// Outside numbers that were used, so that each is used once.
     numbers: u32,
     stepped: bool,
-    /// A power cut took registrations that were not synced; telephones do not know.
-    cut: bool,
+    /// A stop took registrations that were not on the disk yet; telephones do not know.
+    forgot: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -439,10 +439,10 @@ impl Plot {
 
     fn restart(&mut self, how: Stop) {
         let promised = check::promised(&self.world);
+        self.forgot |= how == Stop::PowerCut || self.world.disk().moving() > 0;
         let pause = self.dice.ms(100..20_000);
         self.world.restart(how, pause);
-        self.cut |= how == Stop::PowerCut;
-        if !self.cut && !self.stepped {
+        if !self.forgot && !self.stepped {
             check::reachable(&mut self.world, &promised);
         }
     }

@@ -139,6 +139,7 @@ fn lines(keys: &[(String, String)]) -> String {
             "country",
             "area_code",
             "default_to",
+            "test_number",
         ];
         let plain = value.starts_with(['[', '"']) || (value.parse::<u64>().is_ok() && !dialled.contains(&key.as_str()));
         if ["allow", "deny", "trunks"].contains(&key.as_str()) {

@@ -1,8 +1,8 @@
 //! Plans become bridges: legs come, go and move, each with its port.
 
-use super::{Bridge, NOBODY, Relay, Slot};
+use super::{Bridge, Far, NOBODY, Relay, Slot};
 use crate::plan::PlanError;
-use crate::{BRIDGE_LEGS_MAX, BridgeId, DEPARTED_MAX, LEGS_MAX, Leg, LegPlan, MediaEvent, MediaPlan};
+use crate::{BRIDGE_LEGS_MAX, BridgeId, DEPARTED_MAX, LEGS_MAX, Leg, LegPlan, MediaEvent, MediaPlan, OwnEnd};
 use std::time::Instant;
 
 impl Relay {
@@ -46,7 +46,7 @@ impl Relay {
     }
 
     pub(super) fn close(&mut self, bridge: BridgeId) {
-        let Bridge { slots, departed } = self.bridges.remove(&bridge).unwrap_or_default();
+        let Bridge { slots, departed, .. } = self.bridges.remove(&bridge).unwrap_or_default();
         let mut legs = Vec::from(departed);
         for slot in slots {
             if let Some(slot) = self.remove(slot) {
@@ -87,7 +87,7 @@ impl Relay {
                 self.insert(Slot {
                     leg,
                     bridge,
-                    peer: None,
+                    far: Far::Nobody,
                 }),
                 true,
             );
@@ -103,15 +103,16 @@ impl Relay {
         (index, true)
     }
 
-    /// Gives every leg its plan and its peer.
-    pub(super) fn apply(&mut self, now: Instant, legs: Vec<LegPlan>, slots: &[u32]) {
+    /// Gives every leg its plan and who hears it.
+    pub(super) fn apply(&mut self, now: Instant, (legs, own): (Vec<LegPlan>, Option<OwnEnd>), slots: &[u32]) {
         let window = self.config.window;
         for (plan, index) in legs.into_iter().zip(slots) {
             let peer = slots.iter().copied().find(|other| other != index);
+            let far = peer.map(Far::Leg).or(own.map(Far::Own)).unwrap_or(Far::Nobody);
             let port = plan.port;
             let Some(slot) = self.slot_mut(*index) else { continue };
             let before = slot.leg.plan.port;
-            slot.peer = peer;
+            slot.far = far;
             slot.leg.handle_plan(now, plan, window);
             self.free_port(before, *index);
             self.set_port(port, *index);
@@ -147,9 +148,11 @@ impl Relay {
     /// Takes a leg out of its bridge; the leg it was talking to has nobody then.
     fn detach(&mut self, index: u32) {
         let Some(slot) = self.slot_mut(index) else { return };
-        let (bridge, peer) = (slot.bridge, slot.peer.take());
-        if let Some(peer) = peer.and_then(|peer| self.slot_mut(peer)) {
-            peer.peer = None;
+        let (bridge, far) = (slot.bridge, std::mem::replace(&mut slot.far, Far::Nobody));
+        if let Far::Leg(peer) = far
+            && let Some(peer) = self.slot_mut(peer)
+        {
+            peer.far = Far::Nobody;
         }
         if let Some(bridge) = self.bridges.get_mut(&bridge) {
             bridge.slots.retain(|slot| *slot != index);

@@ -6,7 +6,8 @@ mod packets;
 use crate::plan::PlanError;
 use crate::rtcp;
 use crate::{
-    BridgeId, Drop, EVENTS_MAX, LEGS_MAX, LatchConfig, Leg, LegId, LegQuality, MediaEvent, MediaPlan, Packet, Verdict,
+    BridgeId, Drop, EVENTS_MAX, LEGS_MAX, LatchConfig, Leg, LegId, LegQuality, MediaEvent, MediaPlan, OwnEnd, Packet,
+    Verdict,
 };
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
@@ -58,12 +59,21 @@ pub struct RelayCounters {
 struct Slot {
     leg: Leg,
     bridge: BridgeId,
-    peer: Option<u32>,
+    far: Far,
+}
+
+/// Who hears a leg.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Far {
+    Nobody,
+    Leg(u32),
+    Own(OwnEnd),
 }
 
 #[derive(Debug, Default)]
 struct Bridge {
     slots: Vec<u32>,
+    own: Option<OwnEnd>,
     departed: VecDeque<(LegId, LegQuality)>,
 }
 
@@ -91,7 +101,7 @@ impl Relay {
     /// [`PlanError`]; nothing has changed then.
     pub fn handle_plan(&mut self, now: Instant, plan: MediaPlan) -> Result<(), PlanError> {
         self.check(&plan)?;
-        let MediaPlan { bridge, legs } = plan;
+        let MediaPlan { bridge, legs, own } = plan;
         if legs.is_empty() {
             self.close(bridge);
             return Ok(());
@@ -107,10 +117,12 @@ impl Relay {
             .iter()
             .zip(&legs)
             .any(|(slot, leg)| self.slot(*slot).is_none_or(|slot| slot.leg.plan != *leg));
+        is_changed |= self.bridges.get(&bridge).is_some_and(|known| known.own != own);
         if is_changed {
-            self.apply(now, legs, &slots);
+            self.apply(now, (legs, own), &slots);
         }
-        self.bridges.entry(bridge).or_default().slots = slots;
+        let bridge = self.bridges.entry(bridge).or_default();
+        (bridge.slots, bridge.own) = (slots, own);
         Ok(())
     }
 
@@ -127,7 +139,7 @@ impl Relay {
             Some(_) | None => Verdict::Drop(Drop::UnknownPort),
         };
         match verdict {
-            Verdict::Forward { .. } => self.counters.forwarded += 1,
+            Verdict::Forward { .. } | Verdict::Echo { .. } => self.counters.forwarded += 1,
             Verdict::Drop(_) => self.counters.dropped += 1,
         }
         verdict

@@ -1,10 +1,11 @@
 //! One datagram: whose it is, what it tells, and where it goes.
 
-use super::{Reason, Relay};
+use super::{Far, Reason, Relay};
 use crate::latch::{Admission, Arrival};
 use crate::rtcp::{self, Rtcp};
 use crate::rtp::Rtp;
-use crate::{Drop, MediaEvent, Packet, Verdict};
+use crate::{Drop, MediaEvent, OwnEnd, Packet, Verdict};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 impl Relay {
@@ -16,7 +17,7 @@ impl Relay {
             slot.leg.drops.garbage += 1;
             return Verdict::Drop(Drop::Garbage);
         };
-        let (leg, peer) = (slot.leg.plan.leg, slot.peer);
+        let (leg, far) = (slot.leg.plan.leg, slot.far);
         let should_send = slot.leg.plan.direction.sends();
         let arrival = Arrival {
             now,
@@ -45,25 +46,30 @@ impl Relay {
         if let Some(at) = key_due {
             self.arm_at(at, Reason::Key);
         }
-        let sent = if should_send {
-            self.send_rtp(peer, packet)
-        } else {
-            Err(Drop::Held)
+        let sent = match far {
+            Far::Leg(_) | Far::Own(_) if !should_send => Err(Drop::Held),
+            Far::Leg(peer) => self
+                .send_rtp(peer, packet)
+                .map(|(port, to)| Verdict::Forward { port, to }),
+            Far::Own(OwnEnd::Echo) => self.send_rtp(index, packet).map(|(port, to)| Verdict::Echo {
+                port,
+                to,
+                ssrc: !rtp.ssrc,
+            }),
+            Far::Nobody => Err(Drop::NoPeer),
         };
         self.settle(index, sent)
     }
 
-    fn send_rtp(&mut self, peer: Option<u32>, packet: &Packet<'_>) -> Result<Verdict, Drop> {
-        let peer = peer.and_then(|peer| self.slot_mut(peer)).ok_or(Drop::NoPeer)?;
+    /// The port to send from to a leg, and where to.
+    fn send_rtp(&mut self, peer: u32, packet: &Packet<'_>) -> Result<(u16, SocketAddr), Drop> {
+        let peer = self.slot_mut(peer).ok_or(Drop::NoPeer)?;
         if !peer.leg.plan.direction.receives() {
             return Err(Drop::Held);
         }
         let to = peer.leg.latch.remote().ok_or(Drop::NoRemote)?;
         peer.leg.handle_sent(packet.data.len());
-        Ok(Verdict::Forward {
-            port: peer.leg.plan.port,
-            to,
-        })
+        Ok((peer.leg.plan.port, to))
     }
 
     pub(super) fn handle_rtcp(&mut self, now: Instant, index: u32, packet: &Packet<'_>) -> Verdict {
@@ -77,7 +83,7 @@ impl Relay {
         if !slot.leg.admit_rtcp(now, packet.source, ssrc) {
             return Verdict::Drop(Drop::Foreign);
         }
-        let peer = slot.peer;
+        let far = slot.far;
         let mut stamp = None;
         for part in rtcp::packets(packet.data) {
             let reports = match part {
@@ -97,12 +103,16 @@ impl Relay {
             }
         }
         // RTCP also flows while the call is held (RFC 3264 section 5.1).
-        let sent = self.send_rtcp(now, peer, stamp);
+        let sent = match far {
+            Far::Leg(peer) => self.send_rtcp(now, peer, stamp),
+            // Its own reports would tell a phone nothing about the way.
+            Far::Own(OwnEnd::Echo) | Far::Nobody => Err(Drop::NoPeer),
+        };
         self.settle(index, sent)
     }
 
-    fn send_rtcp(&mut self, now: Instant, peer: Option<u32>, stamp: Option<u32>) -> Result<Verdict, Drop> {
-        let peer = peer.and_then(|peer| self.slot_mut(peer)).ok_or(Drop::NoPeer)?;
+    fn send_rtcp(&mut self, now: Instant, peer: u32, stamp: Option<u32>) -> Result<Verdict, Drop> {
+        let peer = self.slot_mut(peer).ok_or(Drop::NoPeer)?;
         let to = peer.leg.rtcp_remote().ok_or(Drop::NoRemote)?;
         if let Some(stamp) = stamp {
             peer.leg.round_trip.handle_forwarded(now, stamp);

@@ -180,6 +180,7 @@ mod tests {
         MediaPlan {
             bridge: BridgeId(bridge),
             legs: legs.iter().map(leg).collect(),
+            own: None,
         }
     }
 }

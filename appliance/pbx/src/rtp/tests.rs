@@ -225,6 +225,7 @@ impl Bed {
         MediaPlan {
             bridge: BridgeId(bridge),
             legs: phones.iter().map(leg).collect(),
+            own: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::ports::{PortPair, PortTable};
 use super::{RtpConfig, RtpEvent};
 use crate::tide::Tide;
+use branchline_media::rtp::set_ssrc;
 use branchline_media::{BridgeId, Leg, LegId, MediaPlan, Packet, Relay, Verdict};
 use branchline_net::{BATCH_MAX, BatchReceiver, BatchSender, Outgoing, Socket};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -183,8 +184,14 @@ impl Worker {
                 source: datagram.source,
                 data: datagram.data,
             };
-            let Verdict::Forward { port: out, to } = self.relay.handle_packet(now, &packet) else {
-                continue;
+            let (out, to) = match self.relay.handle_packet(now, &packet) {
+                Verdict::Forward { port, to } => (port, to),
+                Verdict::Echo { port, to, ssrc } => {
+                    self.sockets
+                        .send_echo(&mut self.sender, port, (to, ssrc, datagram.data));
+                    continue;
+                }
+                Verdict::Drop(_) => continue,
             };
             if out != from && count > 0 {
                 self.sockets.send(&mut self.sender, from, &outgoing[..count]);
@@ -321,6 +328,14 @@ impl Sockets {
             self.pairs.resize(place + 1, None);
         }
         std::mem::replace(&mut self.pairs[place], pair)
+    }
+
+    fn send_echo(&self, sender: &mut BatchSender, port: u16, (to, ssrc, data): (SocketAddr, u32, &[u8])) {
+        let mut own = [0; DATAGRAM_BYTES_MAX];
+        let Some(own) = own.get_mut(..data.len()) else { return };
+        own.copy_from_slice(data);
+        set_ssrc(own, ssrc);
+        self.send(sender, port, &[Outgoing { to, data: own }]);
     }
 
     fn send(&self, sender: &mut BatchSender, port: u16, outgoing: &[Outgoing<'_>]) {

@@ -82,7 +82,9 @@ impl World {
                     source,
                     data: &data,
                 };
-                if let Verdict::Forward { to, .. } = self.sound.relay.handle_packet(now, &packet) {
+                if let Verdict::Forward { to, .. } | Verdict::Echo { to, .. } =
+                    self.sound.relay.handle_packet(now, &packet)
+                {
                     self.heard_sound.insert((to, source), now);
                 }
             }
