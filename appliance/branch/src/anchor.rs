@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use branchline_call::{CallId, LegId};
-use branchline_media::{BridgeId, LegPlan, MediaPlan, OwnEnd, PortPool};
+use branchline_media::{BridgeId, LegPlan, LegQuality, MediaPlan, OwnEnd, PortPool};
 use branchline_sdp::{Anchor, Codec, Direction, Origin, Sdp};
 
 /// The media side of every leg.
@@ -38,6 +38,8 @@ struct Anchored {
     before: Option<Heard>,
     /// The offer we have not answered yet, which the answer has to line up with.
     offer: Option<Sdp>,
+    /// Mean opinion score of what it sends, as measured last.
+    mos: Option<f32>,
 }
 
 #[derive(Clone)]
@@ -183,6 +185,7 @@ impl Anchors {
                     heard: None,
                     before: None,
                     offer: None,
+                    mos: None,
                 }))
             }
         }
@@ -250,6 +253,18 @@ impl Anchors {
         if let Some(anchored) = self.legs.remove(&leg) {
             self.pool.give_back(now, anchored.port);
         }
+    }
+
+    /// The relay measured a leg.
+    pub(crate) fn measured(&mut self, leg: LegId, quality: &LegQuality) {
+        if let Some(anchored) = self.legs.get_mut(&leg) {
+            anchored.mos = (quality.packets_in > 0).then_some(quality.mos);
+        }
+    }
+
+    /// Mean opinion score of what a leg sends, once it has been measured.
+    pub(crate) fn mos(&self, leg: LegId) -> Option<f32> {
+        self.legs.get(&leg)?.mos
     }
 
     /// Codec a leg uses first, once it has described itself.

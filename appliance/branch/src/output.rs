@@ -16,6 +16,8 @@ pub enum Output {
     Transmit(Transmit),
     /// Give a bridge its new desired state.
     Media(MediaPlan),
+    /// Have the relay tell the figures of all legs ([`MediaEvent::Measured`](branchline_media::MediaEvent::Measured)).
+    Measure,
     /// Append to the journal; answer with [`Branch::handle_journal`](crate::Branch::handle_journal).
     Journal(Entry),
     /// Look a name up in the background; answer with [`Branch::handle_resolved`](crate::Branch::handle_resolved).

@@ -131,7 +131,13 @@ impl Branch {
                     self.write_record(now, &ending, quality);
                 }
             }
-            MediaEvent::Dtmf { .. } | MediaEvent::Latched { .. } => {}
+            MediaEvent::Measured { legs } => {
+                for (leg, quality) in legs {
+                    self.anchors.measured(LegId(leg.0), &quality);
+                }
+            }
+            MediaEvent::Dtmf { leg, duration_ms, .. } => self.trace_key(now, LegId(leg.0), duration_ms),
+            MediaEvent::Latched { .. } => {}
         }
     }
 

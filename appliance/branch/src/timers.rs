@@ -7,6 +7,7 @@ use branchline_sip::agent;
 
 use crate::Branch;
 use crate::now::Now;
+use crate::output::Output;
 
 /// Why the branch wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +28,7 @@ pub enum Reason {
     Probe,
     /// A trunk wants a look-up, a registration or an OPTIONS.
     Trunk,
-    /// Calls are up: the journal hears that the box still lives.
+    /// Calls are up: the journal hears that the box still lives, and the relay is asked how they sound.
     Heartbeat,
 }
 
@@ -66,6 +67,7 @@ impl Branch {
             if !self.calls.is_empty() {
                 let live_calls = u32::try_from(self.calls.len()).unwrap_or(u32::MAX);
                 self.journal(now, Event::Heartbeat { live_calls });
+                self.outputs.push_back(Output::Measure);
             }
         }
         self.settle(now);

@@ -108,7 +108,7 @@ impl Branch {
                 .first()
                 .and_then(|first| self.anchors.codec(*first))
                 .map(str::to_owned),
-            mos: None,
+            mos: bridge.iter().filter_map(|leg| self.anchors.mos(*leg)).reduce(f32::min),
         }
     }
 

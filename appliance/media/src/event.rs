@@ -30,6 +30,11 @@ pub enum MediaEvent {
         /// Its last packet, or when it was first allowed to send.
         since: Instant,
     },
+    /// The figures that were asked for with [`crate::Relay::handle_measure`].
+    Measured {
+        /// Every live leg.
+        legs: Vec<(LegId, LegQuality)>,
+    },
     /// A bridge is closed.
     Closed {
         /// The bridge.

@@ -581,6 +581,9 @@ fn forward(port: u16, to: &str) -> Verdict {
 fn latched_source(event: &MediaEvent) -> Option<SocketAddr> {
     match event {
         MediaEvent::Latched { source, .. } => Some(*source),
-        MediaEvent::Dtmf { .. } | MediaEvent::Silence { .. } | MediaEvent::Closed { .. } => None,
+        MediaEvent::Dtmf { .. }
+        | MediaEvent::Silence { .. }
+        | MediaEvent::Measured { .. }
+        | MediaEvent::Closed { .. } => None,
     }
 }

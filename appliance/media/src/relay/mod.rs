@@ -14,7 +14,7 @@ use std::time::Instant;
 
 /// The relay of one worker.
 ///
-/// - `handle_plan`, `handle_packet`, `handle_timeout`: inputs
+/// - `handle_plan`, `handle_packet`, `handle_timeout`, `handle_measure`: inputs
 /// - `poll_event`, `poll_timeout`: outputs, after each input
 /// - `quality`, `counters`, `port`: questions
 /// - `release_leg`, `adopt_leg`: handing a leg to another worker
@@ -176,6 +176,13 @@ impl Relay {
         }
     }
 
+    /// Tells the figures of every live leg, by [`MediaEvent::Measured`].
+    pub fn handle_measure(&mut self) {
+        let legs = self.slots.iter().flatten();
+        let legs = legs.map(|slot| (slot.leg.plan.leg, slot.leg.quality())).collect();
+        self.tell(MediaEvent::Measured { legs });
+    }
+
     /// When `handle_timeout` is to be called, and why.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
@@ -193,12 +200,16 @@ impl Relay {
         Some(self.slot(*self.by_leg.get(&leg)?)?.leg.quality())
     }
 
-    /// Figures of every live leg.
-    pub fn qualities(&self) -> impl Iterator<Item = (LegId, LegQuality)> {
-        self.slots
-            .iter()
-            .flatten()
-            .map(|slot| (slot.leg.plan.leg, slot.leg.quality()))
+    /// How many legs are live.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_leg.len()
+    }
+
+    /// No leg is live.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_leg.is_empty()
     }
 
     /// Even port of a live leg.

@@ -53,8 +53,6 @@ impl Default for RtpConfig {
 pub enum RtpEvent {
     /// From the relay.
     Media(MediaEvent),
-    /// Live figures of one worker's legs, asked for with [`RtpHandle::measure`].
-    Measured(Vec<(LegId, LegQuality)>),
     /// A plan was not carried out; the text names bridge, leg and port.
     Refused(String),
 }
@@ -154,7 +152,7 @@ impl RtpHandle {
         Ok(())
     }
 
-    /// Asks every worker for the live figures of its legs.
+    /// Asks every worker for the live figures of its legs; each tells them by [`MediaEvent::Measured`].
     ///
     /// # Errors
     /// [`RtpError::Stalled`].

@@ -28,9 +28,9 @@ fn two_phones_hear_each_other_until_the_bridge_is_closed() {
     assert_eq!(latched, [(LegId(1), a.address()), (LegId(2), b.address())]);
 
     bed.handle.measure().unwrap();
-    let live = bed.receiver.blocking_recv().unwrap();
+    let live = bed.media();
     assert!(
-        matches!(&live, RtpEvent::Measured(legs) if legs.len() == 2 && legs[0].1.packets_in == 10),
+        matches!(&live, MediaEvent::Measured { legs } if legs.len() == 2 && legs[0].1.packets_in == 10),
         "{live:?}"
     );
 
@@ -204,7 +204,7 @@ impl Bed {
         let mut waiting = self.handle.workers();
         while waiting > 0 {
             match self.receiver.blocking_recv().unwrap() {
-                RtpEvent::Measured(_) => waiting -= 1,
+                RtpEvent::Media(MediaEvent::Measured { .. }) => waiting -= 1,
                 RtpEvent::Media(event) => self.told.push_back(event),
                 RtpEvent::Refused(text) => panic!("{text}"),
             }
@@ -235,7 +235,7 @@ impl Bed {
         }
         match self.receiver.blocking_recv().unwrap() {
             RtpEvent::Media(event) => event,
-            other @ (RtpEvent::Measured(_) | RtpEvent::Refused(_)) => panic!("{other:?}"),
+            RtpEvent::Refused(text) => panic!("{text}"),
         }
     }
 

@@ -220,12 +220,7 @@ impl Worker {
             Command::Plan(plan) => self.handle_plan(now, plan),
             Command::Move { leg, to } => self.hand_over(leg, to),
             Command::Adopt(leg) => self.relay.adopt_leg(now, *leg),
-            Command::Measure => {
-                let _ = self
-                    .shared
-                    .events
-                    .try_send(RtpEvent::Measured(self.relay.qualities().collect()));
-            }
+            Command::Measure => self.relay.handle_measure(),
         }
     }
 

@@ -68,6 +68,13 @@ impl Relay {
         }
     }
 
+    /// Asks for the figures of all legs.
+    pub(super) fn measure(&self) {
+        if let Err(error) = self.handle.measure() {
+            tracing::warn!(%error, "the figures of live calls are missing");
+        }
+    }
+
     /// Binds a few of the ports that the branch would like in stock.
     pub(super) fn stock(&mut self, now: Instant, branch: &mut Branch) {
         if self.rest_until.is_some_and(|until| now < until) {
@@ -101,7 +108,6 @@ const REST: Duration = Duration::from_secs(30);
 fn media(event: RtpEvent) -> Option<MediaEvent> {
     match event {
         RtpEvent::Media(event) => Some(event),
-        RtpEvent::Measured(_) => None,
         RtpEvent::Refused(why) => {
             tracing::error!(why, "the relay refused a plan");
             None

@@ -270,6 +270,7 @@ impl Loop {
                     Transport::Tcp | Transport::Tls => self.made.streamed.push(transmit),
                 },
                 Output::Media(plan) => self.relay.plan(plan),
+                Output::Measure => self.relay.measure(),
                 Output::Journal(entry) => self.made.entries.push(entry),
                 Output::Resolve(lookup) => self.unanswered.extend(self.resolver.ask(lookup).err()),
                 Output::Trace(line) => self.feed.trace(*line),

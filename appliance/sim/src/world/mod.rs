@@ -432,6 +432,7 @@ impl World {
                     self.fault(fault);
                 }
             }
+            Output::Measure => self.sound.measure(),
             Output::Journal(entry) => {
                 if let Event::CallEnded(record) = &entry.event {
                     let text = format!(

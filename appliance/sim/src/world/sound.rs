@@ -30,6 +30,10 @@ impl Sound {
             .map_err(|error| format!("media plan: {error}"))
     }
 
+    pub(super) fn measure(&mut self) {
+        self.relay.handle_measure();
+    }
+
     pub(super) fn poll_event(&mut self) -> Option<MediaEvent> {
         self.relay.poll_event()
     }
@@ -43,7 +47,7 @@ impl Sound {
     }
 
     pub(super) fn legs(&self) -> usize {
-        self.relay.qualities().count()
+        self.relay.len()
     }
 
     fn rtp(&mut self, ssrc: u32) -> [u8; 32] {

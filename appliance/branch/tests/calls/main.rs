@@ -1,0 +1,7 @@
+//! The whole machine, with phones that have agents of their own and nothing but messages between them.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod live;
+mod office;
+mod two_phones;
