@@ -12,7 +12,7 @@ mod ports;
 mod tests;
 mod worker;
 
-use branchline_media::{Family, LatchConfig, LegId, LegQuality, MediaEvent, MediaPlan};
+use branchline_media::{Family, LatchConfig, MediaEvent, MediaPlan};
 use branchline_net::BindError;
 use placement::Placement;
 use ports::PortTable;

@@ -1,7 +1,7 @@
 //! Workers with real sockets and fake phones on loopback.
 
 use super::*;
-use branchline_media::{BridgeId, LegPlan};
+use branchline_media::{BridgeId, LegId, LegPlan, LegQuality};
 use branchline_sdp::{Codec, Direction};
 use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
