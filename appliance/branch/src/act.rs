@@ -10,9 +10,10 @@ use branchline_sip::message::Name;
 
 use crate::Branch;
 use crate::anchor::Silence;
+use crate::invite::NewLeg;
 use crate::now::Now;
 use crate::output::Output;
-use crate::targets::{NewLeg, Target};
+use crate::targets::Target;
 
 /// What a description goes out with.
 #[derive(Clone, Copy, Debug)]

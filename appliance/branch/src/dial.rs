@@ -295,7 +295,7 @@ impl Branch {
             return None;
         };
         self.give_account(session, party);
-        let passed = crate::targets::Passed::of(request);
+        let passed = crate::invite::Passed::of(request);
         let entry = LegEntry {
             call,
             session,

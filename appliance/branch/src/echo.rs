@@ -9,8 +9,8 @@ use branchline_media::OwnEnd;
 use branchline_sdp::{Codec, Direction, FreshOffer, Origin, Sdp};
 
 use crate::Branch;
+use crate::invite::NewLeg;
 use crate::now::Now;
-use crate::targets::NewLeg;
 
 /// What a record and the view call it.
 pub(crate) const ECHO: &str = "echo";

@@ -9,7 +9,7 @@ use branchline_sip::Flow;
 use branchline_sip::agent::SessionId;
 
 use crate::identity::Shown;
-use crate::targets::Passed;
+use crate::invite::Passed;
 
 /// Who is on a leg.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,6 +12,7 @@ mod dial;
 mod echo;
 mod identity;
 mod ingress;
+mod invite;
 mod journal;
 mod legs;
 mod load;
