@@ -180,11 +180,11 @@ impl Builder {
 
     /// Copies all lines of one name, byte for byte. Content-Length is left to `finish`.
     pub fn copy(mut self, from: &Message, name: Name<'_>) -> Builder {
-        let id = name.id();
-        if id == Id::ContentLength as u8 {
+        let lines = from.lines_of(name);
+        if lines.id == Id::ContentLength as u8 {
             return self;
         }
-        for line in from.lines_of(id, name) {
+        for line in lines {
             copy_line(&mut self.text, &from.bytes, line);
         }
         self
@@ -276,7 +276,7 @@ impl Builder {
 impl Message {
     /// The same with `;tag=` added to the To; unchanged if it has a tag or cannot be read.
     pub(crate) fn with_to_tag(self, tag: &str) -> Message {
-        let to = self.lines_of(Id::To as u8, Name::To).next().copied();
+        let to = self.lines_of(Name::To).next().copied();
         let Some(line) = to.filter(|_| self.to_tag().is_none()) else {
             return self;
         };

@@ -41,9 +41,9 @@ macro_rules! names {
                 }
             }
 
-            pub(crate) fn from_id(id: u8, text: &'a str) -> Name<'a> {
+            pub(crate) fn known(id: u8) -> Option<Name<'static>> {
                 const KNOWN: &[Name<'static>] = &[$(Name::$variant,)*];
-                KNOWN.get(usize::from(id)).copied().unwrap_or(Name::Other(text))
+                KNOWN.get(usize::from(id)).copied()
             }
         }
     };
@@ -213,7 +213,7 @@ pub(crate) fn shape(id: u8) -> Shape {
 impl<'a> Name<'a> {
     /// Reads a name in full or compact form, in any case.
     pub fn of(text: &'a str) -> Name<'a> {
-        Name::from_id(lookup(text.as_bytes()), text)
+        Name::known(lookup(text.as_bytes())).unwrap_or(Name::Other(text))
     }
 
     /// The canonical spelling; an unknown name as written.

@@ -43,6 +43,17 @@ pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
     text
 }
 
+/// Where `wanted` first stands. URIs are too short for a vector search to pay.
+pub(crate) fn position(text: &str, wanted: u8) -> Option<usize> {
+    text.as_bytes().iter().position(|&byte| byte == wanted)
+}
+
+/// The text before and after the first `wanted`, which is ASCII.
+pub(crate) fn split_once(text: &str, wanted: u8) -> Option<(&str, &str)> {
+    let at = position(text, wanted)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
 /// Index just after the closing quote of the quoted string that opens at `open`; `None` if it never closes.
 pub(crate) fn quoted_end(text: &[u8], open: usize) -> Option<usize> {
     let mut at = open + 1;

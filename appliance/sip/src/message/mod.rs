@@ -164,22 +164,18 @@ impl Message {
 
     /// Values of a header in order, one per element where the header is a comma list; folds are left in.
     pub fn values<'a>(&'a self, name: Name<'a>) -> Values<'a> {
-        let id = name.id();
+        let lines = self.lines_of(name);
         Values {
-            message: self,
-            lines: self.head.lines.iter(),
-            name,
-            id,
-            shape: shape(id),
+            shape: shape(lines.id),
+            lines,
             rest: None,
         }
     }
 
     /// The first value of a header.
     pub fn value(&self, name: Name<'_>) -> Option<&[u8]> {
-        let id = name.id();
-        let line = self.lines_of(id, name).next()?;
-        Some(first_element(line.value.of_bytes(&self.bytes), shape(id)))
+        let line = self.lines_of(name).next()?;
+        Some(first_element(line.value.of_bytes(&self.bytes), shape(line.id)))
     }
 
     /// The first value of a header on one line, lossily as UTF-8.
@@ -204,9 +200,11 @@ impl Message {
 
     fn field(&self, line: &Line) -> Field<'_> {
         let raw = line.whole.of_bytes(&self.bytes);
-        let name = std::str::from_utf8(&raw[..usize::from(line.name_bytes)]).unwrap_or_default();
+        let name = Name::known(line.id).unwrap_or_else(|| {
+            Name::Other(std::str::from_utf8(&raw[..usize::from(line.name_bytes)]).unwrap_or_default())
+        });
         Field {
-            name: Name::from_id(line.id, name),
+            name,
             raw,
             value: line.value.of_bytes(&self.bytes),
         }
@@ -230,11 +228,19 @@ impl Message {
         self.text(Name::ContentType)
     }
 
-    fn lines_of<'a>(&'a self, id: u8, name: Name<'a>) -> impl Iterator<Item = &'a Line> {
-        self.head
-            .lines
-            .iter()
-            .filter(move |line| line.id == id && (id != field::OTHER || self.field(line).name == name))
+    fn lines_of<'a>(&'a self, name: Name<'a>) -> Lines<'a> {
+        Lines {
+            message: self,
+            rest: self.head.lines.iter(),
+            name,
+            id: name.id(),
+        }
+    }
+
+    // Out of line: nearly all names are known by number, and the search for those stays a tight loop.
+    #[inline(never)]
+    fn is_named(&self, line: &Line, name: Name<'_>) -> bool {
+        self.field(line).name == name
     }
 }
 
@@ -251,10 +257,7 @@ impl fmt::Debug for Message {
 /// Values of one header; see [`Message::values`].
 #[derive(Clone)]
 pub struct Values<'a> {
-    message: &'a Message,
-    lines: std::slice::Iter<'a, Line>,
-    name: Name<'a>,
-    id: u8,
+    lines: Lines<'a>,
     shape: Shape,
     rest: Option<&'a [u8]>,
 }
@@ -275,13 +278,33 @@ impl<'a> Iterator for Values<'a> {
                 }
                 continue;
             }
-            let line = self.lines.find(|line| {
-                line.id == self.id && (self.id != field::OTHER || self.message.field(line).name == self.name)
-            })?;
-            let value = line.value.of_bytes(&self.message.bytes);
+            let line = self.lines.next()?;
+            let value = line.value.of_bytes(&self.lines.message.bytes);
             match self.shape {
                 Shape::One => return Some(value),
                 Shape::List => self.rest = Some(value),
+            }
+        }
+    }
+}
+
+/// Lines of one name, in order.
+#[derive(Clone)]
+struct Lines<'a> {
+    message: &'a Message,
+    rest: std::slice::Iter<'a, Line>,
+    name: Name<'a>,
+    id: u8,
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a Line;
+
+    fn next(&mut self) -> Option<&'a Line> {
+        loop {
+            let line = self.rest.next()?;
+            if line.id == self.id && (line.id != field::OTHER || self.message.is_named(line, self.name)) {
+                return Some(line);
             }
         }
     }

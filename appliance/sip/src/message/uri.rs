@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::error::ParseError;
+use super::lex::{position, split_once};
 use super::params::Params;
 
 /// Scheme of a URI.
@@ -92,9 +93,9 @@ impl fmt::Display for Host<'_> {
 /// Splits `host[:port]`, brackets respected; blanks around the colon are allowed, as Via allows them.
 pub(crate) fn host_port(text: &str) -> Result<(Host<'_>, Option<u16>), ParseError> {
     let end = if text.starts_with('[') {
-        text.find(']').ok_or(ParseError::Uri)? + 1
+        position(text, b']').ok_or(ParseError::Uri)? + 1
     } else {
-        text.find(':').unwrap_or(text.len())
+        position(text, b':').unwrap_or(text.len())
     };
     let (host, rest) = text.split_at(end);
     let host = Host::parse(host.trim_ascii_end())?;
@@ -133,7 +134,7 @@ pub struct Uri<'a> {
 impl<'a> Uri<'a> {
     /// Reads a URI without its angle brackets.
     pub fn parse(text: &'a str) -> Result<Uri<'a>, ParseError> {
-        let (scheme, rest) = text.split_once(':').ok_or(ParseError::Uri)?;
+        let (scheme, rest) = split_once(text, b':').ok_or(ParseError::Uri)?;
         let alphabet = scheme
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
@@ -170,7 +171,7 @@ impl<'a> Uri<'a> {
             }
             .with_authority()
         } else if scheme.eq_ignore_ascii_case("tel") {
-            let (number, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+            let (number, params) = rest.split_at(position(rest, b';').unwrap_or(rest.len()));
             Ok(Uri {
                 scheme: Scheme::Tel,
                 user: Some(number),
@@ -188,11 +189,11 @@ impl<'a> Uri<'a> {
     }
 
     fn with_authority(self) -> Result<Uri<'a>, ParseError> {
-        let (userinfo, rest) = match self.rest.split_once('@') {
+        let (userinfo, rest) = match split_once(self.rest, b'@') {
             Some((userinfo, rest)) => (Some(userinfo), rest),
             None => (None, self.rest),
         };
-        let (user, password) = match userinfo.map(|userinfo| userinfo.split_once(':').ok_or(userinfo)) {
+        let (user, password) = match userinfo.map(|userinfo| split_once(userinfo, b':').ok_or(userinfo)) {
             None => (None, None),
             Some(Ok((user, password))) => (Some(user), Some(password)),
             Some(Err(user)) => (Some(user), None),
@@ -200,8 +201,8 @@ impl<'a> Uri<'a> {
         if user.is_some_and(str::is_empty) {
             return Err(ParseError::Uri);
         }
-        let (rest, headers) = rest.split_once('?').unwrap_or((rest, ""));
-        let (authority, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+        let (rest, headers) = split_once(rest, b'?').unwrap_or((rest, ""));
+        let (authority, params) = rest.split_at(position(rest, b';').unwrap_or(rest.len()));
         let (host, port) = host_port(authority)?;
         Ok(Uri {
             user,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::error::ParseError;
-use super::lex::{is_token, trim};
+use super::lex::{is_token, split_once, trim};
 use super::params::Params;
 use super::uri::{Host, host_port};
 
@@ -28,10 +28,8 @@ impl<'a> Via<'a> {
         let fault = ParseError::Malformed("Via");
         let end = value.iter().position(|&byte| byte == b';').unwrap_or(value.len());
         let head = std::str::from_utf8(&value[..end]).map_err(|_| fault)?;
-        let mut parts = head.splitn(3, '/');
-        let (Some(protocol), Some(version), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(fault);
-        };
+        let (protocol, rest) = split_once(head, b'/').ok_or(fault)?;
+        let (version, rest) = split_once(rest, b'/').ok_or(fault)?;
         if !protocol.trim_ascii().eq_ignore_ascii_case("SIP") || version.trim_ascii() != "2.0" {
             return Err(fault);
         }
