@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use branchline_branch::view::{TraceLine, View};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -57,6 +57,7 @@ pub enum CommandFault {
 #[derive(Clone, Debug)]
 pub struct Hub {
     view: watch::Receiver<Arc<View>>,
+    looked: Arc<AtomicBool>,
     trace: broadcast::WeakSender<TraceLine>,
     trace_readers: Arc<AtomicUsize>,
     commands: mpsc::Sender<Request>,
@@ -67,6 +68,7 @@ pub struct Hub {
 #[derive(Debug)]
 pub struct Feed {
     view: watch::Sender<Arc<View>>,
+    looked: Arc<AtomicBool>,
     trace: broadcast::Sender<TraceLine>,
     trace_readers: Arc<AtomicUsize>,
     commands: mpsc::Receiver<Request>,
@@ -78,8 +80,10 @@ pub fn hub(records: PathBuf) -> (Hub, Feed) {
     let (trace_out, _) = broadcast::channel(TRACE_LINES_MAX);
     let (commands_out, commands_in) = mpsc::channel(COMMANDS_MAX);
     let trace_readers = Arc::new(AtomicUsize::new(0));
+    let looked = Arc::new(AtomicBool::new(false));
     let hub = Hub {
         view: view_in,
+        looked: Arc::clone(&looked),
         trace: trace_out.downgrade(),
         trace_readers: Arc::clone(&trace_readers),
         commands: commands_out,
@@ -89,6 +93,7 @@ pub fn hub(records: PathBuf) -> (Hub, Feed) {
         hub,
         Feed {
             view: view_out,
+            looked,
             trace: trace_out,
             trace_readers,
             commands: commands_in,
@@ -99,12 +104,14 @@ pub fn hub(records: PathBuf) -> (Hub, Feed) {
 impl Hub {
     /// The latest view.
     pub fn view(&self) -> Arc<View> {
+        self.looked.store(true, Ordering::Relaxed);
         Arc::clone(&self.view.borrow())
     }
 
-    /// Follows the view; closed when the loop ends.
-    pub fn watch(&self) -> watch::Receiver<Arc<View>> {
-        self.view.clone()
+    /// Waits for a view after those that this hub, or the one it was cloned from, has waited for. `false` when the
+    /// loop has ended. Safe to cancel.
+    pub async fn changed(&mut self) -> bool {
+        self.view.changed().await.is_ok()
     }
 
     /// Starts listening to the trace; `None` once the loop has ended.
@@ -138,7 +145,13 @@ impl Hub {
 impl Feed {
     /// Shows a new view; at most four a second, please.
     pub fn publish(&self, view: View) {
+        self.looked.store(false, Ordering::Relaxed);
         self.view.send_replace(Arc::new(view));
+    }
+
+    /// Whether anybody has looked at the last view: building the next for nobody can wait.
+    pub fn looked(&self) -> bool {
+        self.looked.load(Ordering::Relaxed)
     }
 
     /// Whether anybody reads the trace: building lines for nobody is waste.

@@ -8,6 +8,7 @@ pub(crate) struct Tide {
     since: Instant,
     packets: usize,
     level: Level,
+    gather: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,11 +20,13 @@ enum Level {
 }
 
 impl Tide {
-    pub(crate) fn new(now: Instant) -> Self {
+    /// With the time that datagrams gather for while they are many.
+    pub(crate) fn new(now: Instant, gather: Duration) -> Self {
         Self {
             since: now,
             packets: 0,
             level: Level::Low,
+            gather,
         }
     }
 
@@ -47,7 +50,7 @@ impl Tide {
     pub(crate) fn gather(&self) -> Option<Duration> {
         match self.level {
             Level::Low => None,
-            Level::High => Some(GATHER),
+            Level::High => Some(self.gather),
         }
     }
 }
@@ -55,8 +58,6 @@ impl Tide {
 const SPAN: Duration = Duration::from_millis(20);
 /// Eight calls. Below, hardly two packets come within the time, and a sleep saves no wake-up.
 const PACKETS_PER_S_HIGH: f64 = 800.0;
-/// A tenth of an RTP packet's length: no jitter buffer notices, and no caller.
-const GATHER: Duration = Duration::from_millis(2);
 
 #[cfg(test)]
 mod tests {
@@ -65,7 +66,7 @@ mod tests {
     #[test]
     fn packets_gather_only_while_there_are_many() {
         let start = crate::clock::now();
-        let mut tide = Tide::new(start);
+        let mut tide = Tide::new(start, Duration::from_millis(2));
         let mut now = start;
         let mut pass = |tide: &mut Tide, packets: usize| {
             for _ in 0..10 {
@@ -75,7 +76,7 @@ mod tests {
             tide.gather()
         };
         assert_eq!(pass(&mut tide, 1), None);
-        assert_eq!(pass(&mut tide, 10), Some(GATHER));
+        assert_eq!(pass(&mut tide, 10), Some(Duration::from_millis(2)));
         assert_eq!(pass(&mut tide, 1), None);
     }
 }

@@ -12,11 +12,11 @@ use branchline_branch::view::{CallView, Counters, HealthView, PhoneView, TrunkVi
 use futures_util::Stream;
 use futures_util::stream;
 use serde::Serialize;
-use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::{Shared, session};
 use crate::clock;
+use crate::hub::Hub;
 
 /// The page counts the connection as lost when it hears nothing for two and a half of these.
 const BEAT: Duration = Duration::from_secs(10);
@@ -75,7 +75,7 @@ impl<'v> Update<'v> {
 struct Follower {
     shared: Arc<Shared>,
     token: String,
-    views: watch::Receiver<Arc<View>>,
+    hub: Hub,
     before: Option<Arc<View>>,
 }
 
@@ -84,11 +84,11 @@ pub(crate) async fn stream(
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let token = session::token(&headers).unwrap_or_default().to_owned();
-    let views = shared.hub.watch();
+    let hub = shared.hub.clone();
     let follower = Follower {
         shared,
         token,
-        views,
+        hub,
         before: None,
     };
     Sse::new(stream::unfold(follower, |mut follower| async {
@@ -101,20 +101,20 @@ impl Follower {
     async fn next(&mut self) -> Option<Event> {
         if self.before.is_some() {
             sleep(PACE).await;
-            match timeout(BEAT, self.views.changed()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return None,
-                Err(_) => {
-                    return self
-                        .is_allowed()
-                        .then(|| Event::default().event("beat").data(clock::utc_ms().to_string()));
-                }
+        }
+        match timeout(BEAT, self.hub.changed()).await {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(_) => {
+                return self
+                    .is_allowed()
+                    .then(|| Event::default().event("beat").data(clock::utc_ms().to_string()));
             }
         }
         if !self.is_allowed() {
             return None;
         }
-        let view = Arc::clone(&self.views.borrow_and_update());
+        let view = self.hub.view();
         let update = Update::between(self.before.as_deref(), &view, clock::utc_ms());
         let json = serde_json::to_string(&update).ok()?;
         self.before = Some(view);

@@ -121,7 +121,7 @@ impl Worker {
         Ok(Self {
             relay: Relay::new(config.latch),
             epoll,
-            tide: Tide::new(now()),
+            tide: Tide::new(now(), GATHER),
             sockets: Sockets { pairs: Vec::new() },
             bridge_ports: HashMap::new(),
             receiver: BatchReceiver::new(BATCH_MAX, DATAGRAM_BYTES_MAX),
@@ -365,6 +365,8 @@ const COMMANDS_WAITING_MAX: usize = 4096;
 const DATAGRAM_BYTES_MAX: usize = 1500;
 /// More than a receive buffer holds.
 const DRAIN_BATCHES_MAX: usize = 64;
+/// A tenth of a packet's length: no jitter buffer notices, and no caller.
+const GATHER: Duration = Duration::from_millis(2);
 /// When the daemon's queue was full.
 const RETRY: Duration = Duration::from_millis(50);
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);

@@ -101,7 +101,7 @@ impl Loop {
             publisher: Publisher::default(),
             unanswered: Vec::new(),
             busy_since: None,
-            tide: Tide::new(now.mono),
+            tide: Tide::new(now.mono, GATHER),
             alive: notify::alive_every().map(|every| Alive {
                 every,
                 due: now.mono + every,
@@ -169,7 +169,7 @@ impl Loop {
         let held = (self.journal.pending() > 0).then(|| crate::clock::now() + OFFER_EVERY);
         [
             self.branch.poll_timeout().map(|(due, _)| due),
-            self.publisher.poll_timeout(&self.branch),
+            self.publisher.poll_timeout(&self.branch, &self.feed),
             self.alive.as_ref().map(|alive| alive.due),
             self.orders.poll_timeout(),
             held,
@@ -320,6 +320,8 @@ async fn until(due: Option<Instant>) {
 
 /// Messages of streams per turn, as many as a batch of datagrams.
 const ARRIVED_PER_TURN_MAX: usize = 64;
+/// Under load, a message waits this long for others: one wake-up for all of them, and no caller notices.
+const GATHER: Duration = Duration::from_millis(5);
 /// Reports of the relay per turn.
 const MEDIA_PER_TURN_MAX: usize = 256;
 /// While the journal hands entries back.

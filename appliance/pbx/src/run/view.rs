@@ -7,7 +7,7 @@ use branchline_calldb::{CallDb, DatabaseState};
 
 use crate::hub::Feed;
 
-/// Publishes views, at most one per [`AT_MOST_EVERY`].
+/// Publishes views, at most one per [`LOOKED_AT_EVERY`].
 #[derive(Debug, Default)]
 pub(super) struct Publisher {
     shown: Option<(u64, Instant)>,
@@ -15,19 +15,21 @@ pub(super) struct Publisher {
 
 impl Publisher {
     /// When the next view is due.
-    pub(super) fn poll_timeout(&self, branch: &Branch) -> Option<Instant> {
+    pub(super) fn poll_timeout(&self, branch: &Branch, feed: &Feed) -> Option<Instant> {
         self.shown.map(|(version, at)| {
             at + if version == branch.version() {
                 AT_LEAST_EVERY
+            } else if feed.looked() {
+                LOOKED_AT_EVERY
             } else {
-                AT_MOST_EVERY
+                UNSEEN_EVERY
             }
         })
     }
 
     /// Publishes when it is time.
     pub(super) fn handle_timeout(&mut self, now: Now, branch: &Branch, (feed, db): (&Feed, &CallDb)) {
-        if self.poll_timeout(branch).is_some_and(|due| now.mono < due) {
+        if self.poll_timeout(branch, feed).is_some_and(|due| now.mono < due) {
             return;
         }
         let mut view = branch.view(now);
@@ -40,6 +42,8 @@ impl Publisher {
 }
 
 /// A person sees no more than four changes a second.
-const AT_MOST_EVERY: Duration = Duration::from_millis(250);
+const LOOKED_AT_EVERY: Duration = Duration::from_millis(250);
+/// Whoever looks next is shown nothing older.
+const UNSEEN_EVERY: Duration = Duration::from_secs(1);
 /// The time in the view goes on, so that a reader knows that the daemon lives.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(5);
