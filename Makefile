@@ -30,7 +30,8 @@ help: ## List the commands
 run: setup-run ## Build and start the box; STATE=folder holds its files
 	$(CARGO) build --release --package branchline-pbx
 	@mkdir -p -m 700 "$(STATE)"
-	exec "$(TARGET)/release/branchline" run --state "$(STATE)"
+	@# One heap for all threads, as in branchline.service.
+	MALLOC_ARENA_MAX=1 exec "$(TARGET)/release/branchline" run --state "$(STATE)"
 
 test: setup-test check-format check-lints check-tests check-documentation check-sim ## Check everything
 

@@ -34,6 +34,8 @@ impl Branchline {
         fs::write(&file, configuration(site, bounds))?;
         let mut command = Command::new(built("branchline")?);
         command.arg("run").arg("--config").arg(&file).arg("--state").arg(&state);
+        // As in branchline.service.
+        command.env("MALLOC_ARENA_MAX", "1");
         let mut program = Program::start("branchline", &mut command, &site.folder.join("log"))?;
         wait_until_answering(&mut program, site)?;
         Ok(Branchline {
