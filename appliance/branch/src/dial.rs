@@ -13,11 +13,11 @@ use uuid::Uuid;
 
 use crate::act::reason;
 use crate::echo::ECHO;
-use crate::identity::{Shown, contact};
+use crate::identity::{Sender, Shown, contact};
 use crate::legs::{LegEntry, Party};
 use crate::now::Now;
 use crate::records::CallFacts;
-use crate::targets::{Target, Urgency};
+use crate::targets::{Diversion, Target, Urgency, divert};
 use crate::{Branch, body};
 
 /// An INVITE with what has been found out about it.
@@ -127,8 +127,12 @@ impl Branch {
     }
 
     fn route(&mut self, now: Now, incoming: &Incoming) {
-        let caller = self.caller(&incoming.party);
-        match self.plan(&Request::new(caller, &incoming.dialled)) {
+        let shown = self.shown(&incoming.party, &incoming.request);
+        let request = Request {
+            looped: self.looped(&incoming.party, (&shown.number, &incoming.dialled)),
+            ..Request::new(self.caller(&incoming.party), &incoming.dialled)
+        };
+        match self.plan(&request) {
             Ok(plan) => self.start(now, incoming, plan),
             Err(why) => {
                 self.record_refusal(now, incoming, why);
@@ -168,11 +172,13 @@ impl Branch {
                 let attempts = self.extension_attempts(&extension, request.forwards);
                 Ok(plan(attempts, inside, extension.as_str().to_owned()))
             }
-            Decision::Trunks { attempts, number, .. } => Ok(plan(
-                self.trunk_attempts(attempts, Urgency::Ordinary),
-                Direction::Outbound,
-                number.as_str().to_owned(),
-            )),
+            Decision::Trunks { attempts, number, .. } => {
+                let mut attempts = self.trunk_attempts(attempts, Urgency::Ordinary);
+                if let Caller::Trunk(_) = request.from {
+                    divert(&mut attempts, &Diversion::of_number(request.dialled));
+                }
+                Ok(plan(attempts, Direction::Outbound, number.as_str().to_owned()))
+            }
             Decision::Emergency { attempts, number, .. } => Ok(Plan {
                 attempts: self.trunk_attempts(attempts, Urgency::Emergency),
                 direction: Direction::Outbound,
@@ -182,7 +188,9 @@ impl Branch {
             Decision::Echo => Ok(plan(Self::echo_attempts(), inside, ECHO.to_owned())),
             Decision::Refuse { why: Why::Busy, .. } => {
                 let forwarded = self.forward_when_full(request).ok_or(Why::Busy)?;
-                self.plan(&forwarded.request())
+                let mut plan = self.plan(&forwarded.request())?;
+                forwarded.mark(&mut plan.attempts);
+                Ok(plan)
             }
             Decision::Refuse { why, .. } => Err(why),
         }
@@ -342,15 +350,18 @@ impl Branch {
     }
 
     /// The caller as others see it: an extension by our own table, never by what it claims.
-    fn shown(&self, party: &Party, request: &Message) -> Shown {
+    pub(crate) fn shown(&self, party: &Party, request: &Message) -> Shown {
         match party {
             Party::Extension(number) => self.shown_extension(number, request),
-            Party::Trunk(_) | Party::Stranger => Shown::of_request(request),
+            Party::Trunk(name) if self.config.trunk(name).is_some_and(|trunk| trunk.trusted) => {
+                Shown::of_request(request, Sender::Trusted)
+            }
+            Party::Trunk(_) | Party::Stranger => Shown::of_request(request, Sender::Untrusted),
         }
     }
 
     fn shown_extension(&self, number: &str, request: &Message) -> Shown {
-        let asked = Shown::of_request(request).privacy;
+        let asked = Shown::of_request(request, Sender::Untrusted).privacy;
         let entry = self.config.extension(number);
         let privacy = match entry.map(|entry| entry.privacy) {
             Some(branchline_config::Privacy::Withheld) => crate::identity::Privacy::Withheld,

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use branchline_sip::message::{Message, Name, NameAddr, Uri};
+use branchline_sip::message::{Message, Name, Uri};
 use branchline_sip::{Flow, Transport};
 
 /// A party as others may see it.
@@ -21,34 +21,30 @@ pub(crate) enum Privacy {
     Withheld,
 }
 
+/// Whether what a sender asserts is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sender {
+    Trusted,
+    Untrusted,
+}
+
 impl Shown {
-    /// What a trunk says of its caller: the asserted identity where there is one, From otherwise.
-    pub(crate) fn of_request(request: &Message) -> Shown {
-        let asserted = request.text(Name::PAssertedIdentity);
-        let asserted = asserted
-            .as_deref()
-            .and_then(|text| NameAddr::parse(text.as_bytes()).ok());
-        let from = request.from();
-        let shown = asserted.as_ref().unwrap_or(&from);
+    /// What a request says of its caller: the identity that a trusted sender asserts (RFC 3325 section 5), From otherwise.
+    pub(crate) fn of_request(request: &Message, sender: Sender) -> Shown {
+        let asserted = match sender {
+            Sender::Trusted => request.addresses(Name::PAssertedIdentity).find_map(Result::ok),
+            Sender::Untrusted => None,
+        };
+        let shown = asserted.unwrap_or_else(|| request.from());
         let number = Uri::parse(shown.uri_text)
             .ok()
             .and_then(|uri| uri.user.map(|_| uri.user_unescaped().into_owned()));
         let number = number.unwrap_or_default();
-        let privacy = match request.text(Name::Privacy) {
-            Some(value)
-                if value
-                    .split(';')
-                    .any(|word| matches!(word.trim(), "id" | "user" | "full")) =>
-            {
-                Privacy::Withheld
-            }
-            Some(_) | None if number.eq_ignore_ascii_case("anonymous") => Privacy::Withheld,
-            Some(_) | None => Privacy::Shown,
-        };
+        let withheld = request.privacy().hides_caller() || number.eq_ignore_ascii_case("anonymous");
         Shown {
-            number,
+            privacy: if withheld { Privacy::Withheld } else { Privacy::Shown },
             display: shown.display.as_ref().map(|text| text.clone().into_owned()),
-            privacy,
+            number,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The INVITE that goes to a phone or a trunk: who calls, what passes from the caller, and what the box says itself.
 
 use branchline_call::{CallId, Cause, LegId};
+use branchline_config::Trunk;
 use branchline_sdp::Sdp;
 use branchline_sip::Flow;
 use branchline_sip::agent::{Headers, Invitation, NextHop};
@@ -10,7 +11,7 @@ use crate::Branch;
 use crate::identity::{Privacy, Shown, contact, escaped, host};
 use crate::legs::{LegEntry, Party};
 use crate::now::Now;
-use crate::targets::{ContactTarget, Target, TrunkTarget, Urgency};
+use crate::targets::{ContactTarget, Diversion, Diverter, Target, TrunkTarget, Urgency};
 
 /// What goes from the caller's INVITE to the callee's untouched, besides the body.
 #[derive(Clone, Debug, Default)]
@@ -87,21 +88,22 @@ impl Branch {
         let Some(caller) = self.legs.entry(leg.caller) else {
             return self.invite_failed(now, leg.id, Cause::NO_RESOURCE);
         };
-        let (calling, shown, passed) = (caller.party.clone(), caller.shown.clone(), caller.passed.clone());
+        let (calling, passed) = (caller.party.clone(), caller.passed.clone());
         // The number is who a transfer shows to the next party.
         let (flow, party, number_reached, mut invitation) = match target {
             Target::Echo => return self.echo_invited(now, leg, offer),
             Target::Contact(target) => {
                 let party = Party::Extension(target.extension.clone());
-                let invitation = self.to_contact(target, &shown);
+                let invitation = self.to_contact(target, &caller.shown);
                 (target.flow, party, target.extension.clone(), invitation)
             }
             Target::Trunk(target) => {
-                let Some(flow) = self.trunks.flow(&target.attempt.trunk) else {
+                let name = &target.attempt.trunk;
+                let (Some(trunk), Some(flow)) = (self.config.trunk(name), self.trunks.flow(name)) else {
                     return self.invite_failed(now, leg.id, Cause::of_status(503));
                 };
                 let party = Party::Trunk(target.attempt.trunk.clone());
-                let invitation = self.to_trunk(target, &shown, flow);
+                let invitation = self.to_trunk(target, (trunk, caller), flow);
                 (flow, party, target.attempt.number.clone(), invitation)
             }
         };
@@ -146,6 +148,17 @@ impl Branch {
 
     fn to_contact(&self, target: &ContactTarget, caller: &Shown) -> Invitation {
         let domain = host(target.flow.local);
+        let mut headers = Headers::new();
+        for diversion in &target.diversions {
+            let by = match &diversion.by {
+                Diverter::Extension(extension) => extension.as_str(),
+                Diverter::Number(number) => number,
+            };
+            headers.push(
+                Name::Diversion,
+                diverted(&format!("sip:{}@{domain}", escaped(by)), diversion),
+            );
+        }
         Invitation {
             flow: target.flow,
             next_hop: NextHop::Flow,
@@ -155,56 +168,87 @@ impl Branch {
             to: format!("<sip:{}@{domain}>", escaped(&target.extension)),
             contact: contact(caller.contact_user(), target.flow),
             route: target.path.clone(),
-            headers: Headers::new(),
+            headers,
             body: None,
         }
     }
 
-    fn to_trunk(&self, target: &TrunkTarget, caller: &Shown, flow: Flow) -> Invitation {
+    fn to_trunk(&self, target: &TrunkTarget, (trunk, caller): (&Trunk, &LegEntry), flow: Flow) -> Invitation {
         let attempt = &target.attempt;
-        let trunk = self.config.trunk(&attempt.trunk);
-        let host_name = trunk.map(|trunk| trunk.host.clone()).unwrap_or_default();
-        let domain = trunk
-            .and_then(|trunk| trunk.from_domain.clone())
-            .unwrap_or_else(|| host_name.clone());
-        let username = trunk
-            .and_then(|trunk| trunk.credentials.as_ref())
-            .map(|known| known.username.clone());
-        let number = attempt
-            .caller_id
-            .number
-            .clone()
-            .or(username)
-            .unwrap_or_else(|| caller.number.clone());
+        let host_name = &trunk.host;
+        let domain = trunk.from_domain.as_ref().unwrap_or(host_name);
+        let username = trunk.credentials.as_ref().map(|known| &known.username);
+        let known_as = attempt.caller_id.number.as_ref().or(username);
+        let number = known_as.unwrap_or(&caller.shown.number).clone();
         // Who calls for help is never anonymous to those who help.
         let withheld = target.urgency == Urgency::Ordinary
             && (attempt.caller_id.privacy == branchline_config::Privacy::Withheld
-                || caller.privacy == Privacy::Withheld);
-        let privacy = if withheld { Privacy::Withheld } else { Privacy::Shown };
-        let shown = Shown {
+                || caller.shown.privacy == Privacy::Withheld);
+        let ours = Shown {
             number: number.clone(),
-            display: caller.display.clone(),
-            privacy,
+            display: caller.shown.display.clone(),
+            privacy: if withheld { Privacy::Withheld } else { Privacy::Shown },
         };
-        let mut headers = Headers::new().with(Name::PAssertedIdentity, shown.asserted(&domain));
+        let mut headers = Headers::new();
+        if trunk.trusted {
+            headers.push(Name::PAssertedIdentity, ours.asserted(domain));
+        }
         if withheld {
             headers.push(Name::Privacy, "id");
         }
-        let port = trunk
-            .and_then(|trunk| trunk.port)
-            .map(|port| format!(":{port}"))
-            .unwrap_or_default();
+        for diversion in &target.diversions {
+            if let Some(by) = self.diverting_number(&diversion.by, trunk) {
+                headers.push(
+                    Name::Diversion,
+                    diverted(&format!("sip:{}@{domain}", escaped(&by)), diversion),
+                );
+            }
+        }
+        // Who is not trusted takes nobody's number but ours.
+        let original = (trunk.trusted && !target.diversions.is_empty())
+            .then(|| self.outside_number(caller))
+            .flatten();
+        let from = Shown {
+            number: original.unwrap_or_else(|| number.clone()),
+            ..ours
+        };
+        let port = trunk.port.map(|port| format!(":{port}")).unwrap_or_default();
         Invitation {
             flow,
             next_hop: NextHop::FromRouteSet,
             max_forwards: MAX_FORWARDS,
             request_uri: format!("sip:{}@{host_name}{port}", escaped(&attempt.number)),
-            from: shown.name_addr(&domain),
+            from: from.name_addr(domain),
             to: format!("<sip:{}@{host_name}>", escaped(&attempt.number)),
             contact: contact(&self.trunks.contact_user(&attempt.trunk, &number), flow),
             route: Vec::new(),
             headers,
             body: None,
+        }
+    }
+
+    /// What the outside knows a diverter as; `None` where it is not to know.
+    fn diverting_number(&self, by: &Diverter, trunk: &Trunk) -> Option<String> {
+        match by {
+            Diverter::Extension(extension) => {
+                let entry = self.config.extension(extension.as_str())?;
+                let shown = entry.privacy == branchline_config::Privacy::Shown;
+                entry
+                    .caller_id
+                    .clone()
+                    .or_else(|| trunk.number.clone())
+                    .filter(|_| shown)
+            }
+            Diverter::Number(number) => Some(number.clone()),
+        }
+    }
+
+    /// The number by which the outside can call a caller back, where it has one of its own.
+    fn outside_number(&self, caller: &LegEntry) -> Option<String> {
+        match &caller.party {
+            Party::Extension(number) => self.config.extension(number)?.caller_id.clone(),
+            Party::Trunk(_) => Some(caller.shown.number.clone()).filter(|number| !number.is_empty()),
+            Party::Stranger => None,
         }
     }
 
@@ -222,6 +266,11 @@ impl Branch {
             facts.connected_to = party.name().to_owned();
         }
     }
+}
+
+/// RFC 5806 section 6.2.
+fn diverted(uri: &str, diversion: &Diversion) -> String {
+    format!("<{uri}>;reason={};counter=1", diversion.reason)
 }
 
 /// RFC 3261 section 8.1.1.6.

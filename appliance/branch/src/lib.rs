@@ -16,6 +16,7 @@ mod invite;
 mod journal;
 mod legs;
 mod load;
+mod loops;
 mod messages;
 mod now;
 mod output;

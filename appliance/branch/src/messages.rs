@@ -9,9 +9,10 @@ use branchline_sip::message::{Builder, Message, Method, Name};
 use branchline_sip::transaction::{ClientKey, ServerKey};
 
 use crate::Branch;
-use crate::identity::{Shown, host};
+use crate::identity::host;
 use crate::legs::Party;
 use crate::now::Now;
+use crate::targets::ContactTarget;
 
 /// Copies on their way.
 #[derive(Default)]
@@ -65,22 +66,10 @@ impl Branch {
         (key, party): (ServerKey, &Party),
         (request, extension): (&Message, &str),
     ) -> Result<(), u16> {
-        let from = match party {
-            Party::Extension(number) => Shown {
-                number: number.clone(),
-                display: self.config.extension(number).map(|entry| entry.name.clone()),
-                ..Shown::default()
-            },
-            Party::Trunk(_) | Party::Stranger => Shown::of_request(request),
-        };
-        let contacts: Vec<(String, Flow)> = self
-            .bindings
-            .lookup(extension)
-            .iter()
-            .map(|contact| (contact.contact.to_string(), contact.flow))
-            .collect();
+        let from = self.shown(party, request);
+        let contacts: Vec<ContactTarget> = self.contact_groups(extension).into_iter().flatten().collect();
         let mut copies = 0;
-        for (uri, flow) in contacts {
+        for ContactTarget { uri, flow, path, .. } in contacts {
             let domain = host(flow.local);
             let tag = self.agent.fresh_tag();
             let copy = Builder::request(&Method::Message, &uri)
@@ -89,6 +78,8 @@ impl Branch {
                 .header(Name::CallId, self.agent.fresh_call_id())
                 .header(Name::CSeq, "1 MESSAGE")
                 .header(Name::MaxForwards, 69);
+            // The way the registration came (RFC 3327 section 5.3).
+            let copy = path.iter().fold(copy, |copy, hop| copy.header(Name::Route, hop));
             let copy = match Body::of(request) {
                 Some(body) => copy.body(&body.content_type, &body.bytes),
                 None => copy,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use branchline_call::{CallId, Cause, LegId};
 use branchline_sip::agent::{Headers, InDialogRequest};
-use branchline_sip::message::Method;
+use branchline_sip::message::{Message, Method};
 use branchline_sip::transaction::ClientKey;
 
 use crate::Branch;
@@ -20,7 +20,14 @@ pub(crate) struct Probes {
 }
 
 #[derive(Clone, Copy)]
-enum Probe {
+struct Probe {
+    state: State,
+    /// How often in a row it could not even be sent.
+    unreachable: u32,
+}
+
+#[derive(Clone, Copy)]
+enum State {
     Waiting(Instant),
     Asked(ClientKey),
 }
@@ -34,26 +41,35 @@ impl Probes {
         self.legs.contains_key(&leg)
     }
 
-    fn wait(&mut self, leg: LegId, until: Instant) {
+    fn wait(&mut self, leg: LegId, until: Instant, unreachable: u32) {
         self.forget(leg);
-        self.legs.insert(leg, Probe::Waiting(until));
+        let state = State::Waiting(until);
+        self.legs.insert(leg, Probe { state, unreachable });
         self.due.insert((until, leg));
     }
 
-    pub(crate) fn forget(&mut self, leg: LegId) {
-        if let Some(Probe::Waiting(until)) = self.legs.remove(&leg) {
-            self.due.remove(&(until, leg));
+    pub(crate) fn forget(&mut self, leg: LegId) -> u32 {
+        let Some(probe) = self.legs.remove(&leg) else { return 0 };
+        match probe.state {
+            State::Waiting(until) => {
+                self.due.remove(&(until, leg));
+            }
+            State::Asked(_) => {}
         }
+        probe.unreachable
     }
 
-    fn pop_due(&mut self, now: Instant) -> Option<LegId> {
+    /// The next leg to ask, and how often it could not be.
+    fn pop_due(&mut self, now: Instant) -> Option<(LegId, u32)> {
         let leg = self.due.first().filter(|(at, _)| *at <= now)?.1;
-        self.forget(leg);
-        Some(leg)
+        Some((leg, self.forget(leg)))
     }
 
     fn is_answer(&self, leg: LegId, key: ClientKey) -> bool {
-        matches!(self.legs.get(&leg), Some(Probe::Asked(asked)) if *asked == key)
+        self.legs.get(&leg).is_some_and(|probe| match probe.state {
+            State::Asked(asked) => asked == key,
+            State::Waiting(_) => false,
+        })
     }
 }
 
@@ -65,7 +81,7 @@ impl Branch {
             if !self.calls.is_talking(call) || self.anchors.must_send(leg) {
                 self.probes.forget(leg);
             } else if !self.probes.is_asked(leg) {
-                self.probes.wait(leg, now.mono + self.probe_interval());
+                self.probes.wait(leg, now.mono + self.probe_interval(), 0);
             }
         }
     }
@@ -77,7 +93,7 @@ impl Branch {
 
     /// Asks the legs whose turn it is.
     pub(crate) fn ask_unwatched(&mut self, now: Now) {
-        while let Some(leg) = self.probes.pop_due(now.mono) {
+        while let Some((leg, unreachable)) = self.probes.pop_due(now.mono) {
             let options = InDialogRequest {
                 method: Method::Options,
                 headers: Headers::new(),
@@ -88,27 +104,42 @@ impl Branch {
                 .and_then(|session| self.agent.send_in_dialog(now.mono, session, &options));
             match asked {
                 Some(key) => {
-                    self.probes.legs.insert(leg, Probe::Asked(key));
+                    let state = State::Asked(key);
+                    self.probes.legs.insert(leg, Probe { state, unreachable });
                 }
                 // No room for a transaction: later.
-                None if self.legs.entry(leg).is_some() => self.probes.wait(leg, now.mono + self.probe_interval()),
+                None if self.legs.entry(leg).is_some() => {
+                    self.probes.wait(leg, now.mono + self.probe_interval(), unreachable);
+                }
                 None => {}
             }
         }
     }
 
-    /// Any answer is a sign of life but 408 (RFC 5057 section 5.1); 481 has ended the session by itself.
-    pub(crate) fn probe_answered(&mut self, now: Now, leg: LegId, (key, status): (ClientKey, u16)) {
+    /// The final response to a question, or what stands for one (408 and 503, RFC 3261 section 8.1.3.1). Any response is a
+    /// sign of life but 408 (RFC 5057 section 5.1); 481 has ended the session by itself.
+    pub(crate) fn probe_answered(
+        &mut self,
+        now: Now,
+        leg: LegId,
+        (key, status, response): (ClientKey, u16, Option<&Message>),
+    ) {
         if !self.probes.is_answer(leg, key) {
             return;
         }
-        if status == 408 {
-            self.probes.forget(leg);
-            if let Some(call) = self.calls.call_of(leg) {
-                self.calls.hang_up(now.mono, call, Cause::of_q850(41));
-            }
-        } else {
-            self.probes.wait(leg, now.mono + self.probe_interval());
+        let unreachable = self.probes.forget(leg);
+        let unreachable = match response {
+            // The connection may come back with the peer's next request.
+            None if status == 503 => unreachable + 1,
+            Some(_) | None => 0,
+        };
+        if status != 408 && unreachable < UNREACHABLE_MAX {
+            self.probes.wait(leg, now.mono + self.probe_interval(), unreachable);
+        } else if let Some(call) = self.calls.call_of(leg) {
+            self.calls.hang_up(now.mono, call, Cause::of_q850(41));
         }
     }
 }
+
+/// Questions in a row that find no connection to the party.
+const UNREACHABLE_MAX: u32 = 2;

@@ -24,15 +24,12 @@ impl Branch {
             SessionEvent::Challenged { .. } => self.challenged(now, leg),
             SessionEvent::Redirected { .. } => {}
             SessionEvent::Answered { body, needs_answer, .. } => {
-                self.leg_described(
-                    now,
-                    leg,
-                    &Heard {
-                        body,
-                        is_offer: needs_answer,
-                    },
-                    |body| LegEvent::Answered { body, needs_answer },
-                );
+                let heard = if needs_answer {
+                    Heard::Offer(body)
+                } else {
+                    Heard::Answer(body)
+                };
+                self.leg_described(now, leg, &heard, |body| LegEvent::Answered { body, needs_answer });
             }
             SessionEvent::Refused { status, response, why } => {
                 let cause = self.refusal(leg, (status, why), response.as_ref());
@@ -40,25 +37,25 @@ impl Branch {
             }
             SessionEvent::Cancelled { .. } => self.leg_over(now, leg, LegEvent::Ended(Cause::CANCELLED)),
             SessionEvent::Acknowledged { body } => {
-                self.leg_described(now, leg, &Heard { body, is_offer: false }, |answer| {
-                    LegEvent::Acknowledged { answer }
+                self.leg_described(now, leg, &Heard::Answer(body), |answer| LegEvent::Acknowledged {
+                    answer,
                 });
             }
-            SessionEvent::Reoffer { body, .. } => match self.hear(leg, &Heard { body, is_offer: true }) {
+            SessionEvent::Reoffer { body, .. } => match self.hear(leg, &Heard::Offer(body)) {
                 Ok(offer) => self.calls.handle_leg(now.mono, leg, LegEvent::Reoffer { offer }),
                 // The call goes on as it was (RFC 3261 section 14.2).
                 Err(cause) => self.agent.refuse_reoffer(now.mono, id, cause.status),
             },
             SessionEvent::ReofferAnswered { body, needs_answer } => {
-                self.leg_described(
-                    now,
-                    leg,
-                    &Heard {
-                        body,
-                        is_offer: needs_answer,
-                    },
-                    |body| LegEvent::ReofferAnswered { body, needs_answer },
-                );
+                let heard = if needs_answer {
+                    Heard::Offer(body)
+                } else {
+                    Heard::Answer(body)
+                };
+                self.leg_described(now, leg, &heard, |body| LegEvent::ReofferAnswered {
+                    body,
+                    needs_answer,
+                });
             }
             SessionEvent::ReofferRefused { status } => {
                 self.calls
@@ -66,8 +63,8 @@ impl Branch {
             }
             SessionEvent::ReofferWithdrawn => {}
             SessionEvent::ReofferAcknowledged { body } => {
-                self.leg_described(now, leg, &Heard { body, is_offer: false }, |answer| {
-                    LegEvent::ReofferAcknowledged { answer }
+                self.leg_described(now, leg, &Heard::Answer(body), |answer| LegEvent::ReofferAcknowledged {
+                    answer,
                 });
             }
             SessionEvent::Refer {
@@ -89,7 +86,9 @@ impl Branch {
                 );
             }
             SessionEvent::ReferProgress { .. } => {}
-            SessionEvent::InDialogAnswered { key, status, .. } => self.probe_answered(now, leg, (key, status)),
+            SessionEvent::InDialogAnswered { key, status, response } => {
+                self.probe_answered(now, leg, (key, status, response.as_ref()));
+            }
             SessionEvent::Info { key, request } | SessionEvent::InDialog { key, request } => {
                 self.pass_in_dialog(now, leg, key, &request);
             }
@@ -129,7 +128,7 @@ impl Branch {
         if let Some(Party::Trunk(trunk)) = self.legs.entry(leg).map(|entry| &entry.party) {
             self.trunks.handle_alive(now.mono, trunk);
         }
-        let early = self.hear(leg, &Heard { body, is_offer: false }).unwrap_or(None);
+        let early = self.hear(leg, &Heard::Answer(body)).unwrap_or(None);
         // 181, 182 and 199 tell the caller nothing it can show; they pass as ringing goes on.
         let status = if (180..=183).contains(&status) { status } else { 183 };
         if status == 183 && early.is_none() {
@@ -152,17 +151,19 @@ impl Branch {
     }
 
     fn hear(&mut self, leg: LegId, heard: &Heard) -> Result<Option<Sdp>, Cause> {
-        let Some(description) = heard.body.as_ref().and_then(body::description) else {
+        let (Heard::Offer(body) | Heard::Answer(body)) = heard;
+        let Some(description) = body.as_ref().and_then(body::description) else {
             return Ok(None);
         };
         let sdp = Sdp::parse(&description).map_err(|_| Cause::NOT_ACCEPTABLE)?;
-        if heard.is_offer {
-            let address = self.leg_address(leg).ok_or(Cause::NO_RESOURCE)?;
-            self.anchors
-                .heard_offer(leg, &sdp, address)
-                .map_err(|_| Cause::NO_RESOURCE)?;
-        } else {
-            self.anchors.heard_answer(leg, &sdp);
+        match heard {
+            Heard::Offer(_) => {
+                let address = self.leg_address(leg).ok_or(Cause::NO_RESOURCE)?;
+                self.anchors
+                    .heard_offer(leg, &sdp, address)
+                    .map_err(|_| Cause::NO_RESOURCE)?;
+            }
+            Heard::Answer(_) => self.anchors.heard_answer(leg, &sdp),
         }
         Ok(Some(sdp))
     }
@@ -219,9 +220,9 @@ impl Branch {
 }
 
 /// A body that came with a session event, and what it is in the exchange.
-struct Heard {
-    body: Option<Body>,
-    is_offer: bool,
+enum Heard {
+    Offer(Option<Body>),
+    Answer(Option<Body>),
 }
 
 fn end_cause(why: &End) -> Cause {

@@ -26,6 +26,33 @@ pub(crate) enum Target {
 pub(crate) struct TrunkTarget {
     pub(crate) attempt: TrunkAttempt,
     pub(crate) urgency: Urgency,
+    pub(crate) diversions: Vec<Diversion>,
+}
+
+/// A redirection that a call has gone through.
+#[derive(Clone, Debug)]
+pub(crate) struct Diversion {
+    pub(crate) by: Diverter,
+    /// As RFC 5806 section 6.2 writes it.
+    pub(crate) reason: &'static str,
+}
+
+impl Diversion {
+    /// A number of ours leads outside, always.
+    pub(crate) fn of_number(number: &str) -> Diversion {
+        Diversion {
+            by: Diverter::Number(number.to_owned()),
+            reason: "unconditional",
+        }
+    }
+}
+
+/// Who sent a call on.
+#[derive(Clone, Debug)]
+pub(crate) enum Diverter {
+    Extension(Extension),
+    /// A number of ours, as a trunk dialled it, that leads outside again.
+    Number(String),
 }
 
 /// Whether a call is for help.
@@ -43,6 +70,8 @@ pub(crate) struct ContactTarget {
     pub(crate) flow: Flow,
     /// Path of the registration, the first hop first (RFC 3327).
     pub(crate) path: Vec<String>,
+    /// The latest first.
+    pub(crate) diversions: Vec<Diversion>,
 }
 
 /// A forward of an extension: as if it dialled itself.
@@ -50,6 +79,7 @@ pub(crate) struct Forward {
     from: Extension,
     to: String,
     forwards: u8,
+    reason: &'static str,
 }
 
 impl Forward {
@@ -58,6 +88,32 @@ impl Forward {
             forwards: self.forwards,
             ..Request::new(Caller::Extension(self.from.clone()), &self.to)
         }
+    }
+
+    /// Notes the forward on everything it leads to.
+    pub(crate) fn mark(&self, attempts: &mut [Attempt<Target>]) {
+        divert(
+            attempts,
+            &Diversion {
+                by: Diverter::Extension(self.from.clone()),
+                reason: self.reason,
+            },
+        );
+    }
+}
+
+/// Notes a redirection that came before those already noted.
+pub(crate) fn divert(attempts: &mut [Attempt<Target>], diversion: &Diversion) {
+    for attempt in attempts {
+        for target in &mut attempt.targets {
+            match target {
+                Target::Contact(ContactTarget { diversions, .. }) | Target::Trunk(TrunkTarget { diversions, .. }) => {
+                    diversions.push(diversion.clone());
+                }
+                Target::Echo => {}
+            }
+        }
+        divert(&mut attempt.then, diversion);
     }
 }
 
@@ -71,7 +127,7 @@ impl Branch {
         let groups = self.contact_groups(extension.as_str());
         let groups = if groups.is_empty() { vec![Vec::new()] } else { groups };
         let own = groups.into_iter().map(|targets| Attempt {
-            targets,
+            targets: targets.into_iter().map(Target::Contact).collect(),
             sign: SIGN,
             ring,
             after: After::Any,
@@ -98,11 +154,17 @@ impl Branch {
             from: entry.number.clone(),
             to: to?.to_owned(),
             forwards: forwards.saturating_add(1),
+            reason: match after {
+                After::Busy => BUSY,
+                After::NoAnswer => "no-answer",
+                After::Any | After::Unreachable => "unknown",
+            },
         };
-        let attempts = self
+        let mut attempts = self
             .attempts_for(&forward.request())
             .map(|(attempts, _)| attempts)
             .unwrap_or_default();
+        forward.mark(&mut attempts);
         let mut attempts = attempts.into_iter();
         let mut first = attempts.next()?;
         first.after = after;
@@ -118,6 +180,7 @@ impl Branch {
             from: entry.number.clone(),
             to,
             forwards: request.forwards.saturating_add(1),
+            reason: BUSY,
         })
     }
 
@@ -134,15 +197,16 @@ impl Branch {
     }
 
     /// The contacts of an extension by falling q; equals ring together (RFC 3261 section 16.6).
-    fn contact_groups(&self, extension: &str) -> Vec<Vec<Target>> {
-        let mut groups: Vec<(u16, Vec<Target>)> = Vec::new();
+    pub(crate) fn contact_groups(&self, extension: &str) -> Vec<Vec<ContactTarget>> {
+        let mut groups: Vec<(u16, Vec<ContactTarget>)> = Vec::new();
         for contact in self.bindings.lookup(extension) {
-            let target = Target::Contact(ContactTarget {
+            let target = ContactTarget {
                 extension: extension.to_owned(),
                 uri: contact.contact.to_string(),
                 flow: contact.flow,
                 path: contact.path.iter().map(|hop| hop.to_string()).collect(),
-            });
+                diversions: Vec::new(),
+            };
             match groups.last_mut() {
                 Some((q, group)) if *q == contact.q_thousandths => group.push(target),
                 Some(_) | None => groups.push((contact.q_thousandths, vec![target])),
@@ -167,7 +231,11 @@ impl Branch {
         let ring = Duration::from_secs(u64::from(self.config.sip.ring_s).max(TRUNK_RING_S));
         let mut next: Vec<Attempt<Target>> = Vec::new();
         for attempt in attempts.into_iter().rev() {
-            let targets = vec![Target::Trunk(TrunkTarget { attempt, urgency })];
+            let targets = vec![Target::Trunk(TrunkTarget {
+                attempt,
+                urgency,
+                diversions: Vec::new(),
+            })];
             next = vec![Attempt {
                 targets,
                 sign: SIGN,
@@ -185,5 +253,7 @@ impl Branch {
 
 /// A phone or trunk on the network says something within this, if only 100; one that does not is not there.
 const SIGN: Duration = Duration::from_secs(4);
+/// Reason of a diversion (RFC 5806 section 6.2).
+const BUSY: &str = "user-busy";
 /// The network rings its own time; the box only guards against a trunk that never answers.
 const TRUNK_RING_S: u64 = 120;

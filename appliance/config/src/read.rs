@@ -229,6 +229,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// `true` or `false`; absent is false.
+    pub(crate) fn flag(&mut self, key: &'static str) -> bool {
+        let Some(entry) = self.entry(key) else { return false };
+        let DeValue::Boolean(set) = entry.value else {
+            let problem = format!("expected true or false, found {}", kind_of(entry.value));
+            self.faults
+                .push(&entry.path, Wrong::new(problem, "write true or false"));
+            return false;
+        };
+        *set
+    }
+
     /// One word of an enum, `default` when absent.
     pub(crate) fn word<T: Word>(&mut self, key: &'static str, default: T) -> T {
         let Some(entry) = self.entry(key) else { return default };

@@ -39,6 +39,9 @@ pub struct Trunk {
     pub number: Option<String>,
     /// Default extension: an extension's own number if it has one, else the main number.
     pub caller_id: CallerIdPolicy,
+    /// The peer belongs to our trust domain (RFC 3325): it is told who calls even where that is withheld or the call was
+    /// forwarded, and what it asserts is believed. Default false.
+    pub trusted: bool,
     /// How numbers are written towards the peer. Default e164 (RFC 3966 global form).
     pub send: NumberForm,
     /// Digits cut off the written number's front, a + not counted. Default 0.
@@ -179,6 +182,7 @@ impl Trunk {
             default_to: table.optional("default_to"),
             number: table.optional::<Digits>("number").map(|digits| digits.0),
             caller_id: table.word("caller_id", CallerIdPolicy::Extension),
+            trusted: table.flag("trusted"),
             send: table.word("send", NumberForm::E164),
             strip: table.number("strip", 0..=15, 0),
             prefix: table.or("prefix", DialString(String::new())).0,

@@ -98,6 +98,7 @@ caller_id = "main"
 send = "national"
 strip = 1
 prefix = "99"
+trusted = true
 max_calls = 8
 priority = 5
 weight = 20
@@ -318,6 +319,10 @@ const FAULTS: &[(&str, &str)] = &[
     (
         "{ok}[sipp]\n",
         "branchline.toml:3: sipp: unknown key; did you mean \"sip\"?",
+    ),
+    (
+        "{ok}[[trunk]]\nname = \"a\"\nhost = \"x\"\ntrusted = \"yes\"\n",
+        "branchline.toml:6: trunk[0].trusted: expected true or false, found text; write true or false",
     ),
     (
         "{ok}[sip]\nring_s = 4\n",

@@ -25,12 +25,12 @@ pub enum Caller {
     Unknown,
 }
 
-/// What the headers said about loops (Max-Forwards, Via, our own tag).
+/// Whether a call goes round in circles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loop {
     /// The request passes here for the first time.
     Clear,
-    /// It was here before (RFC 3261 section 16.3 item 4).
+    /// It was here before, more than once.
     Seen,
 }
 
@@ -41,7 +41,7 @@ pub struct Request<'a> {
     pub from: Caller,
     /// User part or whole URI of the request.
     pub dialled: &'a str,
-    /// What the headers said.
+    /// Whether it goes round.
     pub looped: Loop,
     /// How often this call was forwarded already.
     pub forwards: u8,

@@ -26,14 +26,13 @@ impl Actor {
             (Method::Invite, Some(_)) => "re-INVITE".to_owned(),
             (method, _) => method.as_str().to_owned(),
         };
-        let detail = detail(request);
         if *request.method() != Method::Register && *request.method() != Method::Options {
             self.hear(
                 now,
                 What::Request {
                     method,
                     call: handle,
-                    detail,
+                    message: request.bytes().clone(),
                 },
             );
         }
@@ -223,7 +222,7 @@ impl Actor {
             What::Request {
                 method: "ACK".to_owned(),
                 call: handle,
-                detail: String::new(),
+                message: ack.bytes().clone(),
             },
         );
         let Some(call) = handle.and_then(|handle| self.call_mut(handle)) else {
@@ -329,7 +328,7 @@ impl Actor {
 
     fn handle_notify(&mut self, now: Instant, handle: CallHandle, request: &Message) {
         self.reply(now, request, 200);
-        let status = detail(request).parse::<u16>().unwrap_or(0);
+        let status = reported_status(request);
         let alive = self.call(handle).is_some_and(Call::is_alive);
         // The transfer is done: telephones hang up on it.
         if (200..300).contains(&status) && alive {
@@ -356,15 +355,8 @@ impl Actor {
 const BYE_AFTER: std::time::Duration = std::time::Duration::from_secs(35);
 
 /// DTMF digit of an INFO, status of a NOTIFY about a transfer.
-fn detail(request: &Message) -> String {
-    let body = String::from_utf8_lossy(request.body());
-    match request.method() {
-        Method::Info => body
-            .lines()
-            .find_map(|line| line.strip_prefix("Signal="))
-            .unwrap_or_default()
-            .to_owned(),
-        Method::Notify => body.split(' ').nth(1).unwrap_or_default().to_owned(),
-        _ => String::new(),
-    }
+/// The status in the body of a NOTIFY about a transfer (RFC 3515 section 2.4.5).
+fn reported_status(notify: &Message) -> u16 {
+    let body = String::from_utf8_lossy(notify.body());
+    body.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0)
 }

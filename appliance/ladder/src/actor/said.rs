@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::call::CallHandle;
 
 /// One thing a telephone saw.
@@ -22,8 +24,8 @@ pub enum What {
         method: String,
         /// The call it belongs to.
         call: Option<CallHandle>,
-        /// DTMF digit of an INFO, status of a NOTIFY about a transfer.
-        detail: String,
+        /// The whole message.
+        message: Bytes,
     },
     /// A response of the box.
     Response {

@@ -141,7 +141,9 @@ fn lines(keys: &[(String, String)]) -> String {
             "default_to",
             "test_number",
         ];
-        let plain = value.starts_with(['[', '"']) || (value.parse::<u64>().is_ok() && !dialled.contains(&key.as_str()));
+        let plain = value.starts_with(['[', '"'])
+            || ["true", "false"].contains(&value.as_str())
+            || (value.bytes().all(|byte| byte.is_ascii_digit()) && !dialled.contains(&key.as_str()));
         if ["allow", "deny", "trunks"].contains(&key.as_str()) {
             let list: Vec<String> = value.split(',').map(|word| format!("\"{word}\"")).collect();
             return format!("{key} = [{}]\n", list.join(", "));

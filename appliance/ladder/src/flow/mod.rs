@@ -87,6 +87,8 @@ pub enum Sent {
         from: Option<String>,
         /// Telephone whose call is taken over.
         replacing: Option<String>,
+        /// Further headers.
+        headers: Vec<(String, String)>,
     },
     /// A response to its newest ringing call.
     Status(u16),
@@ -144,12 +146,21 @@ impl Habit {
 /// What a telephone gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Got {
-    /// A request by its method; a change of a session is `re-INVITE`.
-    Request(String),
+    /// A request by its method, and what is in its headers; a change of a session is `re-INVITE`.
+    Request(String, Vec<Holds>),
     /// A response by its status.
     Status(u16),
     /// A response with a description.
     Described(u16),
+}
+
+/// What a header of a message must be like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// One of its values contains this text.
+    With(String, String),
+    /// It is not there.
+    Without(String),
 }
 
 /// A state of the box.

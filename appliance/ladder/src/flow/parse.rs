@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Action, Flow, Got, Habit, Order, Sent, State, Step, Who};
+use super::{Action, Flow, Got, Habit, Holds, Order, Sent, State, Step, Who};
 use crate::Way;
 
 /// What is wrong with a line.
@@ -142,7 +142,7 @@ fn record((from, to, outcome): (&str, &str, &str), talk: Option<Duration>) -> St
 fn sent_of(words: Words<'_>) -> Result<Sent, Wrong> {
     match words {
         ["INVITE", to, more @ ..] => {
-            let (mut late, mut from, mut replacing) = (false, None, None);
+            let (mut late, mut from, mut replacing, mut headers) = (false, None, None, Vec::new());
             let mut more = more;
             while let [word, rest @ ..] = more {
                 more = match (*word, rest) {
@@ -158,10 +158,14 @@ fn sent_of(words: Words<'_>) -> Result<Sent, Wrong> {
                         replacing = Some((*number).to_owned());
                         rest
                     }
+                    ("with", [name, value, rest @ ..]) => {
+                        headers.push(((*name).to_owned(), (*value).to_owned()));
+                        rest
+                    }
                     _ => {
                         return Err(wrong(
                             &format!("{word} after INVITE"),
-                            "write late, from NUMBER or replacing NUMBER",
+                            "write late, from NUMBER, replacing NUMBER or with HEADER VALUE",
                         ));
                     }
                 };
@@ -171,6 +175,7 @@ fn sent_of(words: Words<'_>) -> Result<Sent, Wrong> {
                 late,
                 from,
                 replacing,
+                headers,
             })
         }
         ["BYE" | "CANCEL"] => Ok(Sent::End),
@@ -208,7 +213,7 @@ fn got_of(words: Words<'_>) -> Result<Got, Wrong> {
         "PRACK",
     ];
     match words {
-        [method] if METHODS.contains(method) => Ok(Got::Request((*method).to_owned())),
+        [method, holds @ ..] if METHODS.contains(method) => Ok(Got::Request((*method).to_owned(), holds_of(holds)?)),
         [status, more @ ..] => {
             let number = status.parse::<u16>();
             let fits = number.ok().filter(|number| (100..700).contains(number));
@@ -225,6 +230,29 @@ fn got_of(words: Words<'_>) -> Result<Got, Wrong> {
             })
         }
         [] => Err(wrong("nothing is expected", "name a method or a status after <-")),
+    }
+}
+
+fn holds_of(mut words: Words<'_>) -> Result<Vec<Holds>, Wrong> {
+    let mut holds = Vec::new();
+    loop {
+        words = match words {
+            [] => return Ok(holds),
+            ["with", name, value, rest @ ..] => {
+                holds.push(Holds::With((*name).to_owned(), (*value).to_owned()));
+                rest
+            }
+            ["without", name, rest @ ..] => {
+                holds.push(Holds::Without((*name).to_owned()));
+                rest
+            }
+            [word, ..] => {
+                return Err(wrong(
+                    &format!("{word} after a method"),
+                    "write with HEADER TEXT or without HEADER",
+                ));
+            }
+        };
     }
 }
 
@@ -303,6 +331,8 @@ mod tests {
             ("fax 201 -> BYE", "fax is nobody"),
             ("extension 201 name", "name has no ="),
             ("never phone 201 <- BYE", "no time"),
+            ("expect phone 201 <- BYE at once", "once is no time"),
+            ("expect phone 201 <- BYE having Reason", "having after a method"),
             ("phone 201 sleeps", "\"phone 201 sleeps\" is no step"),
         ];
         for (text, what) in cases {
@@ -328,6 +358,7 @@ mod tests {
             late: true,
             from: None,
             replacing: None,
+            headers: Vec::new(),
         };
         let who = Who {
             kind: "phone",

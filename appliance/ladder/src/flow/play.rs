@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::{Action, Flow, Got, Order, Sent, State, Step, Who};
+use branchline_sip::message::{Message, Name};
+use bytes::Bytes;
+
+use super::{Action, Flow, Got, Holds, Order, Sent, State, Step, Who};
 use crate::{Actor, Call, CallHandle, Dial, Heard, Offer, Stage, What};
 
 /// Where a flow plays.
@@ -267,11 +270,18 @@ fn act(actor: &mut Actor, now: Instant, (sent, dialog): (&Sent, Option<&str>)) -
             .ok_or("it has no call".to_owned())
     };
     match sent {
-        Sent::Invite { to, late, from, .. } => {
+        Sent::Invite {
+            to,
+            late,
+            from,
+            headers,
+            ..
+        } => {
             let offer = if *late { Offer::Late } else { Offer::Early };
             let headers = dialog
                 .map(|value| ("Replaces".to_owned(), value.to_owned()))
                 .into_iter()
+                .chain(headers.iter().cloned())
                 .collect();
             actor.dial(
                 now,
@@ -317,12 +327,23 @@ const EXACT: Duration = Duration::from_secs(1);
 
 fn fits(what: &What, got: &Got) -> bool {
     match (what, got) {
-        (What::Request { method, .. }, Got::Request(wanted)) => method == wanted,
+        (What::Request { method, message, .. }, Got::Request(wanted, holds)) => {
+            method == wanted && holds.iter().all(|holds| is_held(message, holds))
+        }
         (What::Response { status, .. }, Got::Status(wanted)) => status == wanted,
         (What::Response { status, described, .. }, Got::Described(wanted)) => status == wanted && *described,
         (What::Request { .. } | What::Response { .. }, _) => false,
         (What::NoAnswer { .. } | What::NoAck | What::Garbage | What::Fault(_), _) => false,
     }
+}
+
+fn is_held(message: &Bytes, holds: &Holds) -> bool {
+    Message::parse(message.clone()).is_ok_and(|message| match holds {
+        Holds::With(name, text) => message
+            .values(Name::of(name))
+            .any(|value| String::from_utf8_lossy(value).contains(text)),
+        Holds::Without(name) => message.value(Name::of(name)).is_none(),
+    })
 }
 
 fn told(what: &What) -> String {
@@ -338,7 +359,10 @@ fn told(what: &What) -> String {
 
 fn told_got(got: &Got) -> String {
     match got {
-        Got::Request(method) => method.clone(),
+        Got::Request(method, holds) => holds.iter().fold(method.clone(), |text, holds| match holds {
+            Holds::With(name, value) => format!("{text} with {name} {value}"),
+            Holds::Without(name) => format!("{text} without {name}"),
+        }),
         Got::Status(status) => status.to_string(),
         Got::Described(status) => format!("{status} with sdp"),
     }
