@@ -175,16 +175,25 @@ impl Office {
     }
 
     pub(crate) fn register(&mut self, at: usize) -> u16 {
+        self.register_by(at, None)
+    }
+
+    /// Registers as if by way of a proxy, which adds its Path (RFC 3327).
+    pub(crate) fn register_by(&mut self, at: usize, path: Option<&str>) -> u16 {
         let Phone { number, address, .. } = self.phones[at];
         let flow = Flow::udp(address, BOX.parse().unwrap());
         let request = |cseq: u32| {
-            Builder::request(&Method::Register, "sip:192.0.2.1")
+            let request = Builder::request(&Method::Register, "sip:192.0.2.1")
                 .header(Name::MaxForwards, 70)
                 .header(Name::From, format_args!("<sip:{number}@192.0.2.1>;tag=a"))
                 .header(Name::To, format_args!("<sip:{number}@192.0.2.1>"))
                 .header(Name::CallId, format_args!("reg-{number}"))
                 .header(Name::CSeq, format_args!("{cseq} REGISTER"))
-                .header(Name::Contact, format_args!("<sip:{number}@{address}>"))
+                .header(Name::Contact, format_args!("<sip:{number}@{address}>"));
+            match path {
+                Some(path) => request.header(Name::Supported, "path").header(Name::Path, path),
+                None => request,
+            }
         };
         self.phones[at].agent.request(self.now, flow, request(1)).unwrap();
         let challenge = self.response(at);
