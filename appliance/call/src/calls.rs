@@ -329,6 +329,7 @@ impl<T: Clone> Calls<T> {
             LegEvent::Ended(cause) => self.leg_lost(now, &mut call, leg, cause),
             LegEvent::Acknowledged { answer } => self.leg_acknowledged(&mut call, leg, answer),
             LegEvent::Reoffer { offer } => self.leg_reoffers(&mut call, leg, offer),
+            LegEvent::ReofferWithdrawn => Self::reoffer_withdrawn(&mut call, leg),
             LegEvent::ReofferAnswered { body, needs_answer } => {
                 self.reoffer_answered(&mut call, (leg, needs_answer), body);
             }
@@ -414,15 +415,33 @@ impl<T: Clone> Calls<T> {
         call.legs.retain(|known| known.id != leg);
     }
 
+    /// Takes back the invitations of a call that nobody has carried out yet.
+    fn take_unsent(&mut self, call: CallId) -> Vec<LegId> {
+        let of_call = |action: &Action<T>| {
+            if let Action::Invite { call: of, leg, .. } = action
+                && *of == call
+            {
+                Some(*leg)
+            } else {
+                None
+            }
+        };
+        let unsent = self.actions.iter().filter_map(of_call).collect();
+        self.actions.retain(|action| of_call(action).is_none());
+        unsent
+    }
+
     /// Hangs up or refuses whatever is left and reports the end.
     pub(crate) fn finish(&mut self, now: Instant, call: &mut Call<T>, cause: Cause, ended_by: EndedBy) {
         let talking = match &call.phase {
             Phase::Talking(talking) => talking.pair.to_vec(),
             Phase::Dialing(dialing) | Phase::Transferring { dialing, .. } => vec![dialing.caller],
         };
+        let unsent = self.take_unsent(call.id);
         for leg in std::mem::take(&mut call.legs) {
             self.of_leg.remove(&leg.id);
             match leg.state {
+                LegState::Invited if unsent.contains(&leg.id) => {}
                 LegState::Offered => self.act(Action::Refuse { leg: leg.id, cause }),
                 LegState::Invited | LegState::Up => self.act(Action::HangUp { leg: leg.id, cause }),
             }

@@ -57,6 +57,8 @@ pub(crate) struct Dialing<T> {
     pub(crate) rings_until: Option<Instant>,
     /// The leg whose early media the caller hears.
     pub(crate) early: Option<LegId>,
+    /// The leg that described itself to the caller last.
+    pub(crate) described_by: Option<LegId>,
     /// The last status passed on to the caller.
     pub(crate) told: u16,
     failure: Option<Cause>,
@@ -71,6 +73,7 @@ impl<T> Dialing<T> {
             until: None,
             rings_until: None,
             early: None,
+            described_by: None,
             told: 0,
             failure: None,
         }

@@ -43,6 +43,8 @@ pub enum LegEvent {
         /// The new offer.
         offer: Option<Sdp>,
     },
+    /// It takes back the change it asked for; that has been refused already.
+    ReofferWithdrawn,
     /// It answered our change.
     ReofferAnswered {
         /// The answer; or an offer when we sent none.

@@ -125,6 +125,9 @@ impl<T: Clone> Calls<T> {
                 status,
             });
         } else if call.leg(caller).is_some_and(|leg| leg.state == LegState::Offered) {
+            if opens_media && let Some(dialing) = call.dialing_mut() {
+                dialing.described_by = Some(leg);
+            }
             self.act(Action::Progress {
                 leg: caller,
                 status,
@@ -147,7 +150,7 @@ impl<T: Clone> Calls<T> {
         if !dialing.ringing.contains(&leg) {
             return;
         }
-        let caller = dialing.caller;
+        let (caller, described_by) = (dialing.caller, dialing.described_by);
         for loser in std::mem::take(&mut dialing.ringing) {
             if loser != leg {
                 self.drop_leg(call, loser);
@@ -166,10 +169,11 @@ impl<T: Clone> Calls<T> {
                 body: description,
             });
             call.set_up(caller);
-            if needs_answer {
-                Exchange::AnswerDue { from: caller, to: leg }
-            } else {
-                Exchange::Settled
+            match described_by {
+                _ if needs_answer => Exchange::AnswerDue { from: caller, to: leg },
+                // A phone keeps to the first description it got for its offer (RFC 3261 section 13.2.1, RFC 3262 section 5).
+                Some(other) if other != leg => Exchange::EarlyElsewhere { caller, answered: leg },
+                Some(_) | None => Exchange::Settled,
             }
         } else {
             self.act(Action::Reoffer {
@@ -221,6 +225,26 @@ impl<T: Clone> Calls<T> {
                 cause: Cause::CLEARED,
             });
         }
+    }
+
+    /// Invites another target under a leg that still rings, in place of the one it had. Says whether it still rang.
+    pub fn invite_instead(&mut self, leg: LegId, target: T) -> bool {
+        let Some(call) = self.call_of(leg).and_then(|call| self.calls.get_mut(&call)) else {
+            return false;
+        };
+        let Some(dialing) = call.dialing_mut().filter(|dialing| dialing.ringing.contains(&leg)) else {
+            return false;
+        };
+        let caller = dialing.caller;
+        let (call, offer) = (call.id, call.described(caller));
+        self.act(Action::Invite {
+            call,
+            leg,
+            caller,
+            target,
+            offer,
+        });
+        true
     }
 
     /// A leg refused, failed or hung up.

@@ -40,6 +40,16 @@ pub(crate) enum Exchange {
         from: LegId,
         to: LegId,
     },
+    /// `from` took back what is with `to`: whatever `to` answers, it hears the old description of `from` again.
+    Withdrawn {
+        from: LegId,
+        to: LegId,
+    },
+    /// `caller` heard the early media of one party, and another answered: once it has acknowledged, it hears of that one.
+    EarlyElsewhere {
+        caller: LegId,
+        answered: LegId,
+    },
     /// `asked` has its new peer's description; its answer goes to `then` where that still has to hear of it.
     Joining {
         asked: LegId,
@@ -129,6 +139,32 @@ impl<T: Clone> Calls<T> {
             self.act(Action::Acknowledge { leg: to, answer });
             self.act(Action::MediaChanged(call.id));
         }
+        if let Some(Exchange::EarlyElsewhere { caller, answered }) = call.exchange()
+            && caller == leg
+        {
+            self.join_to(call, (caller, answered));
+        }
+    }
+
+    /// `asked` hears the description of its peer; its own answer goes no further.
+    fn join_to(&mut self, call: &mut Call<T>, (asked, peer): (LegId, LegId)) {
+        call.set_exchange(Exchange::Joining { asked, then: None });
+        self.act(Action::Reoffer {
+            leg: asked,
+            offer: call.described(peer),
+        });
+    }
+
+    /// A change was taken back before it was answered.
+    pub(crate) fn reoffer_withdrawn(call: &mut Call<T>, leg: LegId) {
+        if let Some(Exchange::Passing { from, to } | Exchange::Asking { from, to }) = call.exchange()
+            && from == leg
+        {
+            if let Some(leg) = call.leg_mut(from) {
+                leg.described = leg.before.take();
+            }
+            call.set_exchange(Exchange::Withdrawn { from, to });
+        }
     }
 
     pub(crate) fn leg_reoffers(&mut self, call: &mut Call<T>, leg: LegId, offer: Option<Sdp>) {
@@ -183,6 +219,14 @@ impl<T: Clone> Calls<T> {
                 });
                 self.act(Action::AnswerReoffer { leg: from, body });
             }
+            Some(Exchange::Withdrawn { from, to }) if to == leg && needs_answer => {
+                call.set_exchange(Exchange::Settled);
+                self.act(Action::AcknowledgeReoffer {
+                    leg: to,
+                    answer: call.described(from),
+                });
+            }
+            Some(Exchange::Withdrawn { from, to }) if to == leg => self.join_to(call, (to, from)),
             Some(Exchange::Joining { asked, then }) if asked == leg => match then {
                 Some(other) => {
                     call.set_exchange(Exchange::Joining {
@@ -215,8 +259,21 @@ impl<T: Clone> Calls<T> {
                 }
                 self.act(Action::RefuseReoffer { leg: from, status });
             }
+            // Who was held for the transfer still has to be taken off it.
+            Some(Exchange::Joining {
+                asked,
+                then: Some(other),
+            }) if asked == leg => {
+                let offer = call.described(asked).map(|sdp| sdp.resumed());
+                call.set_exchange(Exchange::Joining {
+                    asked: other,
+                    then: None,
+                });
+                self.act(Action::Reoffer { leg: other, offer });
+            }
             // The two stay joined with what they had: better one-way held audio than a cut call.
-            Some(Exchange::Joining { asked, .. }) if asked == leg => call.set_exchange(Exchange::Settled),
+            Some(Exchange::Joining { asked, then: None }) if asked == leg => call.set_exchange(Exchange::Settled),
+            Some(Exchange::Withdrawn { to, .. }) if to == leg => call.set_exchange(Exchange::Settled),
             Some(Exchange::JoinAnswerDue { from, to }) if from == leg => {
                 call.set_exchange(Exchange::Settled);
                 self.act(Action::Acknowledge {

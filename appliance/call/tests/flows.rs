@@ -639,3 +639,88 @@ fn a_refused_hold_leaves_the_call_as_it_was() {
     );
     assert!(!flow.calls.is_held(id(1)));
 }
+
+#[test]
+fn a_caller_that_heard_one_phone_and_got_another_is_told_of_it() {
+    let mut flow = Flow::new();
+    let caller = flow.place(1, vec![attempt(&["early", "answers"], After::Any)]);
+    let (early, answers) = (LegId(caller.0 + 1), LegId(caller.0 + 2));
+    flow.drain();
+    let progress = LegEvent::Progress {
+        status: 183,
+        early: talk(2000),
+    };
+    assert_eq!(flow.event(early, progress), ["progress 1 183 2000", "media"]);
+    let answered = LegEvent::Answered {
+        body: talk(3000),
+        needs_answer: false,
+    };
+    assert!(flow.event(answers, answered).contains(&"answer 1 3000".to_owned()));
+    assert_eq!(
+        flow.event(caller, LegEvent::Acknowledged { answer: None }),
+        ["reoffer 1 3000"]
+    );
+    flow.event(caller, agreed(1000));
+    let hold = LegEvent::Reoffer {
+        offer: Some(sdp(1000, "sendonly")),
+    };
+    assert_eq!(
+        flow.event(caller, hold),
+        ["reoffer 3 1000 hold"],
+        "the exchange is over"
+    );
+}
+
+#[test]
+fn a_change_that_is_taken_back_is_taken_back_at_the_other_phone() {
+    let refusal = LegEvent::ReofferRefused { status: 488 };
+    for (answer, expected) in [(agreed(2000), vec!["reoffer 2 1000", "media"]), (refusal, vec![])] {
+        let mut flow = Flow::new();
+        let (caller, callee) = flow.up(1);
+        flow.event(caller, LegEvent::Acknowledged { answer: None });
+        let hold = LegEvent::Reoffer {
+            offer: Some(sdp(1000, "sendonly")),
+        };
+        assert_eq!(flow.event(caller, hold), ["reoffer 2 1000 hold"]);
+        assert!(flow.event(caller, LegEvent::ReofferWithdrawn).is_empty());
+        assert_eq!(flow.event(callee, answer), expected);
+        flow.event(callee, agreed(2000));
+        let offer = Some(sdp(2000, "sendonly"));
+        assert_eq!(
+            flow.event(callee, LegEvent::Reoffer { offer }),
+            ["reoffer 1 2000 hold"],
+            "the call goes on"
+        );
+    }
+}
+
+#[test]
+fn a_party_is_taken_off_hold_though_the_other_refuses_its_description() {
+    let mut flow = Flow::new();
+    let (held, transferor) = flow.up(1);
+    let hold = LegEvent::Reoffer {
+        offer: Some(sdp(2000, "sendonly")),
+    };
+    flow.event(transferor, hold);
+    flow.event(held, agreed(1000));
+    let (consulting, consulted) = flow.up(2);
+    assert!(flow.calls.transfer_attended(flow.now, transferor, consulting));
+    assert!(flow.drain().contains(&format!("reoffer {} 1000", consulted.0)));
+    let refused = LegEvent::ReofferRefused { status: 488 };
+    assert_eq!(flow.event(consulted, refused), [format!("reoffer {} 2000", held.0)]);
+}
+
+fn agreed(port: u16) -> LegEvent {
+    LegEvent::ReofferAnswered {
+        body: talk(port),
+        needs_answer: false,
+    }
+}
+
+#[test]
+fn a_call_that_ends_before_its_invitations_are_sent_rings_nobody() {
+    let mut flow = Flow::new();
+    flow.place(1, vec![attempt(&["201", "202"], After::Any)]);
+    flow.calls.hang_up(flow.now, id(1), Cause::NO_RESOURCE);
+    assert_eq!(flow.drain(), ["refuse 1 503", "finished Box 503 0 transfers"]);
+}
