@@ -77,7 +77,7 @@ impl Branch {
     /// Who sent a request; otherwise the challenge or refusal to answer it with.
     pub(crate) fn identify(&mut self, now: Now, flow: Flow, request: &Message) -> Result<Party, Box<Message>> {
         // A phone may sit at the same address as a trunk: its own port tells it apart.
-        if let Some(trunk) = self.trunks.of_address(flow.remote)
+        if let Some(trunk) = self.trunks.of_call(flow.remote, &crate::dial::dialled(request))
             && !self.bindings.iter().any(|binding| binding.flow.remote == flow.remote)
         {
             return Ok(Party::Trunk(trunk));

@@ -311,6 +311,7 @@ impl Branch {
             flow: *flow,
             shown,
             passed,
+            spare: Vec::new(),
         };
         self.legs.add(leg, entry);
         if let Some(offer) = offer(request).ok().flatten()

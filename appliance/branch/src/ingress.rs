@@ -24,7 +24,7 @@ impl Branch {
         self.counters.sip_received += 1;
         let source = flow.remote.ip();
         // Datagrams can be forged: nobody may have a trunk shut out.
-        let guarded = self.trunks.of_address(flow.remote).is_none();
+        let guarded = !self.trunks.has_address(flow.remote);
         if guarded && self.guard.is_banned(now.mono, source) && !self.passes_ban(source, &bytes) {
             self.counters.banned_requests += 1;
             return;

@@ -139,6 +139,7 @@ impl Branch {
                     flow,
                     shown: callee,
                     passed,
+                    spare: target.spare().to_vec(),
                 };
                 self.legs.add(leg.id, entry);
             }

@@ -10,6 +10,7 @@ use branchline_sip::agent::SessionId;
 
 use crate::identity::Shown;
 use crate::invite::Passed;
+use crate::targets::ContactTarget;
 
 /// Who is on a leg.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +44,8 @@ pub(crate) struct LegEntry {
     pub(crate) shown: Shown,
     /// What its INVITE carries to whoever it calls.
     pub(crate) passed: Passed,
+    /// Further flows of the phone, for when this one is dead (RFC 5626 section 5.3).
+    pub(crate) spare: Vec<ContactTarget>,
 }
 
 #[derive(Default)]

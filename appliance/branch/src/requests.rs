@@ -42,6 +42,15 @@ impl Replies {
 
 impl Branch {
     pub(crate) fn handle_request(&mut self, now: Now, (key, flow): (ServerKey, Flow), request: &Message) {
+        // A registration and a message are counted where they are handled; a trunk has to be told that the box lives.
+        let is_counted = !matches!(request.method(), Method::Register | Method::Message);
+        if is_counted
+            && !self.trunks.has_address(flow.remote)
+            && let Some(retry_after_s) = self.admit(now, flow.remote.ip(), ArrivalKind::Other)
+        {
+            let response = Builder::response(request, 503).header(Name::RetryAfter, retry_after_s);
+            return self.agent.respond_and_forget(key, response.finish());
+        }
         let response = match request.method() {
             Method::Register => return self.register(now, (key, flow), request),
             Method::Message => return self.message(now, (key, flow), request),

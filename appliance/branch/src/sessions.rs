@@ -10,6 +10,7 @@ use crate::Branch;
 use crate::body;
 use crate::legs::Party;
 use crate::now::Now;
+use crate::targets::{ContactTarget, Target};
 use crate::transfer::ReferTo;
 
 impl Branch {
@@ -32,8 +33,7 @@ impl Branch {
                 self.leg_described(now, leg, &heard, |body| LegEvent::Answered { body, needs_answer });
             }
             SessionEvent::Refused { status, response, why } => {
-                let cause = self.refusal(leg, (status, why), response.as_ref());
-                self.leg_over(now, leg, LegEvent::Refused(cause));
+                self.leg_refused(now, leg, (status, why), response.as_ref());
             }
             SessionEvent::Cancelled { .. } => self.leg_over(now, leg, LegEvent::Ended(Cause::CANCELLED)),
             SessionEvent::Acknowledged { body } => {
@@ -61,7 +61,10 @@ impl Branch {
                 self.calls
                     .handle_leg(now.mono, leg, LegEvent::ReofferRefused { status });
             }
-            SessionEvent::ReofferWithdrawn => {}
+            SessionEvent::ReofferWithdrawn => {
+                self.anchors.forget_offer(leg);
+                self.calls.handle_leg(now.mono, leg, LegEvent::ReofferWithdrawn);
+            }
             SessionEvent::ReofferAcknowledged { body } => {
                 self.leg_described(now, leg, &Heard::Answer(body), |answer| LegEvent::ReofferAcknowledged {
                     answer,
@@ -71,20 +74,9 @@ impl Branch {
                 key,
                 refer_to,
                 replaces,
+                request,
                 ..
-            } => {
-                self.refer(
-                    now,
-                    leg,
-                    (
-                        key,
-                        ReferTo {
-                            uri: refer_to,
-                            replaces,
-                        },
-                    ),
-                );
-            }
+            } => self.refer(now, leg, (key, ReferTo::new(refer_to, replaces, &request))),
             SessionEvent::ReferProgress { .. } => {}
             SessionEvent::InDialogAnswered { key, status, response } => {
                 self.probe_answered(now, leg, (key, status, response.as_ref()));
@@ -177,6 +169,31 @@ impl Branch {
             Refusal::Timeout => Cause::of_status(408),
             Refusal::Flow => Cause::of_status(503),
         }
+    }
+
+    fn leg_refused(&mut self, now: Now, leg: LegId, (status, why): (u16, Refusal), response: Option<&Message>) {
+        let cause = self.refusal(leg, (status, why), response);
+        if !self.try_other_flow(leg, (status, why)) {
+            self.leg_over(now, leg, LegEvent::Refused(cause));
+        }
+    }
+
+    /// A phone whose flow is dead rings by its next one (RFC 5626 section 5.3).
+    fn try_other_flow(&mut self, leg: LegId, (status, why): (u16, Refusal)) -> bool {
+        let dead = match why {
+            Refusal::Peer => status == 430,
+            Refusal::Timeout | Refusal::Flow => true,
+        };
+        let spare = self.legs.entry(leg).map(|entry| entry.spare.as_slice());
+        let Some([next, rest @ ..]) = spare.filter(|_| dead) else {
+            return false;
+        };
+        let next = ContactTarget {
+            spare: rest.to_vec(),
+            ..next.clone()
+        };
+        self.legs.remove(leg);
+        self.calls.invite_instead(leg, Target::Contact(next))
     }
 
     fn leg_over(&mut self, now: Now, leg: LegId, event: LegEvent) {

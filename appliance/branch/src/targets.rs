@@ -7,6 +7,7 @@ use branchline_call::{After, Attempt};
 use branchline_config::{Extension, ExtensionEntry};
 use branchline_route::{Caller, Decision, Request, State, TrunkAttempt};
 use branchline_sip::Flow;
+use branchline_sip::binding::Binding;
 
 use crate::Branch;
 
@@ -72,6 +73,31 @@ pub(crate) struct ContactTarget {
     pub(crate) path: Vec<String>,
     /// The latest first.
     pub(crate) diversions: Vec<Diversion>,
+    /// The same phone by its other flows, the latest first.
+    pub(crate) spare: Vec<ContactTarget>,
+}
+
+impl ContactTarget {
+    fn of(binding: &Binding) -> ContactTarget {
+        ContactTarget {
+            extension: binding.user.to_string(),
+            uri: binding.contact.to_string(),
+            flow: binding.flow,
+            path: binding.path.iter().map(|hop| hop.to_string()).collect(),
+            diversions: Vec::new(),
+            spare: Vec::new(),
+        }
+    }
+}
+
+impl Target {
+    /// What else leads to the same phone.
+    pub(crate) fn spare(&self) -> &[ContactTarget] {
+        match self {
+            Target::Contact(contact) => &contact.spare,
+            Target::Trunk(_) | Target::Echo => &[],
+        }
+    }
 }
 
 /// A forward of an extension: as if it dialled itself.
@@ -107,9 +133,13 @@ pub(crate) fn divert(attempts: &mut [Attempt<Target>], diversion: &Diversion) {
     for attempt in attempts {
         for target in &mut attempt.targets {
             match target {
-                Target::Contact(ContactTarget { diversions, .. }) | Target::Trunk(TrunkTarget { diversions, .. }) => {
-                    diversions.push(diversion.clone());
+                Target::Contact(contact) => {
+                    for flow in &mut contact.spare {
+                        flow.diversions.push(diversion.clone());
+                    }
+                    contact.diversions.push(diversion.clone());
                 }
+                Target::Trunk(trunk) => trunk.diversions.push(diversion.clone()),
                 Target::Echo => {}
             }
         }
@@ -196,23 +226,22 @@ impl Branch {
         }
     }
 
-    /// The contacts of an extension by falling q; equals ring together (RFC 3261 section 16.6).
+    /// The contacts of an extension by falling q; equals ring together (RFC 3261 section 16.6). Of the flows of one phone
+    /// the first rings, the others wait for it to be dead (RFC 5626 section 5.3).
     pub(crate) fn contact_groups(&self, extension: &str) -> Vec<Vec<ContactTarget>> {
-        let mut groups: Vec<(u16, Vec<ContactTarget>)> = Vec::new();
-        for contact in self.bindings.lookup(extension) {
-            let target = ContactTarget {
-                extension: extension.to_owned(),
-                uri: contact.contact.to_string(),
-                flow: contact.flow,
-                path: contact.path.iter().map(|hop| hop.to_string()).collect(),
-                diversions: Vec::new(),
-            };
-            match groups.last_mut() {
-                Some((q, group)) if *q == contact.q_thousandths => group.push(target),
-                Some(_) | None => groups.push((contact.q_thousandths, vec![target])),
+        let mut phones: Vec<(&Binding, ContactTarget)> = Vec::new();
+        for binding in self.bindings.lookup(extension) {
+            let is_same = |known: &Binding| known.instance.is_some() && known.instance == binding.instance;
+            let target = ContactTarget::of(binding);
+            match phones.iter_mut().find(|(known, _)| is_same(known)) {
+                Some((_, phone)) => phone.spare.push(target),
+                None => phones.push((binding, target)),
             }
         }
-        groups.into_iter().map(|(_, group)| group).collect()
+        let groups = phones.chunk_by(|(one, _), (other, _)| one.q_thousandths == other.q_thousandths);
+        groups
+            .map(|group| group.iter().map(|(_, target)| target.clone()).collect())
+            .collect()
     }
 
     /// The box itself answers.

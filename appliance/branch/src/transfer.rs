@@ -4,7 +4,7 @@ use branchline_call::LegId;
 use branchline_journal::{Transfer, TransferKind};
 use branchline_route::{Caller, Request};
 use branchline_sip::agent::{Replaces, Verdict};
-use branchline_sip::message::{NameAddr, Uri};
+use branchline_sip::message::{Message, NameAddr, Scheme, Uri};
 use branchline_sip::transaction::ServerKey;
 
 use crate::Branch;
@@ -12,8 +12,21 @@ use crate::now::Now;
 
 /// Where a REFER points.
 pub(crate) struct ReferTo {
-    pub(crate) uri: String,
-    pub(crate) replaces: Option<Replaces>,
+    uri: String,
+    replaces: Option<Replaces>,
+    /// Names that who asks knows the box by.
+    known_as: Vec<String>,
+}
+
+impl ReferTo {
+    pub(crate) fn new(uri: String, replaces: Option<Replaces>, request: &Message) -> ReferTo {
+        let names = [request.request_uri(), request.from().uri_text, request.to().uri_text];
+        ReferTo {
+            uri,
+            replaces,
+            known_as: names.into_iter().filter_map(host_of).collect(),
+        }
+    }
 }
 
 impl Branch {
@@ -26,6 +39,8 @@ impl Branch {
         let verdict = match attended {
             Some(Some(consultation)) => self.join(now, leg, (consultation, &to.uri)),
             Some(None) => Err(481),
+            // Whose user part is a number of ours may be anybody elsewhere.
+            None if !self.is_here(&to) => Err(404),
             None => self.send_on(now, leg, &to.uri),
         };
         let verdict = match verdict {
@@ -35,6 +50,16 @@ impl Branch {
             Err(_) => Verdict::Refuse { status: 603 },
         };
         self.agent.answer_refer(now.mono, session, key, verdict);
+    }
+
+    /// A number without a host, or one of ours or of a trunk.
+    fn is_here(&self, to: &ReferTo) -> bool {
+        let uri = NameAddr::parse(to.uri.as_bytes()).map_or(to.uri.as_str(), |address| address.uri_text);
+        let Some(host) = host_of(uri) else { return true };
+        let is = |name: &str| name.eq_ignore_ascii_case(&host);
+        to.known_as.iter().any(|name| is(name))
+            || is(&self.config.site.realm)
+            || self.config.trunks.iter().any(|trunk| is(&trunk.host))
     }
 
     fn join(&mut self, now: Now, leg: LegId, (consultation, uri): (LegId, &str)) -> Result<(), u16> {
@@ -88,6 +113,12 @@ impl Branch {
             to: number_of(to),
         }
     }
+}
+
+/// The host of a SIP URI.
+fn host_of(uri: &str) -> Option<String> {
+    let uri = Uri::parse(uri).ok()?;
+    matches!(uri.scheme, Scheme::Sip | Scheme::Sips).then(|| uri.host.to_string())
 }
 
 /// The number in a URI or name-addr, or all of it where there is none.

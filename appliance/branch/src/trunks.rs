@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use branchline_config::{Config, Listen, Mode, Secret, Transport, Trunk};
 use branchline_route::State;
 use branchline_sip::Flow;
-use branchline_sip::binding::{Registration, RegistrationConfig, RegistrationEvent};
+use branchline_sip::binding::{Registration, RegistrationConfig, RegistrationEvent, RegistrationState};
 use branchline_sip::digest::{Account, Answerer};
 use branchline_sip::message::{Builder, Message, Method, Name};
 use branchline_sip::transaction::ClientKey;
@@ -23,6 +23,8 @@ use crate::{Branch, Configuration};
 /// All trunks of the box.
 pub(crate) struct Trunks {
     lines: Vec<Line>,
+    /// Trunks that are no longer configured and still have to be told so; at most [`LEAVING_MAX`].
+    leaving: Vec<Line>,
     listen: Vec<Listen>,
     rng: ChaCha12Rng,
 }
@@ -92,6 +94,26 @@ impl Line {
         known.or(self.trunk.number.as_deref())
     }
 
+    fn is_same_account(&self, other: &Line) -> bool {
+        self.trunk.host == other.trunk.host && self.user() == other.user()
+    }
+
+    fn is_at(&self, remote: SocketAddr) -> bool {
+        self.addresses.iter().any(|known| known.remote == remote)
+    }
+
+    fn is_on(&self, host: IpAddr) -> bool {
+        let known = self.addresses.iter().any(|known| known.remote.ip() == host);
+        known || self.trunk.accept_from.iter().any(|network| network.contains(host))
+    }
+
+    /// The number is one that this trunk has for us.
+    fn is_called(&self, dialled: &str) -> bool {
+        let is = |own: &str| own.trim_start_matches('+') == dialled.trim_start_matches('+');
+        let numbers = self.trunk.inbound.iter().map(|inbound| inbound.number.as_str());
+        numbers.chain(self.user()).chain(self.trunk.number.as_deref()).any(is)
+    }
+
     fn account(&self) -> Option<Account> {
         let credentials = self.trunk.credentials.as_ref()?;
         let password = self.password.as_ref()?.expose().to_owned();
@@ -145,6 +167,7 @@ impl Trunks {
     pub(crate) fn new(now: Instant, configuration: &Configuration, seed: [u8; 32]) -> Trunks {
         let mut trunks = Trunks {
             lines: Vec::new(),
+            leaving: Vec::new(),
             listen: Vec::new(),
             rng: ChaCha12Rng::from_seed(seed),
         };
@@ -170,6 +193,17 @@ impl Trunks {
                 Some(at) => old.swap_remove(at),
                 None => Line::new(now, trunk.clone(), password),
             });
+        }
+        // An account that goes on under other terms registers the same contact again.
+        old.retain(|line| self.lines.iter().all(|kept| !kept.is_same_account(line)));
+        for mut line in old {
+            if let Some(registration) = &mut line.registration
+                && registration.is_registered()
+                && self.leaving.len() < LEAVING_MAX
+            {
+                registration.stop();
+                self.leaving.push(line);
+            }
         }
     }
 
@@ -220,23 +254,29 @@ impl Trunks {
         }
     }
 
-    /// The trunk that calls from this address.
-    pub(crate) fn of_address(&self, remote: SocketAddr) -> Option<String> {
-        let exact = self
-            .lines
-            .iter()
-            .find(|line| line.addresses.iter().any(|known| known.remote == remote));
-        let same_host = || {
-            self.lines.iter().find(|line| {
-                line.addresses.iter().any(|known| known.remote.ip() == remote.ip())
-                    || line
-                        .trunk
-                        .accept_from
-                        .iter()
-                        .any(|network| network.contains(remote.ip()))
-            })
-        };
-        exact.or_else(same_host).map(|line| line.trunk.name.clone())
+    /// A trunk has this address.
+    pub(crate) fn has_address(&self, remote: SocketAddr) -> bool {
+        self.at(remote).next().is_some()
+    }
+
+    /// The trunk that calls from this address. Of several accounts at one provider it is the one whose number or user name
+    /// was dialled.
+    pub(crate) fn of_call(&self, remote: SocketAddr, dialled: &str) -> Option<String> {
+        let called = self.at(remote).find(|line| line.is_called(dialled));
+        let line = called.or_else(|| self.at(remote).next())?;
+        Some(line.trunk.name.clone())
+    }
+
+    /// The trunks at this very address and port, or else on this host.
+    fn at(&self, remote: SocketAddr) -> impl Iterator<Item = &Line> {
+        let exact = self.lines.iter().any(|line| line.is_at(remote));
+        self.lines.iter().filter(move |line| {
+            if exact {
+                line.is_at(remote)
+            } else {
+                line.is_on(remote.ip())
+            }
+        })
     }
 
     pub(crate) fn flow(&self, name: &str) -> Option<Flow> {
@@ -378,7 +418,31 @@ impl Branch {
             moved |= self.probe_trunk(now, at);
             self.tell_trunk(at);
         }
+        self.take_leave(now);
         moved
+    }
+
+    /// Takes back the registrations of trunks that are no longer configured.
+    fn take_leave(&mut self, now: Now) {
+        let listen = &self.trunks.listen;
+        for line in &mut self.trunks.leaving {
+            let flow = line.flow(listen);
+            let Some(registration) = &mut line.registration else {
+                continue;
+            };
+            if let (Some(request), Some(flow)) = (registration.poll_request(), flow) {
+                match self.agent.request(now.mono, flow, request) {
+                    Ok(key) => line.registering = Some(key),
+                    Err(_) => registration.handle_failure(now.mono, 503),
+                }
+            }
+        }
+        let leaves = |line: &Line| {
+            line.registration
+                .as_ref()
+                .is_some_and(|it| it.state() == RegistrationState::Leaving)
+        };
+        self.trunks.leaving.retain(leaves);
     }
 
     fn look_up_trunk(&mut self, now: Now, at: usize) -> bool {
@@ -464,7 +528,8 @@ impl Branch {
         if status < 200 || self.message_answered(now, key, status) {
             return;
         }
-        for line in &mut self.trunks.lines {
+        let Trunks { lines, leaving, .. } = &mut self.trunks;
+        for line in lines.iter_mut().chain(leaving) {
             if line.registering == Some(key) {
                 line.registering = None;
                 let Some(registration) = &mut line.registration else {
@@ -581,3 +646,5 @@ const MISSED_MAX: u32 = 2;
 const PROBE_RETRY: Duration = Duration::from_secs(2);
 /// A line to the outside that takes longer than this to say anything is of no use for a call.
 const PROBE_PATIENCE: Duration = Duration::from_secs(4);
+/// Trunks taken out at once that are still told; the registrations of more run out by themselves.
+const LEAVING_MAX: usize = 32;

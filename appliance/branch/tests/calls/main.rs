@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod flows;
 mod live;
 mod messages;
 mod office;
+mod trunks;
 mod two_phones;

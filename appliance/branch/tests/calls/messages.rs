@@ -11,7 +11,7 @@ use crate::office::{BOX, Office};
 fn a_message_takes_the_path_of_the_registration_and_its_answer_comes_back() {
     let mut office = Office::new();
     assert_eq!(office.register(0), 200);
-    assert_eq!(office.register_by(1, Some("<sip:edge.example.net;lr>")), 200);
+    assert_eq!(office.register_by(1, ("", Some("<sip:edge.example.net;lr>"))), 200);
     let flow = Flow::udp(office.phones[0].address, BOX.parse().unwrap());
     let message = |cseq: u32| {
         Builder::request(&Method::Message, "sip:202@192.0.2.1")

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use branchline_branch::view::TraceLine;
-use branchline_branch::{Branch, Configuration, JournalStart, Journalled, Now, Output, Setup};
-use branchline_config::Config;
+use branchline_branch::{Branch, Configuration, JournalStart, Journalled, Now, Output, Resolved, Setup};
+use branchline_config::{Config, Secret, Trunk};
 use branchline_journal::{BootId, Entry, Event};
 use branchline_media::{Family, MediaPlan};
 use branchline_sip::agent::{
@@ -19,6 +19,8 @@ use branchline_sip::{Flow, Transmit};
 use bytes::Bytes;
 
 pub(crate) const BOX: &str = "192.0.2.1:5060";
+/// Where every trunk is.
+pub(crate) const PROVIDER: &str = "198.51.100.9:5060";
 
 pub(crate) struct Office {
     pub(crate) branch: Branch,
@@ -39,14 +41,29 @@ pub(crate) struct Phone {
     pub(crate) events: VecDeque<AgentEvent>,
 }
 
-fn config() -> Config {
+fn config(more: &str) -> Config {
     // HA1 of 201:branchline:secret and 202:branchline:secret.
     let extension = |number: &str| {
         let ha1 = md5_hex(&format!("{number}:branchline:secret"));
         format!("[[extension]]\nnumber = \"{number}\"\nname = \"Phone {number}\"\nha1_md5 = \"{ha1}\"\n")
     };
-    let text = format!("[site]\ncountry = \"DE\"\n{}{}", extension("201"), extension("202"));
+    let text = format!(
+        "[site]\ncountry = \"DE\"\n{}{}{more}",
+        extension("201"),
+        extension("202")
+    );
     Config::parse("branchline.toml", &text).unwrap_or_else(|faults| panic!("{}", faults[0]))
+}
+
+/// The configuration of an office; every trunk has the password `secret`.
+pub(crate) fn configuration(more: &str) -> Configuration {
+    let config = config(more);
+    let secret = |trunk: &Trunk| (trunk.name.clone(), Secret::new("secret"));
+    Configuration {
+        trunk_passwords: config.trunks.iter().map(secret).collect(),
+        config: Arc::new(config),
+        digest: "test".to_owned(),
+    }
 }
 
 fn md5_hex(text: &str) -> String {
@@ -63,18 +80,19 @@ pub(crate) fn sdp(address: SocketAddr, direction: &str) -> Body {
 }
 
 impl Office {
+    pub(crate) fn new() -> Office {
+        Office::with("")
+    }
+
+    /// An office with further sections in its configuration.
     #[expect(
         clippy::disallowed_methods,
         reason = "one reading to have an Instant at all; the office then moves it itself"
     )]
-    pub(crate) fn new() -> Office {
+    pub(crate) fn with(more: &str) -> Office {
         let base = Instant::now();
         let setup = Setup {
-            configuration: Configuration {
-                config: Arc::new(config()),
-                trunk_passwords: Vec::new(),
-                digest: "test".to_owned(),
-            },
+            configuration: configuration(more),
             seed: [7; 32],
             journal: JournalStart {
                 boot: BootId(branchline_journal::Uuid::nil()),
@@ -91,11 +109,17 @@ impl Office {
             agent: Agent::new(AgentSettings::default(), [at; 32]),
             events: VecDeque::new(),
         };
+        let provider = Phone {
+            number: "provider",
+            address: PROVIDER.parse().unwrap(),
+            agent: Agent::new(AgentSettings::default(), [99; 32]),
+            events: VecDeque::new(),
+        };
         Office {
             branch,
             now: base,
             base,
-            phones: vec![phone("201", 11), phone("202", 12)],
+            phones: vec![phone("201", 11), phone("202", 12), provider],
             journal: Vec::new(),
             plans: Vec::new(),
             traced: Vec::new(),
@@ -116,7 +140,15 @@ impl Office {
                     Output::Media(plan) => self.plans.push(plan),
                     Output::Trace(line) => self.traced.push(*line),
                     Output::Measure => self.measures += 1,
-                    Output::Resolve(_) | Output::Notice(_) => {}
+                    Output::Resolve(lookup) => {
+                        let resolved = Resolved {
+                            trunk: lookup.trunk,
+                            addresses: vec![(PROVIDER.parse().unwrap(), BOX.parse::<SocketAddr>().unwrap().ip())],
+                            problem: None,
+                        };
+                        self.branch.handle_resolved(moment(self.base, self.now), resolved);
+                    }
+                    Output::Notice(_) => {}
                 }
             }
             if let Some(last) = self.journal.last() {
@@ -175,11 +207,11 @@ impl Office {
     }
 
     pub(crate) fn register(&mut self, at: usize) -> u16 {
-        self.register_by(at, None)
+        self.register_by(at, ("", None))
     }
 
-    /// Registers as if by way of a proxy, which adds its Path (RFC 3327).
-    pub(crate) fn register_by(&mut self, at: usize, path: Option<&str>) -> u16 {
+    /// Registers with further parameters of the contact, and as if by way of a proxy that adds its Path (RFC 3327).
+    pub(crate) fn register_by(&mut self, at: usize, (params, path): (&str, Option<&str>)) -> u16 {
         let Phone { number, address, .. } = self.phones[at];
         let flow = Flow::udp(address, BOX.parse().unwrap());
         let request = |cseq: u32| {
@@ -187,9 +219,12 @@ impl Office {
                 .header(Name::MaxForwards, 70)
                 .header(Name::From, format_args!("<sip:{number}@192.0.2.1>;tag=a"))
                 .header(Name::To, format_args!("<sip:{number}@192.0.2.1>"))
-                .header(Name::CallId, format_args!("reg-{number}"))
+                .header(
+                    Name::CallId,
+                    format_args!("reg-{number}{}", path.unwrap_or_default().len()),
+                )
                 .header(Name::CSeq, format_args!("{cseq} REGISTER"))
-                .header(Name::Contact, format_args!("<sip:{number}@{address}>"));
+                .header(Name::Contact, format_args!("<sip:{number}@{address}>{params}"));
             match path {
                 Some(path) => request.header(Name::Supported, "path").header(Name::Path, path),
                 None => request,

@@ -192,7 +192,10 @@ impl Actor {
 
     /// Sends the other party to a number (RFC 5589 section 6).
     pub fn transfer_blind(&mut self, now: Instant, handle: CallHandle, to: &str) {
-        let target = format!("<sip:{to}@{}>", self.setup.server.ip());
+        let target = match to.contains('@') {
+            true => format!("<sip:{to}>"),
+            false => format!("<sip:{to}@{}>", self.setup.server.ip()),
+        };
         self.refer(now, handle, &target);
     }
 
