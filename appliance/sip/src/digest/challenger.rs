@@ -1,11 +1,13 @@
 //! The asking side: 401 or 407 out, credentials in, a verdict out.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq;
 
 use super::nonce::{NonceState, Nonces};
 use super::response::{Algorithm, Count, Facts, Ha1, quote, response};
+use crate::message::lex::unquote;
 use crate::message::{Authentication, Builder, Message, Name, Uri};
 
 /// Whether credentials are asked for as a server (401) or as a proxy (407).
@@ -69,11 +71,11 @@ pub struct Challenger {
 
 struct Claim<'a> {
     algorithm: Algorithm,
-    username: std::borrow::Cow<'a, str>,
-    uri: std::borrow::Cow<'a, str>,
-    nonce: std::borrow::Cow<'a, str>,
-    response: std::borrow::Cow<'a, str>,
-    count: Option<(u32, std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>)>,
+    username: Cow<'a, str>,
+    uri: Cow<'a, str>,
+    nonce: Cow<'a, str>,
+    response: Cow<'a, str>,
+    count: Option<(u32, Cow<'a, str>, Cow<'a, str>)>,
 }
 
 impl Challenger {
@@ -162,38 +164,91 @@ impl Challenger {
         };
         request
             .authentications(name)
-            .filter(|value| value.is_digest() && value.get("realm").is_some_and(|realm| realm == self.config.realm))
-            .filter_map(|value| claim(&value))
+            .filter(Authentication::is_digest)
+            .map(|value| Parameters::of(&value))
+            .filter(|parameters| parameters.is_for(&self.config.realm))
+            .filter_map(Parameters::claim)
             .filter(|claim| self.config.algorithms.contains(&claim.algorithm))
             .max_by_key(|claim| claim.algorithm)
     }
 }
 
-fn claim<'a>(value: &Authentication<'a>) -> Option<Claim<'a>> {
-    let algorithm = match value.get("algorithm") {
-        Some(word) => Algorithm::of(&word)?,
-        None => Algorithm::Md5,
-    };
-    let count = match value.get("qop") {
-        Some(qop) if qop.eq_ignore_ascii_case("auth") => {
-            let nc = value.get("nc")?;
-            let eight = nc.len() == 8 && nc.bytes().all(|byte| byte.is_ascii_hexdigit());
-            let number = u32::from_str_radix(&nc, 16).ok().filter(|_| eight)?;
-            Some((number, nc, value.get("cnonce")?))
+/// The parameters of digest credentials (RFC 7616 section 3.4), found in one pass; the first of a name counts.
+#[derive(Default)]
+struct Parameters<'a> {
+    values: [Option<&'a [u8]>; NAMES.len()],
+}
+
+#[derive(Clone, Copy)]
+enum Parameter {
+    Algorithm,
+    Cnonce,
+    Nc,
+    Nonce,
+    Qop,
+    Realm,
+    Response,
+    Uri,
+    Username,
+}
+
+const NAMES: [&str; 9] = [
+    "algorithm",
+    "cnonce",
+    "nc",
+    "nonce",
+    "qop",
+    "realm",
+    "response",
+    "uri",
+    "username",
+];
+
+impl<'a> Parameters<'a> {
+    fn of(value: &Authentication<'a>) -> Parameters<'a> {
+        let mut parameters = Parameters::default();
+        for (name, value) in value.iter() {
+            if let Some(at) = NAMES.iter().position(|known| known.eq_ignore_ascii_case(name)) {
+                parameters.values[at].get_or_insert(value);
+            }
         }
-        Some(_) => return None,
-        // RFC 2617 section 3.2.2 keeps the older form alive; RFC 8760 does not allow it with SHA-256.
-        None if algorithm == Algorithm::Md5 => None,
-        None => return None,
-    };
-    Some(Claim {
-        algorithm,
-        username: value.get("username")?,
-        uri: value.get("uri")?,
-        nonce: value.get("nonce")?,
-        response: value.get("response")?,
-        count,
-    })
+        parameters
+    }
+
+    fn text(&self, parameter: Parameter) -> Option<Cow<'a, str>> {
+        self.values[parameter as usize].map(unquote)
+    }
+
+    fn is_for(&self, realm: &str) -> bool {
+        self.text(Parameter::Realm).is_some_and(|given| given == realm)
+    }
+
+    fn claim(self) -> Option<Claim<'a>> {
+        let algorithm = match self.text(Parameter::Algorithm) {
+            Some(word) => Algorithm::of(&word)?,
+            None => Algorithm::Md5,
+        };
+        let count = match self.text(Parameter::Qop) {
+            Some(qop) if qop.eq_ignore_ascii_case("auth") => {
+                let nc = self.text(Parameter::Nc)?;
+                let eight = nc.len() == 8 && nc.bytes().all(|byte| byte.is_ascii_hexdigit());
+                let number = u32::from_str_radix(&nc, 16).ok().filter(|_| eight)?;
+                Some((number, nc, self.text(Parameter::Cnonce)?))
+            }
+            Some(_) => return None,
+            // RFC 2617 section 3.2.2 keeps the older form alive; RFC 8760 does not allow it with SHA-256.
+            None if algorithm == Algorithm::Md5 => None,
+            None => return None,
+        };
+        Some(Claim {
+            algorithm,
+            username: self.text(Parameter::Username)?,
+            uri: self.text(Parameter::Uri)?,
+            nonce: self.text(Parameter::Nonce)?,
+            response: self.text(Parameter::Response)?,
+            count,
+        })
+    }
 }
 
 /// Credentials for one callee are not taken for another. A signed URI without a user is: some phones, and SIPp, sign the

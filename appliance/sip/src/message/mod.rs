@@ -4,7 +4,7 @@ mod compose;
 mod cseq;
 mod error;
 mod field;
-mod lex;
+pub(crate) mod lex;
 mod method;
 mod name_addr;
 mod params;
