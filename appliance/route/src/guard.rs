@@ -2,7 +2,7 @@
 //!
 //! In: failures and successes as they are seen. Out: who is banned. A source behind which a phone is validly registered
 //! needs many more failures, so that one phone with an old password does not shut out its branch. UDP sources can be
-//! forged: report [`FailureKind::Unsolicited`] only for what arrives, and keep peers that must stay in `never`.
+//! forged: keep peers that must stay in `never`.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -44,12 +44,8 @@ impl From<&branchline_config::Ban> for GuardLimits {
 /// What a source did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// A digest that does not verify: 1 point. The first request without credentials is no failure.
+    /// A digest that does not verify, whether its user exists or not: 1 point. The first request without credentials is no failure.
     WrongPassword,
-    /// A digest for a user that does not exist: 2 points.
-    UnknownUser,
-    /// A call or subscription from nobody we know: 2 points.
-    Unsolicited,
     /// A message that does not parse: 1 point.
     Malformed,
     /// A name that only scanners carry: banned at once.
@@ -120,7 +116,6 @@ impl Guard {
         }
         suspect.points = suspect.points.saturating_add(match kind {
             FailureKind::WrongPassword | FailureKind::Malformed => 1,
-            FailureKind::UnknownUser | FailureKind::Unsolicited => 2,
             FailureKind::Scanner => self.limits.failures.max(1),
         });
         if suspect.points < points_max {
@@ -148,11 +143,6 @@ impl Guard {
     /// [`emergency_number`](crate::emergency_number) through: a ban must not cost a life.
     pub fn is_banned(&self, now: Instant, address: IpAddr) -> bool {
         self.banned.look(Source::new(address)).is_some_and(|until| now < *until)
-    }
-
-    /// Ends a ban by hand.
-    pub fn handle_unban(&mut self, address: IpAddr) {
-        self.banned.remove(Source::new(address));
     }
 
     /// The bans in force, for the page.
@@ -210,8 +200,6 @@ mod tests {
     fn each_kind_of_failure_has_its_weight() {
         let cases = [
             (FailureKind::WrongPassword, 10),
-            (FailureKind::UnknownUser, 5),
-            (FailureKind::Unsolicited, 5),
             (FailureKind::Malformed, 10),
             (FailureKind::Scanner, 1),
         ];
@@ -234,8 +222,6 @@ mod tests {
         assert!(!guard.is_banned(ban.until, address("203.0.113.1")));
         assert!(!guard.is_banned(now, address("203.0.113.2")));
         assert_eq!((guard.bans(now).len(), guard.bans(ban.until).len()), (1, 0));
-        guard.handle_unban(address("203.0.113.1"));
-        assert!(!guard.is_banned(now, address("203.0.113.1")));
     }
 
     #[test]

@@ -164,11 +164,6 @@ impl Agent {
         self.with_session(now, id, |session, turn| session.reject(turn, rejection));
     }
 
-    /// As [`Agent::hang_up`].
-    pub fn cancel(&mut self, now: Instant, id: SessionId, reason: Option<&str>) {
-        self.hang_up(now, id, reason);
-    }
-
     /// Ends a session in any state by CANCEL, BYE or 480, with a Reason value (RFC 3326) if given. The BYE waits up to 2 s for the
     /// answers to reports on a transfer. `Ended` follows when the peer's answer is in.
     pub fn hang_up(&mut self, now: Instant, id: SessionId, reason: Option<&str>) {

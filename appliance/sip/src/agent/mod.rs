@@ -7,7 +7,6 @@ mod event;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -97,11 +96,6 @@ impl Agent {
             deadlines: BTreeSet::new(),
             next_id: 0,
         }
-    }
-
-    /// Sets the sent-by (`host` or `host:port`) that requests from `local` carry; without one it is `local` itself.
-    pub fn advertise(&mut self, local: SocketAddr, sent_by: &str) {
-        self.core.endpoint.advertise(local, sent_by);
     }
 
     /// Takes what arrived on `flow`.

@@ -1,7 +1,6 @@
 //! All transactions of the box behind one machine. In: messages, commands, time. Out: events, messages to send, the next deadline.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -36,7 +35,6 @@ pub struct Endpoint {
     pub(super) identifier: Identifier,
     pub(super) servers: Table<ServerSlot>,
     pub(super) clients: Table<ClientSlot>,
-    pub(super) advertised: BTreeMap<SocketAddr, Box<str>>,
     pub(super) events: VecDeque<Event>,
     pub(super) transmits: VecDeque<Transmit>,
     pub(super) counters: Counters,
@@ -72,16 +70,10 @@ impl Endpoint {
             rng,
             servers: Table::new(),
             clients: Table::new(),
-            advertised: BTreeMap::new(),
             events: VecDeque::new(),
             transmits: VecDeque::new(),
             counters: Counters::default(),
         }
-    }
-
-    /// Sets the sent-by (`host` or `host:port`) that requests from `local` carry; without one it is `local` itself.
-    pub fn advertise(&mut self, local: SocketAddr, sent_by: &str) {
-        self.advertised.insert(local, sent_by.into());
     }
 
     /// Takes what arrived on `flow`.

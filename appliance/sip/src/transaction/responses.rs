@@ -1,7 +1,5 @@
 //! Client side of the endpoint: requests out, responses in.
 
-use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use rand_chacha::rand_core::Rng;
@@ -23,7 +21,7 @@ impl Endpoint {
     /// see [`Endpoint::send_ack`]. Retrying after a 503 or a failure is the user's decision.
     pub fn request(&mut self, now: Instant, flow: Flow, request: Builder) -> Result<ClientKey, Full> {
         let branch = self.fresh_branch();
-        let request = self.with_via(flow, request, &branch);
+        let request = Self::with_via(flow, request, &branch);
         if !self.limits.admits(self.limits.client, self.clients.len(), &request) {
             return Err(Full);
         }
@@ -48,14 +46,14 @@ impl Endpoint {
 
     /// Whether `request` may use what is reserved, once it has its Via.
     pub(crate) fn is_priority(&self, flow: Flow, request: Builder) -> bool {
-        (self.limits.is_priority)(&self.with_via(flow, request, MAGIC_COOKIE))
+        (self.limits.is_priority)(&Self::with_via(flow, request, MAGIC_COOKIE))
     }
 
     /// Sends the ACK to a 2xx, which belongs to no transaction (RFC 3261 section 13.2.2.4). The message comes back so that it can be
     /// given to [`Endpoint::send_again`] for each repeated 2xx.
     pub fn send_ack(&mut self, flow: Flow, ack: Builder) -> Message {
         let branch = self.fresh_branch();
-        let ack = self.with_via(flow, ack, &branch);
+        let ack = Self::with_via(flow, ack, &branch);
         self.transmit(flow, Send::First(ack.bytes().clone()));
         ack
     }
@@ -128,7 +126,7 @@ impl Endpoint {
 
     fn handle_stray(&mut self, flow: Flow, response: Message) {
         let is_success = (200..300).contains(&response.status()) && *response.method() == Method::Invite;
-        if is_success && self.is_our_sent_by(flow.local, response.top_via().sent_by) {
+        if is_success && flow.local.to_string().eq_ignore_ascii_case(response.top_via().sent_by) {
             self.events.push_back(Event::Stray { flow, response });
         } else {
             self.counters.dropped += 1;
@@ -191,22 +189,9 @@ impl Endpoint {
         self.transmit(flow, outcome.send);
     }
 
-    fn with_via(&self, flow: Flow, request: Builder, branch: &str) -> Message {
-        let sent_by = self.sent_by(flow.local);
-        let via = format_args!("SIP/2.0/{} {sent_by};branch={branch};rport", flow.transport);
+    fn with_via(flow: Flow, request: Builder, branch: &str) -> Message {
+        let via = format_args!("SIP/2.0/{} {};branch={branch};rport", flow.transport, flow.local);
         request.header_on_top(Name::Via, via).finish()
-    }
-
-    fn sent_by(&self, local: SocketAddr) -> Cow<'_, str> {
-        match self.advertised.get(&local) {
-            Some(sent_by) => Cow::Borrowed(sent_by),
-            None => Cow::Owned(local.to_string()),
-        }
-    }
-
-    fn is_our_sent_by(&self, local: SocketAddr, sent_by: &str) -> bool {
-        let mut advertised = self.advertised.values();
-        advertised.any(|ours| ours.eq_ignore_ascii_case(sent_by)) || self.sent_by(local).eq_ignore_ascii_case(sent_by)
     }
 
     fn fresh_branch(&mut self) -> String {

@@ -13,9 +13,9 @@ fn a_cancel_and_an_answer_may_cross_at_any_distance() {
         if distance_ms < 0 {
             pair.agents[B].answer(pair.now, b, answer(ANSWER));
             pair.run_ms(distance_ms.unsigned_abs());
-            pair.agents[A].cancel(pair.now, a, None);
+            pair.agents[A].hang_up(pair.now, a, None);
         } else {
-            pair.agents[A].cancel(pair.now, a, None);
+            pair.agents[A].hang_up(pair.now, a, None);
             pair.run_ms(distance_ms.unsigned_abs());
             pair.agents[B].answer(pair.now, b, answer(ANSWER));
         }

@@ -30,7 +30,6 @@ fn a_request_leaves_with_our_via_on_top() {
     assert_ne!(first.top_via().branch(), second.top_via().branch());
     assert_eq!(first.fields().next().unwrap().name, Name::Via);
 
-    bench.endpoint.advertise(udp().local, "box.example:5062");
     let tls = Flow {
         transport: Transport::Tls,
         ..udp()
@@ -40,10 +39,7 @@ fn a_request_leaves_with_our_via_on_top() {
         .request(bench.now, tls, ask(Method::Options).builder())
         .unwrap();
     let (_, request) = bench.sent().pop().unwrap();
-    assert_eq!(
-        (request.top_via().transport, request.top_via().sent_by),
-        ("TLS", "box.example:5062")
-    );
+    assert_eq!(request.top_via().transport, "TLS");
 }
 
 #[test]
