@@ -253,7 +253,7 @@ impl Branch {
         }
     }
 
-    fn note_party(&mut self, call: CallId, party: &Party) {
+    pub(crate) fn note_party(&mut self, call: CallId, party: &Party) {
         let Some(facts) = self.facts.get_mut(&call) else { return };
         let list = match party {
             Party::Extension(_) => &mut facts.extensions,

@@ -26,7 +26,7 @@ pub(crate) struct CallFacts {
     pub(crate) started: Stamp,
     pub(crate) started_mono: Instant,
     pub(crate) answered: Option<(Stamp, Instant)>,
-    /// Extension or trunk on the other end.
+    /// Extension or trunk that was rung first, then the one that answered.
     pub(crate) connected_to: String,
     pub(crate) trunks: Vec<String>,
     pub(crate) extensions: Vec<String>,
@@ -78,11 +78,7 @@ impl Branch {
     }
 
     pub(crate) fn call_answered(&mut self, now: Now, call: CallId, by: LegId) {
-        let by = match (self.legs.entry(by), self.anchors.own(by)) {
-            (Some(entry), _) => entry.party.name().to_owned(),
-            (None, Some(OwnEnd::Echo)) => ECHO.to_owned(),
-            (None, None) => String::new(),
-        };
+        let by = self.name_of(by).to_owned();
         let at = self.journal.stamp(now);
         let Some(facts) = self.facts.get_mut(&call) else { return };
         facts.answered = Some((at, now.mono));
@@ -90,6 +86,15 @@ impl Branch {
         let answered = CallAnswered { call: facts.id, by, at };
         self.counters.calls_answered += 1;
         self.journal(now, Event::CallAnswered(answered));
+    }
+
+    /// Extension or trunk on a leg, for records and the view.
+    pub(crate) fn name_of(&self, leg: LegId) -> &str {
+        match (self.legs.entry(leg), self.anchors.own(leg)) {
+            (Some(entry), _) => entry.party.name(),
+            (None, Some(OwnEnd::Echo)) => ECHO,
+            (None, None) => "",
+        }
     }
 
     /// The call is over for its parties; its record waits a moment for the relay's figures.

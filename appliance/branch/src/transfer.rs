@@ -71,6 +71,9 @@ impl Branch {
         }
         if let (Some(moved), Some(into)) = (moved, into) {
             self.legs.move_to(moved, into);
+            if let Some(party) = self.legs.entry(moved).map(|entry| entry.party.clone()) {
+                self.note_party(into, &party);
+            }
         }
         for call in [from, into].into_iter().flatten() {
             if let Some(facts) = self.facts.get_mut(&call) {

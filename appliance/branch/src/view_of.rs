@@ -98,7 +98,11 @@ impl Branch {
             id: facts.id.to_string(),
             from: facts.from.dialled.clone(),
             to: facts.to.dialled.clone(),
-            connected_to: facts.connected_to.clone(),
+            connected_to: match bridge.as_slice() {
+                // A transfer puts somebody else there.
+                [_, far] if self.calls.is_talking(id) => self.name_of(*far).to_owned(),
+                _ => facts.connected_to.clone(),
+            },
             direction: facts.direction.name().to_owned(),
             state: self.call_state(id, facts).to_owned(),
             emergency: facts.emergency,

@@ -6,5 +6,6 @@ mod flows;
 mod live;
 mod messages;
 mod office;
+mod transfers;
 mod trunks;
 mod two_phones;

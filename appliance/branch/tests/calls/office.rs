@@ -41,16 +41,18 @@ pub(crate) struct Phone {
     pub(crate) events: VecDeque<AgentEvent>,
 }
 
+/// An extension with the password `secret`.
+fn extension(number: &str) -> String {
+    let ha1 = md5_hex(&format!("{number}:branchline:secret"));
+    format!("[[extension]]\nnumber = \"{number}\"\nname = \"Phone {number}\"\nha1_md5 = \"{ha1}\"\n")
+}
+
 fn config(more: &str) -> Config {
-    // HA1 of 201:branchline:secret and 202:branchline:secret.
-    let extension = |number: &str| {
-        let ha1 = md5_hex(&format!("{number}:branchline:secret"));
-        format!("[[extension]]\nnumber = \"{number}\"\nname = \"Phone {number}\"\nha1_md5 = \"{ha1}\"\n")
-    };
     let text = format!(
-        "[site]\ncountry = \"DE\"\n{}{}{more}",
+        "[site]\ncountry = \"DE\"\n{}{}{}{more}",
         extension("201"),
-        extension("202")
+        extension("202"),
+        extension("203")
     );
     Config::parse("branchline.toml", &text).unwrap_or_else(|faults| panic!("{}", faults[0]))
 }
@@ -102,7 +104,7 @@ impl Office {
             version: "test".to_owned(),
         };
         let mut branch = Branch::new(moment(base, base), setup);
-        branch.handle_ports(Family::V4, &[20_000, 20_002, 20_004, 20_006]);
+        branch.handle_ports(Family::V4, &[20_000, 20_002, 20_004, 20_006, 20_008, 20_010]);
         let phone = |number, at: u8| Phone {
             number,
             address: SocketAddr::from(([192, 0, 2, at], 5060)),
@@ -119,7 +121,7 @@ impl Office {
             branch,
             now: base,
             base,
-            phones: vec![phone("201", 11), phone("202", 12), provider],
+            phones: vec![phone("201", 11), phone("202", 12), phone("203", 13), provider],
             journal: Vec::new(),
             plans: Vec::new(),
             traced: Vec::new(),

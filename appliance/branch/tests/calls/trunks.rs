@@ -8,7 +8,7 @@ use branchline_sip::transaction::ServerKey;
 
 use crate::office::{BOX, Office, PROVIDER, configuration, moment, sdp};
 
-const PROVIDER_AT: usize = 2;
+const PROVIDER_AT: usize = 3;
 
 /// Two accounts at one provider, each for one extension.
 const TWO: &str = "[[trunk]]\nname = \"sales\"\nhost = \"sip.example.net\"\nusername = \"alpha\"\npassword = \"secret\"\n\
