@@ -74,9 +74,9 @@ impl Branch {
         self.anchors.pool().wanted(family)
     }
 
-    /// Journal entries are safe.
+    /// The journal has come on.
     pub fn handle_journal(&mut self, now: Now, journalled: Journalled) {
-        self.journal.handle_safe(journalled.up_to_seq);
+        self.journal.handle_journalled(journalled);
         self.send_safe_replies(now);
         self.forget_safe_calls();
         self.settle(now);

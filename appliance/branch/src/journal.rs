@@ -9,6 +9,7 @@ use rand_chacha::rand_core::Rng;
 use uuid::Uuid;
 
 use crate::now::Now;
+use crate::output::Journalled;
 
 /// Entries waiting for the disk are late after this; nothing waits longer for them.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
@@ -18,8 +19,9 @@ pub(crate) struct Journal {
     boot: BootId,
     started: Instant,
     next_seq: u64,
-    safe_seq: u64,
-    /// When each entry that is not safe yet was made.
+    /// How far it has come.
+    kept: Journalled,
+    /// When each entry that a power cut would take was made.
     waiting: VecDeque<(u64, Instant)>,
     pub(crate) made: u64,
 }
@@ -40,7 +42,10 @@ impl Journal {
             boot: start.boot,
             started: now.mono,
             next_seq: start.next_seq,
-            safe_seq: start.next_seq.saturating_sub(1),
+            kept: Journalled {
+                written_seq: start.next_seq.saturating_sub(1),
+                synced_seq: start.next_seq.saturating_sub(1),
+            },
             waiting: VecDeque::new(),
             made: 0,
         }
@@ -77,15 +82,26 @@ impl Journal {
         }
     }
 
-    pub(crate) fn handle_safe(&mut self, up_to_seq: u64) {
-        self.safe_seq = self.safe_seq.max(up_to_seq);
-        while self.waiting.front().is_some_and(|(seq, _)| *seq <= up_to_seq) {
+    pub(crate) fn handle_journalled(&mut self, journalled: Journalled) {
+        let Journalled {
+            written_seq,
+            synced_seq,
+        } = journalled;
+        self.kept.synced_seq = self.kept.synced_seq.max(synced_seq);
+        self.kept.written_seq = self.kept.written_seq.max(written_seq).max(synced_seq);
+        while self.waiting.front().is_some_and(|(seq, _)| *seq <= synced_seq) {
             self.waiting.pop_front();
         }
     }
 
-    pub(crate) fn is_safe(&self, seq: u64) -> bool {
-        seq <= self.safe_seq
+    /// Whether an entry survives the end of the program.
+    pub(crate) fn is_written(&self, seq: u64) -> bool {
+        seq <= self.kept.written_seq
+    }
+
+    /// Whether an entry survives a power cut.
+    pub(crate) fn is_synced(&self, seq: u64) -> bool {
+        seq <= self.kept.synced_seq
     }
 
     pub(crate) fn last_seq(&self) -> u64 {
@@ -93,7 +109,7 @@ impl Journal {
     }
 
     pub(crate) fn pending(&self) -> u32 {
-        u32::try_from(self.next_seq.saturating_sub(1).saturating_sub(self.safe_seq)).unwrap_or(u32::MAX)
+        u32::try_from(self.next_seq.saturating_sub(1).saturating_sub(self.kept.synced_seq)).unwrap_or(u32::MAX)
     }
 
     /// Entries wait for the disk longer than they should.

@@ -55,8 +55,10 @@ pub struct Resolved {
 /// How far the journal has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Journalled {
-    /// All entries up to this one are safe.
-    pub up_to_seq: u64,
+    /// All entries up to this one survive the end of the program.
+    pub written_seq: u64,
+    /// All entries up to this one survive a power cut.
+    pub synced_seq: u64,
 }
 
 /// An order from the page, the command line or the shell.

@@ -203,7 +203,7 @@ impl Branch {
     /// A call is reported ended only once its record is safe: until then the view shows it.
     pub(crate) fn forget_safe_calls(&mut self) {
         while let Some((seq, call)) = self.endings.writing.front().copied() {
-            if !self.journal.is_safe(seq) {
+            if !self.journal.is_synced(seq) {
                 break;
             }
             self.endings.writing.pop_front();

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use branchline_journal::BindingKey;
 use branchline_journal::Event;
 use branchline_route::ArrivalKind;
 use branchline_sip::Flow;
@@ -17,7 +16,7 @@ use crate::journal::PATIENCE;
 use crate::now::Now;
 use crate::setup::{moment, to_journal};
 
-/// Answers to REGISTER that wait until the new contact would survive a crash.
+/// Answers to REGISTER that wait until the new contact would survive the end of the program.
 #[derive(Default)]
 pub(crate) struct Replies {
     waiting: VecDeque<Reply>,
@@ -104,7 +103,7 @@ impl Branch {
             self.counters.registers_accepted += 1;
         }
         let full = self.replies.waiting.len() >= REPLIES_MAX;
-        if changed == before || full || self.journal.is_safe(changed) {
+        if changed == before || full || self.journal.is_written(changed) {
             self.agent.respond(now.mono, key, response);
         } else {
             // A 200 promises that the contact is known: after a crash it must still be.
@@ -121,19 +120,19 @@ impl Branch {
     /// Journals a change of the registrations.
     pub(crate) fn binding_changed(&mut self, now: Now, event: BindingEvent) {
         let event = match event {
-            BindingEvent::Changed(binding) => Event::BindingSet(Box::new(to_journal(binding))),
-            BindingEvent::Removed { user, contact, .. } => Event::BindingRemoved(BindingKey {
-                aor: user.into(),
-                contact: contact.into(),
-            }),
+            BindingEvent::Changed {
+                binding,
+                keep_until_utc_ms,
+            } => Event::BindingSet(Box::new(to_journal(binding, keep_until_utc_ms))),
+            BindingEvent::Removed { binding, .. } => Event::BindingRemoved(to_journal(binding, 0).key()),
         };
         self.journal(now, event);
     }
 
-    /// Sends the answers whose contacts are safe, and those that have waited long enough for a slow disk.
+    /// Sends the answers whose contacts are written, and those that have waited long enough for a slow disk.
     pub(crate) fn send_safe_replies(&mut self, now: Now) {
         while let Some(reply) = self.replies.waiting.front() {
-            if !self.journal.is_safe(reply.seq) && reply.until > now.mono {
+            if !self.journal.is_written(reply.seq) && reply.until > now.mono {
                 break;
             }
             if let Some(reply) = self.replies.waiting.pop_front() {

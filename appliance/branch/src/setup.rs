@@ -173,8 +173,8 @@ pub(crate) fn moment(now: Now) -> Moment {
     }
 }
 
-/// A binding as the journal keeps it.
-pub(crate) fn to_journal(binding: binding::Binding) -> Binding {
+/// A binding as the journal keeps it: until `keep_until_utc_ms`.
+pub(crate) fn to_journal(binding: binding::Binding, keep_until_utc_ms: u64) -> Binding {
     Binding {
         aor: binding.user.into(),
         contact: binding.contact.into(),
@@ -186,7 +186,7 @@ pub(crate) fn to_journal(binding: binding::Binding) -> Binding {
         transport: binding.flow.transport.param_name().to_owned(),
         call_id: binding.call_id.into(),
         cseq: binding.cseq,
-        expires_utc_ms: i64::try_from(binding.expires_utc_ms).unwrap_or(i64::MAX),
+        expires_utc_ms: i64::try_from(keep_until_utc_ms).unwrap_or(i64::MAX),
         user_agent: binding.user_agent.map(Into::into),
     }
 }

@@ -76,8 +76,8 @@ fn contacts(outcome: &RegisterOutcome) -> Vec<String> {
 fn events(table: &mut Bindings) -> Vec<String> {
     std::iter::from_fn(|| table.poll_event())
         .map(|event| match event {
-            BindingEvent::Changed(binding) => format!("+{}", binding.contact),
-            BindingEvent::Removed { contact, why, .. } => format!("-{contact} {why:?}"),
+            BindingEvent::Changed { binding, .. } => format!("+{}", binding.contact),
+            BindingEvent::Removed { binding, why } => format!("-{} {why:?}", binding.contact),
         })
         .collect()
 }
@@ -229,6 +229,45 @@ fn the_table_is_bounded_for_each_user() {
         ["sip:a@h:5", "sip:a@h:4"]
     );
     assert_eq!(table.len(), 2);
+}
+
+#[test]
+fn a_refresh_is_told_only_when_a_restart_would_otherwise_forget_the_phone() {
+    for refresh_s in [60, 1800, 3400, 3599] {
+        let mut table = Bindings::new(BindingsConfig::default());
+        let (mut at, mut kept_until_utc_ms, mut told) = (start(), 0, 0);
+        for cseq in 1..=40 {
+            table.handle_register(at, &simple(cseq, "<sip:201@h>"), flow());
+            while let Some(event) = table.poll_event() {
+                let BindingEvent::Changed { keep_until_utc_ms, .. } = event else { panic!("{event:?}") };
+                (kept_until_utc_ms, told) = (keep_until_utc_ms, told + 1);
+            }
+            let ends_utc_ms = table.lookup("201")[0].expires_utc_ms;
+            assert!(kept_until_utc_ms >= ends_utc_ms, "forgotten before it ends");
+            at = later(at, refresh_s);
+        }
+        assert!(told <= 21, "{told} of 40 refreshes told, one in {refresh_s} s");
+    }
+}
+
+#[test]
+fn a_phone_that_says_anything_new_is_told_at_once() {
+    let with = |lines| register(&Register { call: "c", cseq: 2, lines });
+    let elsewhere = Flow::udp(flow().local, "203.0.113.9:40001".parse().unwrap());
+    let cases = [
+        (with(&[(Name::Contact, "<sip:201@h>")]), flow(), 0),
+        (with(&[(Name::Contact, "<sip:201@h>")]), elsewhere, 1),
+        (with(&[(Name::Contact, "<sip:201@h>;q=0.2")]), flow(), 1),
+        (with(&[(Name::Contact, "<sip:201@h>"), (Name::Path, "<sip:p;lr>")]), flow(), 1),
+        (with(&[(Name::Contact, "<sip:201@h>"), (Name::UserAgent, "x")]), flow(), 1),
+    ];
+    for (message, flow_of, told) in cases {
+        let mut table = Bindings::new(BindingsConfig::default());
+        table.handle_register(start(), &simple(1, "<sip:201@h>"), flow());
+        assert_eq!(events(&mut table).len(), 1);
+        table.handle_register(later(start(), 60), &message, flow_of);
+        assert_eq!(events(&mut table).len(), told, "{message:?}");
+    }
 }
 
 #[test]

@@ -154,9 +154,11 @@ impl Office {
                 }
             }
             if let Some(last) = self.journal.last() {
-                let up_to_seq = last.seq;
-                self.branch
-                    .handle_journal(moment(self.base, self.now), Journalled { up_to_seq });
+                let journalled = Journalled {
+                    written_seq: last.seq,
+                    synced_seq: last.seq,
+                };
+                self.branch.handle_journal(moment(self.base, self.now), journalled);
             }
             for phone in &mut self.phones {
                 while let Some(transmit) = phone.agent.poll_transmit() {

@@ -296,7 +296,11 @@ impl World {
         if let Some(up_to_seq) = self.disk.handle_timeout(now) {
             let moment = self.moment();
             if let Some(branch) = &mut self.branch {
-                branch.handle_journal(moment, Journalled { up_to_seq });
+                let journalled = Journalled {
+                    written_seq: up_to_seq,
+                    synced_seq: up_to_seq,
+                };
+                branch.handle_journal(moment, journalled);
             }
         }
         for member in 0..self.members.len() {

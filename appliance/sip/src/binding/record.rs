@@ -40,6 +40,17 @@ impl Binding {
         self.instance.is_some() && self.instance == other.instance && self.reg_id == other.reg_id
     }
 
+    /// True if nothing but the refresh itself tells them apart; a connection does not outlive the box anyway.
+    pub(crate) fn refreshes(&self, old: &Binding) -> bool {
+        let reached = |flow: &Flow| (flow.transport, flow.local, flow.remote);
+        let said = |binding: &Binding| (binding.instance.clone(), binding.reg_id, binding.q_thousandths);
+        self.contact == old.contact
+            && said(self) == said(old)
+            && self.path == old.path
+            && reached(&self.flow) == reached(&old.flow)
+            && self.user_agent == old.user_agent
+    }
+
     /// The stream is gone, and nobody listens on the port that it came from: the first hop is reached where its URI says
     /// (RFC 3261 section 18.1.1).
     pub(crate) fn lose_connection(&mut self) {
@@ -110,14 +121,17 @@ pub enum Removal {
 /// A change to be journalled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BindingEvent {
-    /// New or refreshed.
-    Changed(Binding),
+    /// New, another than before, or refreshed beyond what was told last.
+    Changed {
+        /// The binding.
+        binding: Binding,
+        /// A restart takes the binding back until then, UTC milliseconds: refreshes that end sooner are not told.
+        keep_until_utc_ms: u64,
+    },
     /// Gone.
     Removed {
-        /// Whose.
-        user: Box<str>,
-        /// Which contact.
-        contact: Box<str>,
+        /// As it was.
+        binding: Binding,
         /// Why.
         why: Removal,
     },

@@ -47,6 +47,8 @@ pub enum BindingReason {
 struct Entry {
     binding: Binding,
     expires_at: Instant,
+    /// See [`BindingEvent::Changed`].
+    keep_until_utc_ms: u64,
 }
 
 /// All bindings of the box.
@@ -95,7 +97,11 @@ impl Bindings {
             let mut entries = self.take(&user);
             entries.retain(|entry| entry.binding.contact != binding.contact && !entry.binding.same_instance(&binding));
             if entries.len() < self.config.contacts_per_user_max {
-                entries.push(Entry { binding, expires_at });
+                entries.push(Entry {
+                    keep_until_utc_ms: binding.expires_utc_ms,
+                    binding,
+                    expires_at,
+                });
             }
             self.put(&user, entries);
         }
@@ -120,7 +126,7 @@ impl Bindings {
             Update::RemoveAll => {
                 self.check_order(&user, |_| true, request)?;
                 for entry in self.take(&user) {
-                    self.removed(&entry, Removal::Requested);
+                    self.removed(entry, Removal::Requested);
                 }
                 return Ok((user, false));
             }
@@ -143,7 +149,7 @@ impl Bindings {
         }
         while entries.len() > self.config.contacts_per_user_max {
             let oldest = entries.remove(0);
-            self.removed(&oldest, Removal::Replaced);
+            self.removed(oldest, Removal::Replaced);
         }
         self.put(&user, entries);
         Ok((user, outbound))
@@ -159,20 +165,32 @@ impl Bindings {
             by_instance || same_contact(&entry.binding, &binding)
         });
         *entries = kept;
+        let interval = Duration::from_secs(u64::from(expires_s));
+        let interval_ms = u64::from(expires_s) * 1000;
+        binding.expires_utc_ms = at.utc_ms.saturating_add(interval_ms);
+        let told = old.iter().find(|entry| binding.refreshes(&entry.binding));
+        let told_until_utc_ms = told.map_or(0, |entry| entry.keep_until_utc_ms);
         for entry in old {
             if expires_s == 0 {
-                self.removed(&entry, Removal::Requested);
+                self.removed(entry, Removal::Requested);
             } else if entry.binding.contact != binding.contact {
-                self.removed(&entry, Removal::Replaced);
+                self.removed(entry, Removal::Replaced);
             }
         }
         if expires_s > 0 {
-            let interval = Duration::from_secs(u64::from(expires_s));
-            binding.expires_utc_ms = at.utc_ms.saturating_add(u64::from(expires_s) * 1000);
-            self.events.push_back(BindingEvent::Changed(binding.clone()));
+            let mut keep_until_utc_ms = told_until_utc_ms;
+            if binding.expires_utc_ms > told_until_utc_ms {
+                // Twice the interval: the next refresh is then known already.
+                keep_until_utc_ms = binding.expires_utc_ms.saturating_add(interval_ms);
+                self.events.push_back(BindingEvent::Changed {
+                    binding: binding.clone(),
+                    keep_until_utc_ms,
+                });
+            }
             entries.push(Entry {
                 binding,
                 expires_at: at.now + interval,
+                keep_until_utc_ms,
             });
         }
     }
@@ -214,7 +232,7 @@ impl Bindings {
     /// Takes out a user's bindings, because the extension was deleted.
     pub fn remove_user(&mut self, user: &str) {
         for entry in self.take(user) {
-            self.removed(&entry, Removal::Requested);
+            self.removed(entry, Removal::Requested);
         }
     }
 
@@ -236,7 +254,7 @@ impl Bindings {
                 entry.binding.lose_connection();
             }
             self.put(&user, kept);
-            for entry in &lost {
+            for entry in lost {
                 self.removed(entry, Removal::FlowLost);
             }
         }
@@ -250,7 +268,7 @@ impl Bindings {
             let (ended, kept): (Vec<Entry>, Vec<Entry>) =
                 self.take(&user).into_iter().partition(|entry| entry.expires_at <= now);
             self.put(&user, kept);
-            for entry in &ended {
+            for entry in ended {
                 self.removed(entry, Removal::Expired);
             }
         }
@@ -303,13 +321,9 @@ impl Bindings {
         self.users.insert(key, entries);
     }
 
-    fn removed(&mut self, entry: &Entry, why: Removal) {
-        let Binding { user, contact, .. } = &entry.binding;
-        self.events.push_back(BindingEvent::Removed {
-            user: user.clone(),
-            contact: contact.clone(),
-            why,
-        });
+    fn removed(&mut self, entry: Entry, why: Removal) {
+        let Entry { binding, .. } = entry;
+        self.events.push_back(BindingEvent::Removed { binding, why });
     }
 }
 
