@@ -1,26 +1,29 @@
 //! The handle of the database for the program, and what its two threads share.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use branchline_journal::Entry;
 use thiserror::Error;
 
-use crate::Reason;
+use crate::guard::Guard;
+use crate::inbox::Inbox;
+use crate::reconcile::Recovery;
+use crate::spool::HomeStatus;
+use crate::{Reason, clock};
 
 /// What the database tells the program, from its own threads; whoever takes it must not wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// Entries are kept.
     Acked(Ack),
-    /// The journal cannot be written; entries are acknowledged as kept in memory only.
-    JournalFault(String),
-    /// The journal is written again, with what was kept in memory.
-    JournalSound,
+    /// The homes of the journal: one fails, or is back. While none is in use, entries are kept in memory only.
+    Journal(Vec<HomeStatus>),
     /// SQLite's state changed.
     Database(DatabaseState),
+    /// SQLite has caught up after an outage: what it holds, compared with the journal.
+    Recovered(Box<Recovery>),
 }
 
 /// An acknowledgement.
@@ -48,7 +51,7 @@ pub enum Kept {
 pub enum DatabaseState {
     /// Follows the journal.
     Normal,
-    /// Cannot be used; tried again with growing pauses of up to half a minute.
+    /// Not used; tried again with growing pauses of up to half a minute.
     Degraded(Reason),
     /// Back, and catching up.
     Recovering,
@@ -63,8 +66,10 @@ pub struct Status {
     pub applied_seq: u64,
     /// Entries waiting for the journal.
     pub queued: usize,
-    /// Entries lost because the disk failed for longer than memory lasts.
+    /// Entries lost because all disks failed for longer than memory lasts.
     pub lost_entries: u64,
+    /// Homes of the journal, the most preferred first.
+    pub homes: Vec<HomeStatus>,
     /// State of SQLite.
     pub database: DatabaseState,
 }
@@ -103,8 +108,7 @@ impl AppendError {
 /// The open call database. [`CallDb::append`] and [`CallDb::status`] never wait for a disk.
 #[derive(Debug)]
 pub struct CallDb {
-    pub(crate) queue: SyncSender<Vec<Entry>>,
-    pub(crate) queue_entries_max: usize,
+    pub(crate) inbox: Arc<Inbox>,
     pub(crate) next_seq: u64,
     pub(crate) shared: Arc<Shared>,
     pub(crate) threads: Vec<JoinHandle<()>>,
@@ -126,22 +130,9 @@ impl CallDb {
         if count == 0 {
             return Ok(());
         }
-        let queued = self.shared.queued.fetch_add(count, Ordering::AcqRel);
-        // A batch larger than the queue still passes when it is alone; it would never pass otherwise.
-        let refused = if queued > 0 && queued + count > self.queue_entries_max {
-            AppendError::Full(entries)
-        } else {
-            match self.queue.try_send(entries) {
-                Ok(()) => {
-                    self.next_seq += count as u64;
-                    return Ok(());
-                }
-                Err(TrySendError::Full(entries)) => AppendError::Full(entries),
-                Err(TrySendError::Disconnected(entries)) => AppendError::Closed(entries),
-            }
-        };
-        self.shared.queued.fetch_sub(count, Ordering::AcqRel);
-        Err(refused)
+        self.inbox.put(entries)?;
+        self.next_seq += count as u64;
+        Ok(())
     }
 
     /// The `seq` of the next entry.
@@ -154,10 +145,22 @@ impl CallDb {
         Status {
             written_seq: self.shared.written_seq.load(Ordering::Acquire),
             applied_seq: self.shared.applied_seq.load(Ordering::Acquire),
-            queued: self.shared.queued.load(Ordering::Acquire),
+            queued: self.inbox.len(),
             lost_entries: self.shared.lost_entries.load(Ordering::Relaxed),
+            homes: self.shared.homes(),
             database: self.shared.database(),
         }
+    }
+
+    /// Leaves SQLite alone until [`CallDb::restore`]; the journal keeps the records.
+    pub fn bypass(&self) {
+        self.shared.guard.handle_bypass(clock());
+        self.shared.set_database(DatabaseState::Degraded(Reason::Bypassed));
+    }
+
+    /// Ends the bypass: SQLite is tried, and used again once it has proved itself.
+    pub fn restore(&self) {
+        self.shared.guard.handle_restore(clock());
     }
 
     /// Holds journal segments until a reader beside SQLite has taken `seq` as well; without a call none are held.
@@ -166,14 +169,19 @@ impl CallDb {
     }
 
     /// Writes what waits, syncs it, applies it, and ends the threads. Waits for the disk.
-    pub fn close(self) {
-        let CallDb { queue, threads, .. } = self;
-        drop(queue);
-        for thread in threads {
+    pub fn close(mut self) {
+        self.inbox.close();
+        for thread in std::mem::take(&mut self.threads) {
             if thread.join().is_err() {
                 tracing::error!("a call database thread ended badly");
             }
         }
+    }
+}
+
+impl Drop for CallDb {
+    fn drop(&mut self) {
+        self.inbox.close();
     }
 }
 
@@ -182,9 +190,11 @@ pub(crate) struct Shared {
     pub(crate) written_seq: AtomicU64,
     pub(crate) applied_seq: AtomicU64,
     pub(crate) held_after_seq: AtomicU64,
-    pub(crate) queued: AtomicUsize,
-    pub(crate) lost_entries: AtomicU64,
+    synced_seq: AtomicU64,
+    lost_entries: AtomicU64,
+    pub(crate) guard: Guard,
     database: Mutex<DatabaseState>,
+    homes: Mutex<Vec<HomeStatus>>,
     notify: Box<dyn Fn(Notice) + Send + Sync>,
 }
 
@@ -194,9 +204,11 @@ impl Shared {
             written_seq: AtomicU64::new(last_seq),
             applied_seq: AtomicU64::new(0),
             held_after_seq: AtomicU64::new(u64::MAX),
-            queued: AtomicUsize::new(0),
+            synced_seq: AtomicU64::new(0),
             lost_entries: AtomicU64::new(0),
+            guard: Guard::new(clock()),
             database: Mutex::new(DatabaseState::Normal),
+            homes: Mutex::default(),
             notify,
         }
     }
@@ -212,20 +224,47 @@ impl Shared {
             .min(self.held_after_seq.load(Ordering::Acquire))
     }
 
+    pub(crate) fn note_written(&self, seq: u64) {
+        self.written_seq.fetch_max(seq, Ordering::AcqRel);
+    }
+
+    pub(crate) fn note_synced(&self, seq: u64) {
+        self.synced_seq.fetch_max(seq, Ordering::AcqRel);
+    }
+
+    pub(crate) fn synced_seq(&self) -> u64 {
+        self.synced_seq.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn note_lost(&self, lost: u64) {
+        self.lost_entries.store(lost, Ordering::Relaxed);
+    }
+
     pub(crate) fn database(&self) -> DatabaseState {
-        self.lock().clone()
+        lock(&self.database).clone()
     }
 
     pub(crate) fn set_database(&self, state: DatabaseState) {
-        let before = std::mem::replace(&mut *self.lock(), state.clone());
+        let before = std::mem::replace(&mut *lock(&self.database), state.clone());
         if before != state {
             self.notify(Notice::Database(state));
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, DatabaseState> {
-        self.database.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn homes(&self) -> Vec<HomeStatus> {
+        lock(&self.homes).clone()
     }
+
+    pub(crate) fn set_homes(&self, homes: Vec<HomeStatus>) {
+        let before = std::mem::replace(&mut *lock(&self.homes), homes.clone());
+        if before != homes {
+            self.notify(Notice::Journal(homes));
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for Shared {

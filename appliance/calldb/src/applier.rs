@@ -1,7 +1,6 @@
-//! SQLite's thread: applies what the journal thread hands on, reads from the journal what it missed, and brings the
-//! database back when it can be had again.
+//! SQLite's thread: applies what the journal thread hands on, reads from the journal what it missed, leaves a database
+//! that fails alone, and brings it back when it has proved itself.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,16 +8,20 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use branchline_journal::Entry;
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
-use crate::Reason;
-use crate::actor::{DatabaseState, Shared};
+use crate::actor::{DatabaseState, Notice, Shared};
+use crate::disk::Disk;
+use crate::guard::Access;
 use crate::primary::{Found, Primary};
+use crate::reconcile::{Outage, reconcile};
 use crate::segment::{Wanted, replay};
+use crate::{Reason, clock};
 
 pub(crate) struct Applier {
     pub(crate) primary: Option<Primary>,
-    pub(crate) journal_dir: PathBuf,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) homes: Vec<PathBuf>,
     pub(crate) database: PathBuf,
     pub(crate) records_max: u64,
     pub(crate) shared: Arc<Shared>,
@@ -26,60 +29,146 @@ pub(crate) struct Applier {
     pub(crate) opened_without_at_seq: Option<u64>,
     /// Searched in vain up to here: what is missing below is damaged.
     pub(crate) looked_up_to_seq: u64,
-    pub(crate) retry: Retry,
+    pub(crate) failing: Option<Failing>,
+    pub(crate) next_check: Instant,
+    pub(crate) next_canary: Instant,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Retry {
-    not_before: Option<Instant>,
-    pause: Duration,
+/// The database is not used, or has not caught up since.
+#[derive(Clone, Debug)]
+pub(crate) struct Failing {
+    pub(crate) why: String,
+    pub(crate) since: Instant,
+    pub(crate) after_seq: u64,
+    /// When it was used again.
+    pub(crate) used_since: Option<Instant>,
+}
+
+/// How fast the journal is read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// Calls first: as much rest as work.
+    Throttled,
+    /// The program ends.
+    Flat,
 }
 
 const TICK: Duration = Duration::from_millis(500);
-/// Longest pause between two attempts.
-const PAUSE_MAX: Duration = Duration::from_secs(30);
 const GROUP_ENTRIES_MAX: usize = 4096;
 /// How long entries gather for one transaction: they are safe in the journal, and nobody reads sooner.
 const GATHER: Duration = Duration::from_millis(100);
+/// Reading and writing a few bytes takes a sound database no longer; asked only before it is used again.
+const PROBE_WITHIN: Duration = Duration::from_millis(300);
+/// A database that nobody writes to is tried this often; more often would wear out a flash disk.
+const CANARY_EVERY: Duration = Duration::from_secs(60);
+/// All pages and all rows.
+pub(crate) const CHECK_EVERY: Duration = Duration::from_secs(6 * 3600);
 
 impl Applier {
     /// Runs until the journal thread has ended, then catches up one last time.
     pub(crate) fn run(mut self, queue: &Receiver<Vec<Entry>>) {
         loop {
             match queue.recv_timeout(TICK) {
-                Ok(first) => self.step(&gather(first, queue)),
-                Err(RecvTimeoutError::Timeout) => self.step(&[]),
+                Ok(first) => self.step(&gather(first, queue), Pace::Throttled),
+                Err(RecvTimeoutError::Timeout) => self.step(&[], Pace::Throttled),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        self.retry = Retry::default();
-        self.step(&[]);
-    }
-
-    /// Brings SQLite forward: by `group` if it follows, from the journal otherwise.
-    fn step(&mut self, group: &[Entry]) {
-        if self.retry.not_before.is_some_and(|not_before| clock() < not_before) {
-            return;
+        if !self.shared.guard.is_bypassed() {
+            let stepped = self.bring_forward(&[], Pace::Flat);
+            self.conclude(stepped);
         }
-        let stepped = self.bring_forward(group);
-        self.conclude(stepped);
     }
 
-    fn bring_forward(&mut self, group: &[Entry]) -> Result<(), Reason> {
+    fn step(&mut self, group: &[Entry], pace: Pace) {
+        let now = clock();
+        match self.shared.guard.access(now) {
+            Access::Use => {
+                self.shared.guard.begin(now);
+                let stepped = self.bring_forward(group, pace).and_then(|()| self.look_after(now));
+                let in_time = self.shared.guard.end(clock());
+                self.conclude(stepped.and(in_time));
+            }
+            Access::Probe => {
+                self.shared.guard.begin(now);
+                let probed = self.probe();
+                let in_time = self.shared.guard.end(clock());
+                match probed.and(in_time) {
+                    Ok(()) if self.shared.guard.handle_good(now) => {
+                        info!("the call database answers again");
+                        if let Some(failing) = &mut self.failing {
+                            failing.used_since = Some(clock());
+                        }
+                        self.shared.set_database(DatabaseState::Recovering);
+                    }
+                    Ok(()) => {}
+                    Err(reason) => self.fail(now, reason),
+                }
+            }
+            Access::Leave => {
+                if self.shared.guard.is_bypassed() && self.failing.is_none() {
+                    self.fail(now, Reason::Bypassed);
+                }
+            }
+        }
+    }
+
+    fn probe(&mut self) -> Result<(), Reason> {
         if self.primary.is_none() {
             self.reopen()?;
         }
         let Some(primary) = &mut self.primary else {
             return Ok(());
         };
+        let started = clock();
+        primary.probe()?;
+        if clock().saturating_duration_since(started) > PROBE_WITHIN {
+            return Err(Reason::Deadline);
+        }
+        Ok(())
+    }
+
+    fn bring_forward(&mut self, group: &[Entry], pace: Pace) -> Result<(), Reason> {
+        if self.primary.is_none() {
+            self.reopen()?;
+        }
+        let Some(primary) = &mut self.primary else {
+            return Ok(());
+        };
+        primary.is_in_place()?;
         let applied_seq = primary.applied_seq();
         let written_seq = self.shared.written_seq.load(Ordering::Acquire);
         match group.first() {
-            Some(first) if first.seq <= applied_seq.saturating_add(1) => primary.apply(group),
+            Some(first) if first.seq <= applied_seq.saturating_add(1) => {
+                self.next_canary = clock() + CANARY_EVERY;
+                primary.apply(group)
+            }
             // What lies between may be in memory only as yet; all comes from the journal, in order.
-            Some(_) | None if written_seq > applied_seq.max(self.looked_up_to_seq) => self.catch_up(written_seq),
+            Some(_) | None if written_seq > applied_seq.max(self.looked_up_to_seq) => self.catch_up(written_seq, pace),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Tries what nobody uses, and looks for damage that nobody has met.
+    fn look_after(&mut self, now: Instant) -> Result<(), Reason> {
+        let Some(primary) = &mut self.primary else {
+            return Ok(());
+        };
+        if now >= self.next_canary {
+            self.next_canary = now + CANARY_EVERY;
+            primary.probe()?;
+        }
+        if now >= self.next_check && self.failing.is_none() {
+            self.next_check = now + CHECK_EVERY;
+            // It reads the whole file, which is no sign of a bad disk.
+            self.shared.guard.end(now)?;
+            primary.check()?;
+            info!("the call database was checked and is sound");
+        }
+        if primary.is_incomplete() && self.shared.homes().iter().all(|home| home.fault.is_none()) {
+            self.fill_in()?;
+        }
+        Ok(())
     }
 
     fn reopen(&mut self) -> Result<(), Reason> {
@@ -96,14 +185,16 @@ impl Applier {
             // The journal went on from its own end, which a database out of reach may have been ahead of.
             primary.rewind_to(seq);
         }
+        if let Some(failing) = &mut self.failing {
+            failing.after_seq = failing.after_seq.min(primary.applied_seq());
+        }
         self.looked_up_to_seq = 0;
-        self.shared.set_database(DatabaseState::Recovering);
         self.primary = Some(primary);
         Ok(())
     }
 
     /// Applies what the journal holds up to `written_seq`.
-    fn catch_up(&mut self, written_seq: u64) -> Result<(), Reason> {
+    fn catch_up(&mut self, written_seq: u64, pace: Pace) -> Result<(), Reason> {
         let Some(primary) = &mut self.primary else {
             return Ok(());
         };
@@ -111,62 +202,103 @@ impl Applier {
             after: primary.applied_seq(),
             up_to: written_seq,
         };
-        let replayed = replay(&self.journal_dir, wanted, |entries| {
-            primary.apply(entries).map_err(Failure::Database)
-        });
-        match replayed {
-            Ok(replayed) => debug!(
-                entries = replayed.entries,
-                "the call database caught up with the journal"
-            ),
-            Err(Failure::Database(reason)) => return Err(reason),
-            Err(Failure::Journal(error)) => {
-                return Err(Reason::Failed(format!("the journal cannot be read: {error}")));
+        let shared = &self.shared;
+        let replayed = replay((&*self.disk, &self.homes), wanted, |entries| {
+            let started = clock();
+            shared.guard.begin(started);
+            primary.apply(entries)?;
+            shared.guard.end(clock())?;
+            shared.applied_seq.store(primary.applied_seq(), Ordering::Release);
+            if shared.guard.is_bypassed() {
+                return Err(Reason::Bypassed);
             }
+            if pace == Pace::Throttled {
+                std::thread::park_timeout(clock().saturating_duration_since(started));
+            }
+            Ok(())
+        })?;
+        debug!(
+            entries = replayed.entries,
+            "the call database caught up with the journal"
+        );
+        if replayed.homes_missed > 0 {
+            primary.set_incomplete(true)?;
         }
         self.looked_up_to_seq = written_seq;
         Ok(())
     }
 
-    fn conclude(&mut self, applied: Result<(), Reason>) {
-        match applied {
-            Ok(()) => {
-                if let Some(primary) = &self.primary {
-                    self.shared.applied_seq.store(primary.applied_seq(), Ordering::Release);
-                }
-                self.retry = Retry::default();
-                self.shared.set_database(DatabaseState::Normal);
-            }
-            Err(reason) => {
-                warn!(%reason, "the call database cannot be written; the journal keeps the records");
-                self.retry.pause = (self.retry.pause * 2).clamp(TICK, PAUSE_MAX);
-                self.retry.not_before = clock().checked_add(self.retry.pause);
-                // Busy passes by itself; anything else is looked at from the file up, with its check.
-                if reason != Reason::Busy {
-                    self.primary = None;
-                }
-                self.shared.set_database(DatabaseState::Degraded(reason));
-            }
+    /// Takes in the calls of homes that could not be read when their entries were due.
+    fn fill_in(&mut self) -> Result<(), Reason> {
+        let Some(primary) = &mut self.primary else {
+            return Ok(());
+        };
+        let wanted = Wanted {
+            after: 0,
+            up_to: primary.applied_seq(),
+        };
+        let mut filled = 0;
+        let replayed = replay((&*self.disk, &self.homes), wanted, |entries| {
+            filled += primary.fill_in(entries)?;
+            Ok(())
+        })?;
+        if replayed.homes_missed == 0 {
+            primary.set_incomplete(false)?;
+            info!(calls = filled, "calls of a home of the journal that was away are filled in");
+        }
+        Ok(())
+    }
+
+    fn conclude(&mut self, stepped: Result<(), Reason>) {
+        let now = clock();
+        if let Err(reason) = stepped {
+            return self.fail(now, reason);
+        }
+        let Some(primary) = &self.primary else { return };
+        let applied_seq = primary.applied_seq();
+        self.shared.applied_seq.store(applied_seq, Ordering::Release);
+        if applied_seq.max(self.looked_up_to_seq) >= self.shared.written_seq.load(Ordering::Acquire) {
+            self.recovered(now);
+            self.shared.set_database(DatabaseState::Normal);
         }
     }
-}
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the pause between attempts to reopen a file decides nothing about a call"
-)]
-fn clock() -> Instant {
-    Instant::now()
-}
+    fn recovered(&mut self, now: Instant) {
+        let (Some(failing), Some(primary)) = (self.failing.take(), &self.primary) else {
+            return;
+        };
+        let used_since = failing.used_since.unwrap_or(now);
+        let outage = Outage {
+            why: failing.why,
+            after_seq: failing.after_seq,
+            degraded: used_since.saturating_duration_since(failing.since),
+            recovering: now.saturating_duration_since(used_since),
+        };
+        match reconcile(&outage, (&*self.disk, &self.homes), primary) {
+            Ok(recovery) => self.shared.notify(Notice::Recovered(Box::new(recovery))),
+            Err(reason) => warn!(%reason, "the recovered call database cannot be compared with the journal"),
+        }
+    }
 
-enum Failure {
-    Database(Reason),
-    Journal(io::Error),
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Failure::Journal(error)
+    fn fail(&mut self, now: Instant, reason: Reason) {
+        warn!(%reason, "the call database is not used; the journal keeps the records");
+        self.shared.guard.handle_fault(now);
+        let after_seq = self.shared.applied_seq.load(Ordering::Acquire);
+        let failing = self.failing.get_or_insert_with(|| Failing {
+            why: reason.to_string(),
+            since: now,
+            after_seq,
+            used_since: None,
+        });
+        failing.used_since = None;
+        // Busy passes by itself; anything else is looked at from the file up, with its check.
+        if reason != Reason::Busy {
+            if let (Reason::Missing, Some(primary)) = (&reason, self.primary.take()) {
+                primary.restore_to(&self.database);
+            }
+            self.primary = None;
+        }
+        self.shared.set_database(DatabaseState::Degraded(reason));
     }
 }
 

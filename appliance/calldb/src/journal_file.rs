@@ -1,14 +1,16 @@
-//! The journal on disk: appended in segments, repaired at open, bounded in size.
+//! The journal in one directory: appended in segments, repaired at open, bounded in size.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use branchline_journal::Decoder;
 use tracing::warn;
 
-use crate::segment::{self, Segment, path_of, sync_dir};
+use crate::disk::{Disk, DiskFile};
+use crate::hand::SyncJob;
+use crate::segment::{self, Segment, path_of};
 
 /// Sizes that the database keeps within.
 #[derive(Clone, Copy, Debug)]
@@ -41,17 +43,31 @@ pub(crate) struct FileReport {
     pub(crate) last_seq: u64,
     pub(crate) torn_bytes: u64,
     pub(crate) damaged: Option<PathBuf>,
+    pub(crate) homes_missed: u32,
+}
+
+impl FileReport {
+    /// Takes in what another home said.
+    pub(crate) fn add(&mut self, other: FileReport) {
+        self.last_seq = self.last_seq.max(other.last_seq);
+        self.torn_bytes += other.torn_bytes;
+        self.damaged = self.damaged.take().or(other.damaged);
+        self.homes_missed += other.homes_missed;
+    }
 }
 
 /// The open journal.
 #[derive(Debug)]
 pub(crate) struct JournalFile {
+    disk: Arc<dyn Disk>,
     dir: PathBuf,
     limits: Limits,
     /// All but the one being written.
     closed: Vec<Segment>,
     current: Segment,
-    file: File,
+    file: Arc<dyn DiskFile>,
+    /// Closed files that are not known to be durable, each with the last `seq` in it.
+    unsynced: Vec<(u64, Arc<dyn DiskFile>)>,
     /// The highest written, or attempted.
     last_seq: u64,
 }
@@ -61,50 +77,51 @@ const DAMAGED_FILES_MAX: usize = 16;
 
 impl JournalFile {
     /// Opens the journal in `dir`; a torn tail is copied to `damaged/` and cut off.
-    pub(crate) fn open(dir: &Path, limits: Limits) -> io::Result<(JournalFile, FileReport)> {
-        fs::create_dir_all(dir.join("damaged"))?;
-        let mut closed = segment::list(dir)?;
+    pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, limits: Limits) -> io::Result<(JournalFile, FileReport)> {
+        disk.make_dirs(&dir.join("damaged"))?;
+        let mut closed = segment::list(&*disk, dir)?;
         let mut report = FileReport::default();
-        let current = match closed.pop() {
+        let (current, file) = match closed.pop() {
             Some(mut last) => {
-                repair(dir, &mut last, &mut report)?;
-                last
+                let file = disk.append_to(&last.path)?;
+                repair(&*disk, (&mut last, &*file), &mut report)?;
+                (last, file)
             }
-            None => create(dir, 1)?,
+            None => create(&*disk, dir, 1)?,
         };
         // A crash while a failed write was repeated leaves fewer entries in the last segment than in the one before.
         if let Some(before) = closed.iter().rev().find(|segment| segment.first_seq.is_some()) {
-            report.last_seq = report.last_seq.max(last_seq(&before.path)?);
+            report.last_seq = report.last_seq.max(last_seq(&*disk, &before.path)?);
         }
-        let mut file = OpenOptions::new().write(true).open(&current.path)?;
-        file.seek(SeekFrom::Start(current.bytes))?;
-        sync_dir(dir)?;
+        disk.sync_dir(dir)?;
         let last_seq = report.last_seq;
         let dir = dir.to_owned();
         Ok((
             JournalFile {
+                disk,
                 dir,
                 limits,
                 closed,
                 current,
                 file,
+                unsynced: Vec::new(),
                 last_seq,
             },
             report,
         ))
     }
 
-    pub(crate) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
     pub(crate) fn segment_bytes_max(&self) -> usize {
         usize::try_from(self.limits.segment_bytes_max).unwrap_or(usize::MAX)
     }
 
-    /// Writes the whole frames of the entries `seqs` in one write. They are durable after [`Self::sync`].
+    /// Number of the file being written.
+    pub(crate) fn mark(&self) -> u64 {
+        self.current.number
+    }
+
+    /// Writes the whole frames of the entries `seqs` in one write. They are durable after a sync.
     pub(crate) fn append(&mut self, frames: &[u8], seqs: RangeInclusive<u64>) -> io::Result<()> {
-        self.last_seq = self.last_seq.max(*seqs.end());
         let frames_bytes = frames.len() as u64;
         if self.total_bytes().saturating_add(frames_bytes) > self.limits.journal_bytes_max {
             return Err(io::Error::new(
@@ -113,27 +130,41 @@ impl JournalFile {
             ));
         }
         if self.current.bytes > 0 && self.current.bytes + frames_bytes > self.limits.segment_bytes_max {
-            self.rotate()?;
+            self.unsynced.push((self.last_seq, Arc::clone(&self.file)));
+            self.advance()?;
         }
-        self.file.write_all(frames)?;
+        self.last_seq = self.last_seq.max(*seqs.end());
+        self.file.append(frames)?;
         self.current.bytes += frames_bytes;
         self.current.first_seq.get_or_insert(*seqs.start());
         Ok(())
     }
 
-    /// Makes everything appended durable.
-    pub(crate) fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+    /// What makes everything appended durable; entries up to `up_to_seq` are in it or were durable before.
+    pub(crate) fn sync_job(&self, up_to_seq: u64) -> SyncJob {
+        let closed = self.unsynced.iter().map(|(_, file)| file);
+        SyncJob {
+            mark: self.mark(),
+            files: closed.chain([&self.file]).map(Arc::clone).collect(),
+            bytes: self.current.bytes,
+            up_to_seq,
+        }
+    }
+
+    /// Entries up to `seq` are durable.
+    pub(crate) fn handle_synced(&mut self, seq: u64) {
+        self.unsynced.retain(|(last_seq, _)| *last_seq > seq);
+    }
+
+    /// Makes what was appended last durable, at once.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync()
     }
 
     /// After a failed write or sync: what is at the end of the file is not known, so writing goes on in a fresh one.
     pub(crate) fn start_afresh(&mut self) -> io::Result<()> {
-        if self.current.bytes > 0 {
-            return self.advance();
-        }
-        self.file.set_len(0)?;
-        self.file.seek(SeekFrom::Start(0))?;
-        Ok(())
+        self.unsynced.clear();
+        self.advance()
     }
 
     /// Deletes the oldest segments that hold nothing after `settled_seq`, until two more fit.
@@ -147,9 +178,12 @@ impl JournalFile {
             if next_first.map_or(self.last_seq, |first| first.saturating_sub(1)) > settled_seq {
                 return;
             }
-            if let Err(error) = fs::remove_file(&oldest.path) {
-                warn!(path = %oldest.path.display(), %error, "an old journal segment cannot be deleted");
-                return;
+            match self.disk.remove(&oldest.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    warn!(path = %oldest.path.display(), %error, "an old journal segment cannot be deleted");
+                    return;
+                }
+                Ok(()) | Err(_) => {}
             }
             self.closed.remove(0);
         }
@@ -159,34 +193,35 @@ impl JournalFile {
         self.closed.iter().map(|segment| segment.bytes).sum::<u64>() + self.current.bytes
     }
 
-    fn rotate(&mut self) -> io::Result<()> {
-        self.file.sync_data()?;
-        self.advance()
-    }
-
     fn advance(&mut self) -> io::Result<()> {
-        let next = create(&self.dir, self.current.number + 1)?;
-        self.file = OpenOptions::new().write(true).open(&next.path)?;
-        self.closed.push(std::mem::replace(&mut self.current, next));
+        let (next, file) = create(&*self.disk, &self.dir, self.current.number + 1)?;
+        self.file = file;
+        let before = std::mem::replace(&mut self.current, next);
+        if before.bytes > 0 {
+            self.closed.push(before);
+        } else if let Err(error) = self.disk.remove(&before.path) {
+            warn!(path = %before.path.display(), %error, "an empty journal segment stays");
+        }
         Ok(())
     }
 }
 
-fn create(dir: &Path, number: u64) -> io::Result<Segment> {
+fn create(disk: &dyn Disk, dir: &Path, number: u64) -> io::Result<(Segment, Arc<dyn DiskFile>)> {
     let path = path_of(dir, number);
     // A leftover of a failed attempt may stand in the way; it holds nothing that was acknowledged.
-    File::create(&path)?;
-    sync_dir(dir)?;
-    Ok(Segment {
+    let file = disk.create(&path)?;
+    disk.sync_dir(dir)?;
+    let segment = Segment {
         number,
         path,
         bytes: 0,
         first_seq: None,
-    })
+    };
+    Ok((segment, file))
 }
 
-fn repair(dir: &Path, last: &mut Segment, report: &mut FileReport) -> io::Result<()> {
-    let bytes = fs::read(&last.path)?;
+fn repair(disk: &dyn Disk, (last, file): (&mut Segment, &dyn DiskFile), report: &mut FileReport) -> io::Result<()> {
+    let bytes = disk.read(&last.path, u64::MAX)?;
     let mut decoder = Decoder::new(&bytes);
     for framed in decoder.by_ref() {
         report.last_seq = report.last_seq.max(framed.entry.seq);
@@ -194,31 +229,30 @@ fn repair(dir: &Path, last: &mut Segment, report: &mut FileReport) -> io::Result
     let good_end = decoder.report().good_end;
     if good_end < bytes.len() {
         report.torn_bytes = (bytes.len() - good_end) as u64;
-        report.damaged = keep_aside(dir, last, &bytes[good_end..])?;
-        let file = OpenOptions::new().write(true).open(&last.path)?;
-        file.set_len(good_end as u64)?;
-        file.sync_all()?;
+        report.damaged = keep_aside(disk, last, &bytes[good_end..])?;
+        file.cut(good_end as u64)?;
+        file.sync()?;
         last.bytes = good_end as u64;
     }
     Ok(())
 }
 
-fn keep_aside(dir: &Path, segment: &Segment, tail: &[u8]) -> io::Result<Option<PathBuf>> {
-    let damaged = dir.join("damaged");
-    let kept = fs::read_dir(&damaged)?.count();
+fn keep_aside(disk: &dyn Disk, segment: &Segment, tail: &[u8]) -> io::Result<Option<PathBuf>> {
+    let damaged = segment.path.with_file_name("damaged");
+    let kept = disk.list(&damaged)?.len();
     if kept >= DAMAGED_FILES_MAX {
         warn!(kept, "a torn journal tail is not kept: enough are");
         return Ok(None);
     }
     let path = damaged.join(format!("{:08}-{kept}.tail", segment.number));
-    let mut file = File::create(&path)?;
-    file.write_all(tail)?;
-    file.sync_all()?;
-    sync_dir(&damaged)?;
+    let file = disk.create(&path)?;
+    file.append(tail)?;
+    file.sync()?;
+    disk.sync_dir(&damaged)?;
     Ok(Some(path))
 }
 
-fn last_seq(path: &Path) -> io::Result<u64> {
-    let bytes = fs::read(path)?;
+fn last_seq(disk: &dyn Disk, path: &Path) -> io::Result<u64> {
+    let bytes = disk.read(path, u64::MAX)?;
     Ok(Decoder::new(&bytes).map(|framed| framed.entry.seq).max().unwrap_or(0))
 }

@@ -8,21 +8,39 @@
 
 mod actor;
 mod applier;
+mod breaker;
+mod disk;
 mod fold;
+mod guard;
+mod hand;
+mod inbox;
 mod journal_file;
 mod lookup;
 mod open;
 mod primary;
+mod reconcile;
 mod records;
 mod salvage;
 mod schema;
 mod sealed;
 mod segment;
+mod spool;
 mod writer;
 
 pub use actor::{Ack, AppendError, CallDb, DatabaseState, Kept, Notice, Status};
 pub use fold::Fold;
 pub use journal_file::Limits;
 pub use lookup::{Lookup, Reason};
+pub use breaker::{Breaker, BreakerSettings};
 pub use open::{OpenError, OpenReport, Paths, Rebuilt, Setup};
+pub use reconcile::{LISTED_MAX, Quarantined, Recovery, Side};
+pub use spool::HomeStatus;
 pub use records::{Filter, Listed, PAGE_RECORDS_MAX, Page, Records};
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the threads of the database measure disks and pauses; nothing of a call is decided by it"
+)]
+fn clock() -> std::time::Instant {
+    std::time::Instant::now()
+}

@@ -29,6 +29,9 @@ pub enum Reason {
     /// There is no database file.
     #[error("no call database at this place")]
     Missing,
+    /// Somebody ordered to leave it alone.
+    #[error("bypassed by order")]
+    Bypassed,
     /// A newer version of the program wrote it.
     #[error("the call database has schema {found}, this version knows {known}: install the newer version")]
     NewerSchema {
@@ -40,6 +43,9 @@ pub enum Reason {
     /// The file is damaged.
     #[error("the call database is damaged: {0}")]
     Damaged(String),
+    /// It refuses an entry for what is in it.
+    #[error("the call database refuses an entry: {0}")]
+    Refused(String),
     /// The disk or the operating system refused.
     #[error("the call database cannot be used: {0}")]
     Failed(String),
@@ -51,6 +57,12 @@ impl From<rusqlite::Error> for Reason {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Reason::Busy,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Reason::Damaged(error.to_string()),
             Some(ErrorCode::OperationInterrupted) => Reason::Deadline,
+            Some(
+                ErrorCode::ConstraintViolation
+                | ErrorCode::TooBig
+                | ErrorCode::TypeMismatch
+                | ErrorCode::ParameterOutOfRange,
+            ) => Reason::Refused(error.to_string()),
             Some(_) | None => Reason::Failed(error.to_string()),
         }
     }

@@ -1,29 +1,35 @@
 //! Opening: repair the journal, check SQLite, bring it up to date, and close the calls that the last run left open.
 
+use std::convert::Infallible;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Instant;
 
 use branchline_journal::{Binding, CallRecord, Entry, Event, Stamp, uuid_v7};
 use thiserror::Error;
 use tracing::{error, warn};
 
-use crate::actor::{CallDb, DatabaseState, Notice, Shared};
-use crate::applier::{Applier, Retry};
-use crate::journal_file::{JournalFile, Limits};
+use crate::actor::{CallDb, DatabaseState, Kept, Notice, Shared};
+use crate::applier::{self, Applier, Failing};
+use crate::disk::{Disk, RealDisk};
+use crate::hand::{self, Hand};
+use crate::inbox::Inbox;
+use crate::journal_file::{FileReport, Limits};
 use crate::primary::{Found, Primary};
 use crate::segment::{Replayed, Wanted, replay};
-use crate::writer::{Writer, frame};
-use crate::{Fold, Reason};
+use crate::spool::{HomeStatus, Spool};
+use crate::writer::Writer;
+use crate::{Fold, Reason, clock};
 
-/// Where the files are; both on the data partition.
+/// Where the files are.
 #[derive(Clone, Debug)]
 pub struct Paths {
-    /// Directory of the journal segments.
-    pub journal: PathBuf,
+    /// Homes of the journal, the most preferred first; best on different disks. All are read, one is written.
+    pub journals: Vec<PathBuf>,
     /// The SQLite file.
     pub database: PathBuf,
 }
@@ -32,7 +38,7 @@ impl Paths {
     /// `journal/` and `calls.db` in `dir`.
     pub fn under(dir: &Path) -> Paths {
         Paths {
-            journal: dir.join("journal"),
+            journals: vec![dir.join("journal")],
             database: dir.join("calls.db"),
         }
     }
@@ -70,6 +76,8 @@ pub struct OpenReport {
     pub rebuilt: Option<Rebuilt>,
     /// State of SQLite.
     pub database: DatabaseState,
+    /// State of the homes of the journal.
+    pub homes: Vec<HomeStatus>,
 }
 
 /// How the database was made again.
@@ -87,7 +95,7 @@ pub struct Rebuilt {
     pub journal_from_seq: Option<u64>,
 }
 
-/// Why there is no journal to write to.
+/// Why there is no database at all.
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// Another process has it.
@@ -96,38 +104,29 @@ pub enum OpenError {
         /// The lock file.
         path: PathBuf,
     },
-    /// The disk or the operating system refused.
-    #[error("the journal in {path} cannot be opened")]
-    Journal {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    /// The operating system gives no threads.
+    #[error("the threads of the journal cannot be started")]
+    Threads(#[source] io::Error),
 }
 
 /// Batches on their way to SQLite's thread; what does not fit is read from the journal later.
 const APPLIER_BATCHES_MAX: usize = 64;
 
 impl CallDb {
-    /// Opens the database and starts its threads. A journal that cannot be written is an error; a SQLite file that
-    /// cannot be used is not: see [`OpenReport::database`].
+    /// Opens the database and starts its threads. Neither a journal that cannot be written nor a SQLite file that cannot
+    /// be used is an error: calls go on, and [`Status`](crate::Status) tells.
     pub fn open(
         setup: &Setup,
         notify: impl Fn(Notice) + Send + Sync + 'static,
     ) -> Result<(CallDb, OpenReport), OpenError> {
-        let journal = |source| OpenError::Journal {
-            path: setup.paths.journal.clone(),
-            source,
-        };
-        fs::create_dir_all(&setup.paths.journal).map_err(journal)?;
-        let lock = lock(&setup.paths.journal)?;
-        let (mut file, met) = JournalFile::open(&setup.paths.journal, setup.limits).map_err(journal)?;
-        let mut recovered = recover(setup, met.last_seq).map_err(journal)?;
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let locks = lock_all(&setup.paths.journals)?;
+        let (mut spool, met) = Spool::open(clock(), Arc::clone(&disk), (&setup.paths.journals, setup.limits));
+        let mut recovered = recover(setup, &*disk, &met);
         let interrupted = recovered.fold.interrupted();
         let first_seq = recovered.last_seq + 1;
         let entries = end_entries(&interrupted, first_seq, setup.now);
-        write_now(&mut file, &entries).map_err(journal)?;
+        write_now(&mut spool, &entries);
         recovered.apply(&entries);
 
         let report = OpenReport {
@@ -140,17 +139,24 @@ impl CallDb {
             unreadable: recovered.replayed.unreadable,
             rebuilt: recovered.rebuilt.take(),
             database: recovered.state.clone(),
+            homes: spool.statuses(),
         };
-        let running = Running { file, recovered, lock };
-        let call_db = start(setup, running, Box::new(notify)).map_err(journal)?;
+        let running = Running {
+            disk,
+            spool,
+            recovered,
+            locks,
+        };
+        let call_db = start(setup, running, Box::new(notify)).map_err(OpenError::Threads)?;
         Ok((call_db, report))
     }
 }
 
 struct Running {
-    file: JournalFile,
+    disk: Arc<dyn Disk>,
+    spool: Spool,
     recovered: Recovered,
-    lock: File,
+    locks: Vec<File>,
 }
 
 struct Recovered {
@@ -169,6 +175,12 @@ impl Recovered {
         self.store(entries);
     }
 
+    fn mark_incomplete(&mut self) {
+        if let Some(Err(reason)) = self.primary.as_mut().map(|primary| primary.set_incomplete(true)) {
+            warn!(%reason, "the call database cannot be marked as incomplete");
+        }
+    }
+
     fn store(&mut self, entries: &[Entry]) {
         let Some(primary) = &mut self.primary else { return };
         if let Err(reason) = primary.apply(entries) {
@@ -179,20 +191,23 @@ impl Recovered {
     }
 }
 
-fn lock(dir: &Path) -> Result<File, OpenError> {
-    let path = dir.join("lock");
-    let file = File::create(&path).map_err(|source| OpenError::Journal {
-        path: path.clone(),
-        source,
-    })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path }),
-        Err(TryLockError::Error(source)) => Err(OpenError::Journal { path, source }),
+/// One process writes a home; a home that cannot even be locked is left to [`Spool`] to find out about.
+fn lock_all(dirs: &[PathBuf]) -> Result<Vec<File>, OpenError> {
+    let mut locks = Vec::new();
+    for dir in dirs {
+        let path = dir.join("lock");
+        let Ok(file) = fs::create_dir_all(dir).and_then(|()| File::create(&path)) else {
+            continue;
+        };
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(OpenError::InUse { path });
+        }
+        locks.push(file);
     }
+    Ok(locks)
 }
 
-fn recover(setup: &Setup, journal_last_seq: u64) -> io::Result<Recovered> {
+fn recover(setup: &Setup, disk: &dyn Disk, met: &FileReport) -> Recovered {
     let before = if setup.paths.database.exists() {
         Before::Present
     } else {
@@ -204,7 +219,7 @@ fn recover(setup: &Setup, journal_last_seq: u64) -> io::Result<Recovered> {
         primary: None,
         state: DatabaseState::Normal,
         fold: Fold::default(),
-        last_seq: journal_last_seq,
+        last_seq: met.last_seq,
         replayed: Replayed::default(),
         rebuilt: None,
     };
@@ -212,10 +227,10 @@ fn recover(setup: &Setup, journal_last_seq: u64) -> io::Result<Recovered> {
     match opened {
         Ok((fold, primary, found)) => {
             after = primary.applied_seq();
-            let begun = after == 0 && journal_last_seq > 0;
-            recovered.rebuilt = rebuilt(setup, found, before)?.filter(|rebuilt| begun || rebuilt.moved_to.is_some());
+            let begun = after == 0 && met.last_seq > 0;
+            recovered.rebuilt = Some(rebuilt(found, before)).filter(|rebuilt| begun || rebuilt.moved_to.is_some());
             recovered.fold = fold;
-            recovered.last_seq = journal_last_seq.max(after);
+            recovered.last_seq = met.last_seq.max(after);
             recovered.primary = Some(primary);
         }
         Err(reason) => {
@@ -224,52 +239,51 @@ fn recover(setup: &Setup, journal_last_seq: u64) -> io::Result<Recovered> {
         }
     }
     let wanted = Wanted { after, up_to: u64::MAX };
-    let mut replayed = Replayed::default();
-    let met = replay::<io::Error>(&setup.paths.journal, wanted, |entries| {
-        replayed.entries += entries.len() as u64;
+    let Ok(replayed) = replay::<Infallible>((disk, &setup.paths.journals), wanted, |entries| {
         entries.iter().for_each(|entry| recovered.fold.apply(entry));
         recovered.store(entries);
         Ok(())
-    })?;
-    recovered.replayed = met;
+    });
     if let Some(rebuilt) = &mut recovered.rebuilt {
         rebuilt.replayed = replayed.entries;
+        rebuilt.journal_from_seq = replayed.from_seq;
     }
-    Ok(recovered)
+    if met.homes_missed + replayed.homes_missed > 0 {
+        // What the missing part holds is numbered already; it must not meet other entries of the same numbers.
+        recovered.last_seq += SEQS_LEFT_OUT;
+        recovered.mark_incomplete();
+    }
+    recovered.replayed = replayed;
+    recovered
 }
 
-fn rebuilt(setup: &Setup, found: Found, before: Before) -> io::Result<Option<Rebuilt>> {
-    let segments = crate::segment::list(&setup.paths.journal)?;
-    let journal_from_seq = segments.iter().find_map(|segment| segment.first_seq);
-    Ok(match found {
+fn rebuilt(found: Found, before: Before) -> Rebuilt {
+    match found {
         Found::Damaged {
             moved_to,
             why,
             salvaged,
         } => {
             error!(moved_to = %moved_to.display(), why, salvaged, "the call database was damaged and is made again");
-            Some(Rebuilt {
+            Rebuilt {
                 moved_to: Some(moved_to),
                 why,
                 salvaged,
                 replayed: 0,
-                journal_from_seq,
-            })
+                journal_from_seq: None,
+            }
         }
-        Found::Sound => {
-            let why = match before {
+        Found::Sound => Rebuilt {
+            moved_to: None,
+            why: match before {
                 Before::Absent => Reason::Missing.to_string(),
                 Before::Present => "the call database was empty".to_owned(),
-            };
-            Some(Rebuilt {
-                moved_to: None,
-                why,
-                salvaged: 0,
-                replayed: 0,
-                journal_from_seq,
-            })
-        }
-    })
+            },
+            salvaged: 0,
+            replayed: 0,
+            journal_from_seq: None,
+        },
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -296,41 +310,70 @@ fn end_entries(interrupted: &[CallRecord], first_seq: u64, now: Stamp) -> Vec<En
         .collect()
 }
 
-fn write_now(file: &mut JournalFile, entries: &[Entry]) -> io::Result<()> {
+fn write_now(spool: &mut Spool, entries: &[Entry]) {
     // What a killed process had only written is acted on from here, so it must not vanish with the power.
-    file.sync()?;
+    let synced = spool.sync_now(clock());
     for chunk in entries.chunks(256) {
-        let frames: Vec<u8> = chunk.iter().flat_map(frame).collect();
-        file.append(&frames, chunk[0].seq..=chunk[chunk.len() - 1].seq)?;
+        spool.write(clock(), chunk);
     }
-    file.sync()
+    if synced == Kept::Synced && !entries.is_empty() {
+        spool.sync_now(clock());
+    }
 }
 
 fn start(setup: &Setup, running: Running, notify: Box<dyn Fn(Notice) + Send + Sync>) -> io::Result<CallDb> {
-    let Running { file, recovered, lock } = running;
+    let Running {
+        disk,
+        spool,
+        recovered,
+        locks,
+    } = running;
     let shared = Arc::new(Shared::new(recovered.last_seq, notify));
     shared.applied_seq.store(
         recovered.primary.as_ref().map_or(0, Primary::applied_seq),
         Ordering::Release,
     );
-    shared.set_database(recovered.state);
-    let (queue, waiting) = mpsc::sync_channel(setup.limits.queue_entries_max.max(1));
+    let inbox = Arc::new(Inbox::new(setup.limits.queue_entries_max));
     let (to_applier, handed_on) = mpsc::sync_channel(APPLIER_BATCHES_MAX);
+    let now = clock();
+    if let DatabaseState::Degraded(_) = &recovered.state {
+        shared.guard.handle_fault(now);
+    }
     let applier = Applier {
         opened_without_at_seq: recovered.primary.is_none().then_some(recovered.last_seq),
+        failing: failing(&recovered, now),
         primary: recovered.primary,
-        journal_dir: file.dir().to_owned(),
+        disk: Arc::clone(&disk),
+        homes: setup.paths.journals.clone(),
         database: setup.paths.database.clone(),
         records_max: setup.limits.records_max,
         shared: Arc::clone(&shared),
         looked_up_to_seq: 0,
-        retry: Retry::default(),
+        next_check: now + applier::CHECK_EVERY,
+        next_canary: now,
     };
-    let writer = Writer::new(file, Arc::clone(&shared));
+    shared.set_database(recovered.state);
+    shared.set_homes(spool.statuses());
+    let hands = (0..setup.paths.journals.len()).map(|home| {
+        Hand::start(hand::Place {
+            home,
+            disk: Arc::clone(&disk),
+            shared: Arc::clone(&shared),
+            inbox: Arc::clone(&inbox),
+        })
+    });
+    let writer = Writer {
+        spool,
+        shared: Arc::clone(&shared),
+        inbox: Arc::clone(&inbox),
+        hands: hands.collect::<io::Result<_>>()?,
+        unsynced_since: None,
+        probing: vec![false; setup.paths.journals.len()],
+    };
     let threads = vec![
         thread::Builder::new().name("journal".into()).spawn(move || {
-            writer.run(&waiting, &to_applier);
-            drop(lock);
+            writer.run(&to_applier);
+            drop(locks);
         })?,
         thread::Builder::new()
             .name("calldb".into())
@@ -338,10 +381,24 @@ fn start(setup: &Setup, running: Running, notify: Box<dyn Fn(Notice) + Send + Sy
     ];
     let next_seq = recovered.last_seq + 1;
     Ok(CallDb {
-        queue,
-        queue_entries_max: setup.limits.queue_entries_max,
+        inbox,
         next_seq,
         shared,
         threads,
     })
 }
+
+fn failing(recovered: &Recovered, now: Instant) -> Option<Failing> {
+    match &recovered.state {
+        DatabaseState::Degraded(reason) => Some(Failing {
+            why: reason.to_string(),
+            since: now,
+            after_seq: 0,
+            used_since: None,
+        }),
+        DatabaseState::Normal | DatabaseState::Recovering => None,
+    }
+}
+
+/// More than any home can hold: a number given after a start without a home is given once.
+const SEQS_LEFT_OUT: u64 = 1 << 32;

@@ -1,22 +1,51 @@
 //! The SQLite copy: entries go in once each, in order, together with the cursor that says how far.
 
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use branchline_journal::{Binding, CallAnswered, CallRecord, CallStarted, Entry, Event, Stamp};
+use branchline_journal::{Binding, CallAnswered, CallRecord, CallStarted, Entry, Event, Stamp, Uuid};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use tracing::warn;
 
 use crate::fold::OpenCall;
-use crate::sealed::{readable, seal, unseal};
+use crate::reconcile::Quarantined;
+use crate::sealed::{readable, seal, text, unseal};
+use crate::segment::Wanted;
 use crate::{Fold, Reason, salvage, schema};
 
 /// The open database.
 #[derive(Debug)]
 pub(crate) struct Primary {
     connection: Connection,
+    path: PathBuf,
+    file: FileId,
     applied_seq: u64,
+    incomplete: bool,
     records_max: u64,
     since_trim: u64,
+}
+
+/// What makes a file the same file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn of(path: &Path) -> Result<FileId, Reason> {
+        match fs::metadata(path) {
+            Ok(metadata) => Ok(FileId {
+                device: metadata.dev(),
+                inode: metadata.ino(),
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Reason::Missing),
+            Err(error) => Err(Reason::Failed(error.to_string())),
+        }
+    }
 }
 
 /// How the database was found.
@@ -36,18 +65,20 @@ pub(crate) const SELECT_OPEN_CALLS: &str = "SELECT started, started_crc, answere
 /// Old records are looked for once in so many applied entries.
 const TRIM_EVERY_ENTRIES: u64 = 1000;
 const BOOTS_MAX: i64 = 64;
+/// Refused entries kept in the database, the latest.
+const QUARANTINED_MAX: i64 = 1000;
 
 impl Primary {
     /// Opens the database at `path`. A damaged file is moved aside and what can be read of it is carried over; its
     /// cursor then starts at 0, so that the journal fills in the rest.
     pub(crate) fn open(path: &Path, records_max: u64) -> Result<(Primary, Found), Reason> {
         match schema::open(path) {
-            Ok(connection) => Ok((Primary::over(connection, records_max)?, Found::Sound)),
+            Ok(connection) => Ok((Primary::over(connection, (path, records_max))?, Found::Sound)),
             Err(Reason::Damaged(why)) => {
                 let moved_to = salvage::move_aside(path).map_err(|error| Reason::Failed(error.to_string()))?;
                 let mut connection = schema::open(path)?;
                 let salvaged = salvage::carry_over(&moved_to, &mut connection);
-                let primary = Primary::over(connection, records_max)?;
+                let primary = Primary::over(connection, (path, records_max))?;
                 Ok((
                     primary,
                     Found::Damaged {
@@ -62,21 +93,130 @@ impl Primary {
                 | Reason::Busy
                 | Reason::TooManyLookups
                 | Reason::Missing
+                | Reason::Bypassed
                 | Reason::NewerSchema { .. }
+                | Reason::Refused(_)
                 | Reason::Failed(_)),
             ) => Err(other),
         }
     }
 
-    fn over(connection: Connection, records_max: u64) -> Result<Primary, Reason> {
-        let cursor: i64 =
-            connection.query_row("SELECT value FROM meta WHERE key = 'applied_seq'", [], |row| row.get(0))?;
+    fn over(connection: Connection, (path, records_max): (&Path, u64)) -> Result<Primary, Reason> {
+        let meta = |key: &str| -> rusqlite::Result<Option<i64>> {
+            let mut select = connection.prepare("SELECT value FROM meta WHERE key = ?1")?;
+            select.query_row([key], |row| row.get(0)).optional()
+        };
+        let (cursor, incomplete) = (meta("applied_seq")?.unwrap_or(0), meta("incomplete")?.unwrap_or(0));
         Ok(Primary {
-            connection,
+            file: FileId::of(path)?,
+            path: path.to_owned(),
             applied_seq: u64::try_from(cursor).unwrap_or(0),
+            incomplete: incomplete != 0,
+            connection,
             records_max,
             since_trim: 0,
         })
+    }
+
+    /// Fails when the file has another name, or none: SQLite would go on writing where nobody finds it.
+    pub(crate) fn is_in_place(&self) -> Result<(), Reason> {
+        if FileId::of(&self.path)? == self.file {
+            Ok(())
+        } else {
+            Err(Reason::Missing)
+        }
+    }
+
+    /// Reads, writes and flushes a little.
+    pub(crate) fn probe(&mut self) -> Result<(), Reason> {
+        self.is_in_place()?;
+        let read = |connection: &Connection| -> rusqlite::Result<Option<i64>> {
+            let select = "SELECT value FROM meta WHERE key = 'canary'";
+            connection.query_row(select, [], |row| row.get(0)).optional()
+        };
+        let next = read(&self.connection)?.unwrap_or(0).wrapping_add(1);
+        set_meta(&self.connection, "canary", next)?;
+        if read(&self.connection)? != Some(next) {
+            return Err(Reason::Failed("it reads back another value than was written".to_owned()));
+        }
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+
+    /// Reads every page and every row.
+    pub(crate) fn check(&self) -> Result<(), Reason> {
+        schema::check(&self.connection)
+    }
+
+    /// Writes all that this connection still sees of a deleted file to `path`, if that is still free.
+    pub(crate) fn restore_to(self, path: &Path) {
+        if path.exists() {
+            return;
+        }
+        match salvage::write_whole(self.connection, path) {
+            Ok(()) => warn!(path = %path.display(), "the call database was deleted and is restored from the open file"),
+            Err(error) => warn!(%error, "the call database was deleted; it is made again from the journal"),
+        }
+    }
+
+    /// Whether calls may be missing because a home of the journal could not be read.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.incomplete
+    }
+
+    pub(crate) fn set_incomplete(&mut self, incomplete: bool) -> Result<(), Reason> {
+        if self.incomplete != incomplete {
+            set_meta(&self.connection, "incomplete", i64::from(incomplete))?;
+            self.incomplete = incomplete;
+        }
+        Ok(())
+    }
+
+    /// Takes in the calls among entries that the cursor has passed; returns how many were missing.
+    pub(crate) fn fill_in(&mut self, entries: &[Entry]) -> Result<u64, Reason> {
+        let transaction = self.connection.transaction()?;
+        let count = |transaction: &Transaction<'_>| -> rusqlite::Result<u64> {
+            transaction.query_row("SELECT COUNT(*) FROM call_record", [], |row| row.get(0))
+        };
+        let before = count(&transaction)?;
+        for entry in entries {
+            if let Event::CallEnded(record) = &entry.event {
+                put_record(&transaction, entry.seq, record)?;
+                close_call(&transaction, &entry.event)?;
+            }
+        }
+        let filled = count(&transaction)? - before;
+        transaction.commit()?;
+        Ok(filled)
+    }
+
+    /// What was refused of the wanted entries.
+    pub(crate) fn quarantined(&self, wanted: Wanted) -> Result<Vec<Quarantined>, Reason> {
+        let mut select = self
+            .connection
+            .prepare("SELECT seq, kind, why FROM quarantine WHERE seq > ?1 AND seq <= ?2 ORDER BY seq")?;
+        let rows = select.query_map([seq_of(wanted.after), seq_of(wanted.up_to)], |row| {
+            Ok(Quarantined {
+                seq: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
+                kind: row.get(1)?,
+                why: row.get(2)?,
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The calls of the wanted entries, with the checksum of each record.
+    pub(crate) fn records_between(&self, wanted: Wanted) -> Result<BTreeMap<Uuid, u32>, Reason> {
+        let mut select = self
+            .connection
+            .prepare("SELECT id, body, crc FROM call_record WHERE seq > ?1 AND seq <= ?2")?;
+        let rows = select.query_map([seq_of(wanted.after), seq_of(wanted.up_to)], |row| {
+            let id = Uuid::from_slice(&row.get::<_, Vec<u8>>(0)?).unwrap_or_default();
+            text(row, 1)?;
+            Ok((id, row.get(2)?))
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// The last `seq` that is in the tables.
@@ -89,16 +229,28 @@ impl Primary {
         self.applied_seq = self.applied_seq.min(seq);
     }
 
-    /// Applies entries in order, in one transaction with the cursor; those up to the cursor are passed over.
+    /// Applies entries in order, in one transaction with the cursor; those up to the cursor are passed over. An entry
+    /// that the database refuses for what is in it goes into quarantine, so that it does not hold up the others.
     pub(crate) fn apply(&mut self, entries: &[Entry]) -> Result<(), Reason> {
         let cursor = self.applied_seq;
-        let fresh = || entries.iter().filter(move |entry| entry.seq > cursor);
-        let Some(last) = fresh().next_back() else { return Ok(()) };
-        let transaction = self.connection.transaction()?;
-        for entry in fresh() {
-            apply_one(&transaction, entry)?;
+        let first = entries.iter().position(|entry| entry.seq > cursor).unwrap_or(entries.len());
+        let fresh = &entries[first..];
+        let Some(last) = fresh.last() else { return Ok(()) };
+        match self.apply_whole(fresh, apply_one) {
+            Err(Reason::Refused(_)) => self.apply_whole(fresh, apply_or_quarantine)?,
+            applied => applied?,
         }
-        note_boots(&transaction, fresh())?;
+        self.applied_seq = last.seq;
+        Ok(())
+    }
+
+    fn apply_whole(&mut self, entries: &[Entry], apply: Apply) -> Result<(), Reason> {
+        let Some(last) = entries.last() else { return Ok(()) };
+        let transaction = self.connection.transaction()?;
+        for entry in entries {
+            apply(&transaction, entry)?;
+        }
+        note_boots(&transaction, entries.iter())?;
         transaction
             .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'applied_seq'")?
             .execute([seq_of(last.seq)])?;
@@ -108,7 +260,6 @@ impl Primary {
             trim(&transaction, self.records_max)?;
         }
         transaction.commit()?;
-        self.applied_seq = last.seq;
         Ok(())
     }
 
@@ -135,6 +286,34 @@ impl Primary {
         }
         Ok(fold)
     }
+}
+
+type Apply = fn(&Transaction<'_>, &Entry) -> Result<(), Reason>;
+
+fn apply_or_quarantine(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Reason> {
+    transaction.execute_batch("SAVEPOINT entry")?;
+    match apply_one(transaction, entry) {
+        Err(Reason::Refused(why)) => {
+            transaction.execute_batch("ROLLBACK TO entry")?;
+            warn!(seq = entry.seq, kind = entry.event.kind(), why, "an entry goes into quarantine");
+            let body = serde_json::to_string(entry).unwrap_or_default();
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO quarantine VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![seq_of(entry.seq), entry.event.kind(), why, body])?;
+            transaction.execute(
+                "DELETE FROM quarantine WHERE seq NOT IN (SELECT seq FROM quarantine ORDER BY seq DESC LIMIT ?1)",
+                [QUARANTINED_MAX],
+            )?;
+        }
+        applied => applied?,
+    }
+    transaction.execute_batch("RELEASE entry")?;
+    Ok(())
+}
+
+fn set_meta(connection: &Connection, key: &str, value: i64) -> Result<(), Reason> {
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", params![key, value])?;
+    Ok(())
 }
 
 fn apply_one(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Reason> {

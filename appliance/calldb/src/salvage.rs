@@ -7,10 +7,11 @@ use std::{fs, io};
 use rusqlite::{Connection, OpenFlags, Row, Transaction};
 use tracing::warn;
 
+use crate::disk::{Disk, RealDisk};
 use crate::fold::OpenCall;
 use crate::primary::{SELECT_OPEN_CALLS, answer_call, open_call, put_binding, put_record, start_call};
+use crate::Reason;
 use crate::sealed::unseal;
-use crate::segment::sync_dir;
 
 /// Damaged files kept; the oldest goes when there are more.
 const KEPT_MAX: u32 = 4;
@@ -39,8 +40,33 @@ pub(crate) fn move_aside(path: &Path) -> io::Result<PathBuf> {
             fs::rename(&from, suffixed(path, 1, side))?;
         }
     }
-    sync_dir(path.parent().unwrap_or(Path::new(".")))?;
+    RealDisk.sync_dir(path.parent().unwrap_or(Path::new(".")))?;
     Ok(suffixed(path, 1, ""))
+}
+
+/// Writes the whole database that a connection sees to a new file in place of the one that was deleted.
+pub(crate) fn write_whole(connection: Connection, path: &Path) -> Result<(), Reason> {
+    let failed = |error: io::Error| Reason::Failed(error.to_string());
+    let mut beside = OsString::from(path);
+    beside.push(".restored");
+    let beside = PathBuf::from(beside);
+    if beside.exists() {
+        fs::remove_file(&beside).map_err(failed)?;
+    }
+    let name = beside.to_string_lossy().into_owned();
+    connection.execute("VACUUM INTO ?1", [name])?;
+    // The side files belong to the deleted file; SQLite would take them for those of the new one.
+    drop(connection);
+    for side in ["-wal", "-shm"] {
+        let mut left = OsString::from(path);
+        left.push(side);
+        if Path::new(&left).exists() {
+            fs::remove_file(&left).map_err(failed)?;
+        }
+    }
+    fs::File::open(&beside).and_then(|file| file.sync_all()).map_err(failed)?;
+    fs::rename(&beside, path).map_err(failed)?;
+    RealDisk.sync_dir(path.parent().unwrap_or(Path::new("."))).map_err(failed)
 }
 
 /// Copies the rows that can still be read into the new database; returns how many.

@@ -10,7 +10,8 @@ use rusqlite::{Connection, OpenFlags};
 use crate::{Reason, sealed};
 
 /// Each step brings the schema to the next version; a step that has shipped never changes.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE call_record (
         id BLOB PRIMARY KEY NOT NULL,
         seq INTEGER NOT NULL,
@@ -42,7 +43,9 @@ const STEPS: &[&str] = &["
     CREATE TABLE boot (id BLOB PRIMARY KEY NOT NULL, seq INTEGER NOT NULL, last_seen TEXT NOT NULL, crc INTEGER NOT NULL) STRICT;
     CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     INSERT INTO meta VALUES ('applied_seq', 0);
-"];
+",
+    "CREATE TABLE quarantine (seq INTEGER PRIMARY KEY NOT NULL, kind TEXT NOT NULL, why TEXT NOT NULL, body TEXT NOT NULL) STRICT;",
+];
 
 const BUSY_WAIT: Duration = Duration::from_millis(300);
 
@@ -59,6 +62,12 @@ pub(crate) fn open(path: &Path) -> Result<Connection, Reason> {
     migrate(&mut connection)?;
     sealed::check_all(&connection)?;
     Ok(connection)
+}
+
+/// Reads every page and every row of an open database.
+pub(crate) fn check(connection: &Connection) -> Result<(), Reason> {
+    quick_check(connection)?;
+    sealed::check_all(connection)
 }
 
 /// Opens an existing database for reading only.

@@ -1,10 +1,13 @@
-//! The segments of the journal on disk: their names, their order, and reading them back.
+//! The segments of the journal: their names, their order, and reading the entries of all homes back as one.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::vec;
 
 use branchline_journal::{Decoder, Entry, FRAME_BYTES_MAX, HEADER_BYTES};
+use tracing::warn;
+
+use crate::disk::Disk;
 
 /// One file of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,10 @@ pub(crate) struct Replayed {
     pub(crate) entries: u64,
     pub(crate) corrupt_regions: u64,
     pub(crate) unreadable: u64,
+    /// Homes that could not be read to the end.
+    pub(crate) homes_missed: u32,
+    /// The first `seq` that any home holds.
+    pub(crate) from_seq: Option<u64>,
 }
 
 /// Entries that are wanted: `after < seq <= up_to`.
@@ -39,13 +46,13 @@ pub(crate) fn path_of(dir: &Path, number: u64) -> PathBuf {
 }
 
 /// The segments in `dir`, oldest first.
-pub(crate) fn list(dir: &Path) -> io::Result<Vec<Segment>> {
+pub(crate) fn list(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<Segment>> {
     let mut segments = Vec::new();
-    for item in fs::read_dir(dir)? {
-        let path = item?.path();
+    for (path, bytes) in disk.list(dir)? {
         let Some(number) = number_of(&path) else { continue };
-        let bytes = fs::metadata(&path)?.len();
-        let first_seq = first_seq(&path)?;
+        let Some(first_seq) = unless_gone(first_seq(disk, &path))? else {
+            continue;
+        };
         segments.push(Segment {
             number,
             path,
@@ -57,41 +64,38 @@ pub(crate) fn list(dir: &Path) -> io::Result<Vec<Segment>> {
     Ok(segments)
 }
 
-/// Hands the wanted entries to `visit` in order, each `seq` once, in chunks; stops at the first error of `visit`.
-pub(crate) fn replay<E: From<io::Error>>(
-    dir: &Path,
+/// Hands the wanted entries of all homes to `visit` in order, each `seq` once, in chunks; stops at the first error of
+/// `visit`. A home that cannot be read is left out, and counted.
+pub(crate) fn replay<E>(
+    (disk, homes): (&dyn Disk, &[PathBuf]),
     wanted: Wanted,
     mut visit: impl FnMut(&[Entry]) -> Result<(), E>,
 ) -> Result<Replayed, E> {
-    let segments = list(dir)?;
     let mut replayed = Replayed::default();
+    let mut readers: Vec<HomeReader<'_>> = Vec::new();
+    for dir in homes {
+        match HomeReader::open(disk, dir, wanted) {
+            Ok(reader) => readers.push(reader),
+            Err(error) => replayed.miss(dir, &error),
+        }
+    }
+    replayed.from_seq = readers.iter().filter_map(|reader| reader.from_seq).min();
     let mut last_seq = wanted.after;
     let mut chunk = Vec::with_capacity(CHUNK_ENTRIES);
-    for (at, segment) in segments.iter().enumerate() {
-        let next_first = segments[at + 1..].iter().find_map(|next| next.first_seq);
-        // After a failed write the same entries stand at the head of the next segment as well.
-        if next_first.is_some_and(|first| first <= wanted.after.saturating_add(1)) {
-            continue;
+    loop {
+        for reader in &mut readers {
+            reader.pass_over(last_seq, &mut replayed);
         }
-        let Some(bytes) = unless_gone(fs::read(&segment.path))? else {
-            continue;
-        };
-        let mut decoder = Decoder::new(&bytes);
-        for framed in decoder.by_ref() {
-            let seq = framed.entry.seq;
-            if seq <= last_seq || seq > wanted.up_to {
-                continue;
-            }
-            last_seq = seq;
-            replayed.entries += 1;
-            chunk.push(framed.entry);
-            if chunk.len() == CHUNK_ENTRIES {
-                visit(&chunk)?;
-                chunk.clear();
-            }
+        let seq_of = |reader: &HomeReader<'_>| reader.next.as_ref().map(|entry| entry.seq);
+        let first = readers.iter_mut().filter(|reader| reader.next.is_some()).min_by_key(|reader| seq_of(reader));
+        let Some(entry) = first.and_then(|reader| reader.next.take()) else { break };
+        last_seq = entry.seq;
+        replayed.entries += 1;
+        chunk.push(entry);
+        if chunk.len() == CHUNK_ENTRIES {
+            visit(&chunk)?;
+            chunk.clear();
         }
-        replayed.corrupt_regions += decoder.report().corrupt_regions;
-        replayed.unreadable += decoder.report().unreadable;
     }
     if !chunk.is_empty() {
         visit(&chunk)?;
@@ -99,9 +103,73 @@ pub(crate) fn replay<E: From<io::Error>>(
     Ok(replayed)
 }
 
-/// Makes names created or removed in `dir` durable.
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
+/// One home, entry by entry. After a failed write the same entries stand at the head of the next segment as well.
+struct HomeReader<'a> {
+    disk: &'a dyn Disk,
+    dir: &'a Path,
+    up_to: u64,
+    from_seq: Option<u64>,
+    segments: vec::IntoIter<Segment>,
+    bytes: Vec<u8>,
+    at: usize,
+    next: Option<Entry>,
+}
+
+impl<'a> HomeReader<'a> {
+    fn open(disk: &'a dyn Disk, dir: &'a Path, wanted: Wanted) -> io::Result<HomeReader<'a>> {
+        let mut segments = list(disk, dir)?;
+        let from_seq = segments.iter().find_map(|segment| segment.first_seq);
+        let first_wanted = wanted.after.saturating_add(1);
+        let needless = (0..segments.len()).take_while(|at| {
+            let next_first = segments[at + 1..].iter().find_map(|next| next.first_seq);
+            next_first.is_some_and(|first| first <= first_wanted)
+        });
+        segments.drain(..needless.count());
+        Ok(HomeReader {
+            disk,
+            dir,
+            up_to: wanted.up_to,
+            from_seq,
+            segments: segments.into_iter(),
+            bytes: Vec::new(),
+            at: 0,
+            next: None,
+        })
+    }
+
+    /// Makes `next` the first entry after `last_seq`, if there is one.
+    fn pass_over(&mut self, last_seq: u64, replayed: &mut Replayed) {
+        let wanted = |entry: &Entry, up_to: u64| entry.seq > last_seq && entry.seq <= up_to;
+        if self.next.as_ref().is_some_and(|entry| wanted(entry, self.up_to)) {
+            return;
+        }
+        self.next = None;
+        loop {
+            let mut decoder = Decoder::new(&self.bytes[self.at..]);
+            let found = decoder.by_ref().find(|framed| wanted(&framed.entry, self.up_to));
+            replayed.corrupt_regions += decoder.report().corrupt_regions;
+            replayed.unreadable += decoder.report().unreadable;
+            if let Some(framed) = found {
+                self.at += framed.end;
+                self.next = Some(framed.entry);
+                return;
+            }
+            self.at = self.bytes.len();
+            let Some(segment) = self.segments.next() else { return };
+            (self.bytes, self.at) = (Vec::new(), 0);
+            match unless_gone(self.disk.read(&segment.path, u64::MAX)) {
+                Ok(bytes) => self.bytes = bytes.unwrap_or_default(),
+                Err(error) => replayed.miss(self.dir, &error),
+            }
+        }
+    }
+}
+
+impl Replayed {
+    fn miss(&mut self, dir: &Path, error: &io::Error) {
+        warn!(home = %dir.display(), %error, "part of the journal cannot be read");
+        self.homes_missed += 1;
+    }
 }
 
 /// A segment may be deleted while it is looked at; all it held is in SQLite then.
@@ -123,14 +191,11 @@ fn number_of(path: &Path) -> Option<u64> {
     }
 }
 
-fn first_seq(path: &Path) -> io::Result<Option<u64>> {
-    let mut head = Vec::new();
-    File::open(path)?
-        .take((HEADER_BYTES + FRAME_BYTES_MAX) as u64)
-        .read_to_end(&mut head)?;
+fn first_seq(disk: &dyn Disk, path: &Path) -> io::Result<Option<u64>> {
+    let head = disk.read(path, (HEADER_BYTES + FRAME_BYTES_MAX) as u64)?;
     if let Some(framed) = Decoder::new(&head).next() {
         return Ok(Some(framed.entry.seq));
     }
-    let whole = fs::read(path)?;
+    let whole = disk.read(path, u64::MAX)?;
     Ok(Decoder::new(&whole).next().map(|framed| framed.entry.seq))
 }

@@ -1,253 +1,159 @@
-//! The journal thread: takes what waits, writes it once, syncs it once, acknowledges, and hands it to SQLite's thread.
+//! The journal thread: writes what waits, acknowledges it, asks for syncs, and hands it to SQLite's thread.
 
-use std::collections::VecDeque;
-use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
-use std::time::Duration;
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::time::{Duration, Instant};
 
-use branchline_journal::{Entry, Event, FrameError, encode};
-use tracing::{error, info};
+use branchline_journal::Entry;
+use tracing::error;
 
-use crate::actor::{Ack, Kept, Notice, Shared};
-use crate::journal_file::JournalFile;
+use crate::actor::{Ack, DatabaseState, Kept, Notice, Shared};
+use crate::hand::{Hand, Task};
+use crate::inbox::{Inbox, Report};
+use crate::spool::Spool;
+use crate::{Reason, clock};
 
-/// Owns the journal file.
+/// Owns the spool.
 pub(crate) struct Writer {
-    pub(crate) file: JournalFile,
+    pub(crate) spool: Spool,
     pub(crate) shared: Arc<Shared>,
-    /// Frames that are not known to be on the disk; written again elsewhere when the disk fails.
-    unsynced: VecDeque<Frame>,
-    unsynced_bytes: usize,
-    health: Health,
+    pub(crate) inbox: Arc<Inbox>,
+    /// One for each home.
+    pub(crate) hands: Vec<Hand>,
+    /// Written and not asked to be synced since.
+    pub(crate) unsynced_since: Option<Instant>,
+    pub(crate) probing: Vec<bool>,
 }
 
-struct Frame {
-    seq: u64,
-    bytes: Vec<u8>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Health {
-    Sound,
-    /// The last write or sync failed.
-    Faulted,
-}
-
-/// Entries written together at most.
-const GROUP_ENTRIES_MAX: usize = 4096;
-/// How long entries gather for one write: a disk takes longer to sync, and no caller notices.
+/// Rest after a write: one wake-up for all that came within it. What comes after a rest is written at once.
 const GATHER: Duration = Duration::from_millis(3);
-/// Bindings wait at most this long in the kernel while nothing else happens.
+/// A power cut takes at most this much of what nothing waits for.
+const SYNC_WITHIN: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(2);
-/// Frames kept for writing again; beyond it the oldest are lost, and counted.
-const UNSYNCED_BYTES_MAX: usize = 4 << 20;
+/// While a sync or a probe is under way.
+const WATCH: Duration = Duration::from_millis(500);
 /// From here on a sync is due even if no entry asks for one.
 const UNSYNCED_BYTES_DUE: usize = 256 << 10;
-const RECOVER_PART_BYTES_MAX: usize = 256 << 10;
 
 impl Writer {
-    pub(crate) fn new(file: JournalFile, shared: Arc<Shared>) -> Writer {
-        Writer {
-            file,
-            shared,
-            unsynced: VecDeque::new(),
-            unsynced_bytes: 0,
-            health: Health::Sound,
-        }
-    }
-
-    /// Runs until the handle is gone and the queue is empty.
-    pub(crate) fn run(mut self, queue: &Receiver<Vec<Entry>>, applier: &SyncSender<Vec<Entry>>) {
+    /// Runs until the handle is gone and all is written.
+    pub(crate) fn run(mut self, applier: &SyncSender<Vec<Entry>>) {
         loop {
-            match queue.recv_timeout(IDLE) {
-                Ok(first) => {
-                    let group = gather(first, queue);
-                    self.shared.queued.fetch_sub(group.len(), Ordering::AcqRel);
-                    self.commit(&group);
-                    // A full queue is no loss: SQLite's thread reads what it missed from the journal.
-                    if let Err(TrySendError::Disconnected(_)) = applier.try_send(group) {
-                        error!("the call database thread has ended");
-                    }
+            let taken = self.inbox.take(self.patience(clock()));
+            let now = clock();
+            taken.reports.into_iter().for_each(|report| self.handle_report(now, report));
+            let is_last = taken.closed && taken.entries.is_empty();
+            if !taken.entries.is_empty() {
+                self.commit(now, &taken.entries);
+                // A full queue is no loss: SQLite's thread reads what it missed from the journal.
+                if let Err(TrySendError::Disconnected(_)) = applier.try_send(taken.entries) {
+                    error!("the call database thread has ended");
                 }
-                Err(RecvTimeoutError::Timeout) => self.settle(),
-                Err(RecvTimeoutError::Disconnected) => break,
+                std::thread::park_timeout(GATHER);
             }
-        }
-        self.settle();
-        if self.health == Health::Faulted {
-            let lost = self.unsynced.len() as u64;
-            self.shared.lost_entries.fetch_add(lost, Ordering::Relaxed);
-            error!(
-                lost,
-                "the journal closes without the entries that the disk did not take"
-            );
-        }
-    }
-
-    /// Writes a group, acknowledges it, and tidies up.
-    pub(crate) fn commit(&mut self, group: &[Entry]) {
-        let Some(last) = group.last() else { return };
-        let needs_sync = group.iter().any(|entry| entry.event.needs_sync());
-        let fresh_from = self.unsynced.len();
-        for entry in group {
-            let bytes = frame(entry);
-            self.unsynced_bytes += bytes.len();
-            self.unsynced.push_back(Frame { seq: entry.seq, bytes });
-        }
-        let due = needs_sync || self.unsynced_bytes > UNSYNCED_BYTES_DUE;
-        let kept = match self.health {
-            Health::Faulted => self.recover(),
-            Health::Sound => match self
-                .write(fresh_from)
-                .and_then(|()| if due { self.sync() } else { Ok(()) })
-            {
-                Ok(()) if due => Kept::Synced,
-                Ok(()) => Kept::Written,
-                Err(fault) => self.fault(&fault),
-            },
-        };
-        if kept != Kept::MemoryOnly {
-            self.shared.written_seq.store(last.seq, Ordering::Release);
-        }
-        self.shared.notify(Notice::Acked(Ack {
-            up_to_seq: last.seq,
-            kept,
-        }));
-        self.file.prune(self.shared.settled_seq());
-    }
-
-    /// Syncs what waits in the kernel, or tries a failed disk again.
-    fn settle(&mut self) {
-        let Some(up_to_seq) = self.unsynced.back().map(|frame| frame.seq) else {
-            return;
-        };
-        self.file.prune(self.shared.settled_seq());
-        let kept = match self.health {
-            Health::Faulted => self.recover(),
-            Health::Sound => self.sync().map_or_else(|fault| self.fault(&fault), |()| Kept::Synced),
-        };
-        if kept == Kept::Synced {
-            self.shared.notify(Notice::Acked(Ack { up_to_seq, kept }));
-        }
-    }
-
-    fn write(&mut self, fresh_from: usize) -> io::Result<()> {
-        let (Some(first), Some(last)) = (self.unsynced.get(fresh_from), self.unsynced.back()) else {
-            return Ok(());
-        };
-        let seqs = first.seq..=last.seq;
-        let frames: Vec<u8> = self
-            .unsynced
-            .range(fresh_from..)
-            .flat_map(|frame| &frame.bytes)
-            .copied()
-            .collect();
-        self.file.append(&frames, seqs)
-    }
-
-    /// Writes and syncs all that is not known to be on the disk, part by part: each that succeeds makes room.
-    fn recover(&mut self) -> Kept {
-        let begun = self.file.start_afresh();
-        let written = begun.and_then(|()| {
-            while !self.unsynced.is_empty() {
-                self.write_oldest()?;
-            }
-            Ok(())
-        });
-        match written {
-            Ok(()) => {
-                self.health = Health::Sound;
-                info!("the journal is written to the disk again");
-                self.shared.notify(Notice::JournalSound);
-                Kept::Synced
-            }
-            Err(fault) => self.fault(&fault),
-        }
-    }
-
-    fn write_oldest(&mut self) -> io::Result<()> {
-        // Pruning makes room for two segments, so a part of one always fits in the end.
-        let part_bytes_max = RECOVER_PART_BYTES_MAX.min(self.file.segment_bytes_max());
-        let mut part = Vec::new();
-        let mut count = 0usize;
-        for frame in &self.unsynced {
-            if count > 0 && part.len() + frame.bytes.len() > part_bytes_max {
+            self.tend(now);
+            if is_last {
                 break;
             }
-            part.extend_from_slice(&frame.bytes);
-            count += 1;
         }
-        let (Some(first), Some(last)) = (self.unsynced.front(), self.unsynced.get(count.saturating_sub(1))) else {
-            return Ok(());
+        let left = self.spool.close(clock());
+        self.publish();
+        if left > 0 {
+            self.shared.note_lost(self.spool.lost() + left);
+            error!(lost = left, "the journal closes without the entries that no disk took");
+        }
+    }
+
+    /// Writes a group and acknowledges what is acknowledged without a sync.
+    fn commit(&mut self, now: Instant, group: &[Entry]) {
+        let Some(last) = group.last() else { return };
+        let kept = self.spool.write(now, group);
+        match kept {
+            Kept::Written => self.shared.note_written(self.spool.written_seq()),
+            Kept::Synced | Kept::MemoryOnly => self.publish(),
+        }
+        let needs_sync = group.iter().filter(|entry| entry.event.needs_sync()).count();
+        if kept == Kept::Written {
+            self.unsynced_since.get_or_insert(now);
+            if needs_sync > 0 || self.spool.unsynced_bytes() > UNSYNCED_BYTES_DUE {
+                self.sync();
+            }
+        }
+        if kept != Kept::Written || needs_sync < group.len() {
+            self.ack(last.seq, kept);
+        }
+    }
+
+    fn handle_report(&mut self, now: Instant, report: Report) {
+        let kept = match report {
+            Report::SyncFailed { home, mark, fault } => self.spool.handle_sync_failed(now, (home, mark), &fault),
+            Report::Probed { home, result } => {
+                self.probing[home] = false;
+                self.spool.handle_probe(now, home, result)
+            }
         };
-        let (first_seq, last_seq) = (first.seq, last.seq);
-        self.file.append(&part, first_seq..=last_seq)?;
-        self.file.sync()?;
-        self.unsynced.drain(..count);
-        self.unsynced_bytes -= part.len();
-        self.shared.written_seq.store(last_seq, Ordering::Release);
-        self.file.prune(self.shared.settled_seq());
-        Ok(())
+        self.moved(kept);
     }
 
-    fn sync(&mut self) -> io::Result<()> {
-        self.file.sync()?;
-        self.unsynced.clear();
-        self.unsynced_bytes = 0;
-        Ok(())
-    }
-
-    fn fault(&mut self, fault: &io::Error) -> Kept {
-        if self.health == Health::Sound {
-            error!(error = %fault, "the journal cannot be written; entries are kept in memory");
-            self.shared.notify(Notice::JournalFault(fault.to_string()));
+    /// What is due by time.
+    fn tend(&mut self, now: Instant) {
+        self.spool.handle_synced(self.shared.synced_seq());
+        if self.spool.unsynced_bytes() == 0 {
+            self.unsynced_since = None;
         }
-        self.health = Health::Faulted;
-        while self.unsynced_bytes > UNSYNCED_BYTES_MAX {
-            let Some(oldest) = self.unsynced.pop_front() else { break };
-            self.unsynced_bytes -= oldest.bytes.len();
-            self.shared.lost_entries.fetch_add(1, Ordering::Relaxed);
+        let is_stuck = |at: usize| self.hands[at].is_stuck(now);
+        if self.spool.current().is_some_and(is_stuck) {
+            let kept = self.spool.handle_slow(now);
+            self.moved(kept);
         }
-        Kept::MemoryOnly
+        if self.unsynced_since.is_some_and(|since| now.saturating_duration_since(since) >= SYNC_WITHIN) {
+            self.sync();
+        }
+        if let Some((at, dir)) = self.spool.poll_probe(now)
+            && !self.probing[at]
+        {
+            self.probing[at] = true;
+            self.hands[at].ask(Task::Probe(dir.to_owned()));
+        }
+        self.spool.prune(self.shared.settled_seq());
+        if self.shared.guard.is_stuck(now) {
+            // Its own thread cannot say so.
+            self.shared.set_database(DatabaseState::Degraded(Reason::Deadline));
+        }
     }
-}
 
-/// Lets more come, asleep: one wake-up, write and sync for all that came within the time.
-fn gather(first: Vec<Entry>, queue: &Receiver<Vec<Entry>>) -> Vec<Entry> {
-    std::thread::park_timeout(GATHER);
-    let mut group = first;
-    while group.len() < GROUP_ENTRIES_MAX {
-        let Ok(more) = queue.try_recv() else { break };
-        group.extend(more);
+    fn patience(&self, now: Instant) -> Duration {
+        let watching = self.spool.unsynced_bytes() > 0 || self.probing.contains(&true);
+        let most = if watching { WATCH } else { IDLE };
+        let sync = self.unsynced_since.map(|since| since + SYNC_WITHIN);
+        let due = [sync, self.spool.poll_timeout()].into_iter().flatten().min();
+        due.map_or(most, |due| due.saturating_duration_since(now).min(most))
     }
-    group
-}
 
-/// The frame of an entry; of one that is too long, the shortened one; failing that, a note that it was left out.
-pub(crate) fn frame(entry: &Entry) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let Err(refused) = encode(entry, &mut bytes) else {
-        return bytes;
-    };
-    let mut short = entry.clone();
-    short.event.shorten();
-    if encode(&short, &mut bytes).is_ok() {
-        return bytes;
+    fn sync(&mut self) {
+        self.unsynced_since = None;
+        if let Some((at, job)) = self.spool.sync_job() {
+            self.hands[at].ask(Task::Sync(job));
+        }
     }
-    error!(seq = entry.seq, kind = entry.event.kind(), error = %refused, "an entry is left out of the journal");
-    let size = match refused {
-        FrameError::TooLarge { bytes } => bytes as u64,
-        FrameError::Json(_) => 0,
-    };
-    let kind = entry.event.kind().chars().take(64).collect();
-    let note = Entry {
-        event: Event::Omitted { kind, bytes: size },
-        ..short
-    };
-    if let Err(error) = encode(&note, &mut bytes) {
-        error!(seq = entry.seq, %error, "an entry has no frame at all");
+
+    /// Entries went to another home, or to memory.
+    fn moved(&mut self, kept: Option<Kept>) {
+        let Some(kept) = kept else { return };
+        self.publish();
+        self.ack(self.spool.last_seq(), kept);
     }
-    bytes
+
+    fn ack(&self, up_to_seq: u64, kept: Kept) {
+        if kept == Kept::Synced {
+            self.shared.note_synced(up_to_seq);
+        }
+        self.shared.notify(Notice::Acked(Ack { up_to_seq, kept }));
+    }
+
+    fn publish(&self) {
+        self.shared.note_written(self.spool.written_seq());
+        self.shared.note_lost(self.spool.lost());
+        self.shared.set_homes(self.spool.statuses());
+    }
 }

@@ -55,7 +55,7 @@ fn damaged_pages_are_moved_aside_and_the_records_are_whole_again() {
 fn records_older_than_the_journal_are_salvaged_from_a_damaged_file() {
     let dir = place();
     let before = filled(dir.path(), 200);
-    fs::remove_dir_all(Paths::under(dir.path()).journal).unwrap();
+    fs::remove_dir_all(&Paths::under(dir.path()).journals[0]).unwrap();
     let path = Paths::under(dir.path()).database;
     let mut bytes = fs::read(&path).unwrap();
     let last_page = bytes.len() - 4096;
@@ -114,7 +114,7 @@ fn with_a_newer_database_the_journal_works_and_nothing_is_overwritten() {
         .pragma_update(None, "user_version", 99)
         .unwrap();
     let mut reopened = open(dir.path());
-    let newer = Reason::NewerSchema { found: 99, known: 1 };
+    let newer = Reason::NewerSchema { found: 99, known: 2 };
     assert_eq!(reopened.report.database, DatabaseState::Degraded(newer.clone()));
     assert_eq!(aors(&reopened.report), ["201", "202"], "bindings come from the journal");
     assert_eq!(reopened.keep(vec![ended(9)]), Kept::Synced);
@@ -125,7 +125,7 @@ fn with_a_newer_database_the_journal_works_and_nothing_is_overwritten() {
     );
     rusqlite::Connection::open(&path)
         .unwrap()
-        .pragma_update(None, "user_version", 1)
+        .pragma_update(None, "user_version", 2)
         .unwrap();
     open(dir.path()).close();
     assert_eq!(records(dir.path()).last(), Some(&record(9)));
@@ -196,7 +196,7 @@ fn a_full_journal_keeps_entries_in_memory_and_writes_them_when_there_is_room() {
     }
     assert_eq!(running.keep(vec![ended(number + 1)]), Kept::MemoryOnly);
     running.call_db.hold_after(u64::MAX);
-    running.wait_for(|notice| (*notice == Notice::JournalSound).then_some(()));
+    running.wait_for_a_home();
     assert_eq!(running.keep(vec![ended(number + 2)]), Kept::Synced);
     assert_eq!(running.call_db.status().lost_entries, 0);
     running.close();
@@ -221,7 +221,7 @@ fn more_than_the_journal_holds_is_written_part_by_part_once_there_is_room() {
     }
     assert!(running.call_db.status().written_seq < 130);
     running.call_db.hold_after(u64::MAX);
-    running.wait_for(|notice| (*notice == Notice::JournalSound).then_some(()));
+    running.wait_for_a_home();
     running.wait_until_applied();
     assert_eq!(running.call_db.status().lost_entries, 0);
     running.close();

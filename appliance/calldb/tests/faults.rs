@@ -161,7 +161,7 @@ fn damage(dir: &Path, fault: &Fault) {
         Fault::TornTail(tail) => {
             let mut segment = OpenOptions::new()
                 .append(true)
-                .open(paths.journal.join("00000001.log"))
+                .open(paths.journals[0].join("00000001.log"))
                 .unwrap();
             segment.write_all(tail).unwrap();
         }

@@ -60,14 +60,28 @@ impl Rig {
         self.call_db.append(entries).unwrap();
     }
 
-    /// Appends and waits for the ack of the last one.
+    /// Appends and waits for the last ack that is to come.
     pub fn keep(&mut self, events: Vec<Event>) -> Kept {
+        let least = if events.iter().any(Event::needs_sync) {
+            Kept::Synced
+        } else {
+            Kept::Written
+        };
         self.append(events);
         let last_seq = self.call_db.next_seq() - 1;
+        let enough = |kept: Kept| kept >= least || kept == Kept::MemoryOnly;
         self.wait_for(|notice| match notice {
-            Notice::Acked(ack) if ack.up_to_seq >= last_seq => Some(ack.kept),
-            Notice::Acked(_) | Notice::JournalFault(_) | Notice::JournalSound | Notice::Database(_) => None,
+            Notice::Acked(ack) if ack.up_to_seq >= last_seq && enough(ack.kept) => Some(ack.kept),
+            Notice::Acked(_) | Notice::Journal(_) | Notice::Database(_) | Notice::Recovered(_) => None,
         })
+    }
+
+    /// Waits until a home of the journal is in use again.
+    pub fn wait_for_a_home(&self) {
+        self.wait_for(|notice| match notice {
+            Notice::Journal(homes) => homes.iter().any(|home| home.in_use).then_some(()),
+            Notice::Acked(_) | Notice::Database(_) | Notice::Recovered(_) => None,
+        });
     }
 
     /// Waits until the database has been in `state` at some time.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use branchline_branch::Journalled;
-use branchline_calldb::{AppendError, CallDb, DatabaseState, Notice, OpenError, OpenReport, Setup};
+use branchline_calldb::{Ack, AppendError, CallDb, DatabaseState, Kept, Notice, OpenError, OpenReport, Setup};
 use branchline_journal::Entry;
 use tokio::sync::Notify;
 
@@ -24,7 +24,8 @@ impl Sink for CallDb {
 /// How far the journal has come, told from its own thread.
 #[derive(Debug, Default)]
 pub(super) struct Acks {
-    up_to_seq: AtomicU64,
+    written_seq: AtomicU64,
+    synced_seq: AtomicU64,
     changed: Notify,
 }
 
@@ -34,8 +35,15 @@ impl Acks {
         self.changed.notified().await;
     }
 
-    fn note(&self, up_to_seq: u64) {
-        self.up_to_seq.fetch_max(up_to_seq, Ordering::AcqRel);
+    fn note(&self, ack: Ack) {
+        self.written_seq.fetch_max(ack.up_to_seq, Ordering::AcqRel);
+        match ack.kept {
+            Kept::Written => {}
+            // Nothing better is to come while the disks fail: calls go on.
+            Kept::Synced | Kept::MemoryOnly => {
+                self.synced_seq.fetch_max(ack.up_to_seq, Ordering::AcqRel);
+            }
+        }
         self.changed.notify_one();
     }
 }
@@ -45,9 +53,9 @@ pub(super) fn open(setup: &Setup) -> Result<(CallDb, OpenReport, Arc<Acks>), Ope
     let acks = Arc::new(Acks::default());
     let theirs = Arc::clone(&acks);
     let notify = move |notice| match notice {
-        Notice::Acked(ack) => theirs.note(ack.up_to_seq),
-        Notice::JournalFault(fault) => tracing::error!(fault, "the journal cannot be written; calls go on"),
-        Notice::JournalSound => tracing::info!("the journal is written again"),
+        Notice::Acked(ack) => theirs.note(ack),
+        // The database logs its homes itself, with their faults.
+        Notice::Journal(_) => {}
         Notice::Database(DatabaseState::Degraded(reason)) => {
             tracing::error!(%reason, "the call database cannot be used; the journal keeps every call");
         }
@@ -64,11 +72,9 @@ pub(super) fn open(setup: &Setup) -> Result<(CallDb, OpenReport, Arc<Acks>), Ope
 pub(super) struct Journal<S> {
     sink: S,
     acks: Arc<Acks>,
-    told_up_to_seq: u64,
+    told: Journalled,
     pending: Vec<Entry>,
     state: State,
-    /// How far the journal's numbers are behind the branch's, for entries acknowledged last.
-    behind: u64,
     /// Each run of losses not acknowledged past: the branch's number after it, and how many were lost by then.
     losses: VecDeque<(u64, u64)>,
     /// Entries lost because the journal took none for too long.
@@ -88,10 +94,12 @@ impl<S: Sink> Journal<S> {
         Journal {
             sink,
             acks,
-            told_up_to_seq: 0,
+            told: Journalled {
+                written_seq: 0,
+                synced_seq: 0,
+            },
             pending: Vec::new(),
             state: State::Flowing,
-            behind: 0,
             losses: VecDeque::new(),
             lost: 0,
         }
@@ -140,19 +148,26 @@ impl<S: Sink> Journal<S> {
 
     /// What the branch has not been told yet.
     pub(super) fn acked(&mut self) -> Option<Journalled> {
-        let acked = self.acks.up_to_seq.load(Ordering::Acquire);
-        while let Some((first_seq, lost)) = self.losses.front().copied()
-            && acked >= first_seq - lost
-        {
-            self.behind = lost;
+        let synced_seq = self.acks.synced_seq.load(Ordering::Acquire);
+        let journalled = Journalled {
+            written_seq: self.as_numbered(self.acks.written_seq.load(Ordering::Acquire)),
+            synced_seq: self.as_numbered(synced_seq),
+        };
+        // The last run of losses that is behind both is still needed: it tells how far the numbers are apart.
+        while self.losses.get(1).is_some_and(|(after, lost)| synced_seq >= after - lost) {
             self.losses.pop_front();
         }
-        let up_to_seq = acked + self.behind;
-        if up_to_seq <= self.told_up_to_seq {
+        if journalled == self.told {
             return None;
         }
-        self.told_up_to_seq = up_to_seq;
-        Some(Journalled { up_to_seq })
+        self.told = journalled;
+        Some(journalled)
+    }
+
+    /// The branch's number of the entry that is `seq` in the journal.
+    fn as_numbered(&self, seq: u64) -> u64 {
+        let behind = self.losses.iter().rev().find(|(after, lost)| seq >= after - lost);
+        seq + behind.map_or(0, |(_, lost)| *lost)
     }
 
     /// Entries that wait here.
@@ -227,6 +242,17 @@ mod tests {
         seqs.map(entry).collect()
     }
 
+    fn ack(up_to_seq: u64, kept: Kept) -> Ack {
+        Ack { up_to_seq, kept }
+    }
+
+    fn journalled(written_seq: u64, synced_seq: u64) -> Journalled {
+        Journalled {
+            written_seq,
+            synced_seq,
+        }
+    }
+
     #[test]
     fn what_a_hanging_disk_hands_back_is_offered_again_in_order() {
         let mut journal = Journal::new(
@@ -243,10 +269,12 @@ mod tests {
         journal.append(&mut entries(4..=4));
         assert_eq!(journal.sink().taken, [1, 2, 3, 4]);
         assert_eq!(journal.acked(), None);
-        journal.acks().note(3);
-        journal.acks().note(2);
-        assert_eq!(journal.acked(), Some(Journalled { up_to_seq: 3 }));
+        journal.acks().note(ack(3, Kept::Written));
+        journal.acks().note(ack(2, Kept::Synced));
+        assert_eq!(journal.acked(), Some(journalled(3, 2)));
         assert_eq!(journal.acked(), None);
+        journal.acks().note(ack(4, Kept::MemoryOnly));
+        assert_eq!(journal.acked(), Some(journalled(4, 4)));
     }
 
     #[test]
@@ -266,8 +294,8 @@ mod tests {
         journal.append(&mut entries(full + 6..=full + 8));
         assert_eq!(journal.sink().taken, (1..=full + 3).collect::<Vec<_>>());
         for (acked, told) in [(10, 10), (full, full), (full + 1, full + 6), (full + 3, full + 8)] {
-            journal.acks().note(acked);
-            assert_eq!(journal.acked(), Some(Journalled { up_to_seq: told }));
+            journal.acks().note(ack(acked, Kept::Synced));
+            assert_eq!(journal.acked(), Some(journalled(told, told)));
         }
     }
 }

@@ -133,7 +133,7 @@ fn remembered(place: &Place, configuration: Configuration, clock: &mut Clock) ->
     getrandom::fill(&mut seed).map_err(std::io::Error::from)?;
     let setup = branchline_calldb::Setup {
         paths: Paths {
-            journal: place.journal(),
+            journals: vec![place.journal()],
             database: place.records(),
         },
         limits: Limits::default(),

@@ -1,4 +1,4 @@
-//! The only clock of the rig: real programs run in real time.
+//! The only clocks of the rig: real programs run in real time.
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 )]
 pub fn now() -> Instant {
     Instant::now()
+}
+
+/// Seconds since 1970, as SIPp logs them.
+#[expect(clippy::disallowed_methods, reason = "the rig compares with what real programs log")]
+pub fn utc_s() -> f64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0.0, |since| since.as_secs_f64())
 }
 
 /// Lets `span` pass: for the length of a recording, never in place of a condition.

@@ -46,6 +46,7 @@ pub struct Sipp {
     program: Program,
     statistics: PathBuf,
     errors: PathBuf,
+    log: PathBuf,
     within: Duration,
 }
 
@@ -58,6 +59,8 @@ pub struct Outcome {
     pub successful: u64,
     /// Calls that did not.
     pub failed: u64,
+    /// When its calls ended, where the scenario logs it; UTC seconds.
+    pub ended_utc_s: Vec<f64>,
     /// SIP messages sent again.
     pub retransmissions: u64,
     /// The most calls at once.
@@ -73,6 +76,7 @@ impl Sipp {
         let users = folder.join("users.csv");
         std::fs::write(&users, csv(load.users)).expect("the test's folder is writable");
         let (statistics, errors) = (folder.join("statistics.csv"), folder.join("errors"));
+        let log = folder.join("ended");
         let ip = load.from.to_string();
         let mut command = Command::new("sipp");
         command
@@ -105,11 +109,13 @@ impl Sipp {
         ]);
         command.args(["-trace_stat", "-fd", "1", "-stf"]).arg(&statistics);
         command.args(["-trace_err", "-error_file"]).arg(&errors);
+        command.args(["-trace_logs", "-log_file"]).arg(&log);
         let program = Program::start(&format!("sipp {}", load.name), &mut command, &folder.join("log"));
         Sipp {
             program,
             statistics,
             errors,
+            log,
             within: load.within,
         }
     }
@@ -144,6 +150,7 @@ impl Sipp {
             exit_code,
             successful: column("SuccessfulCall(C)"),
             failed: column("FailedCall(C)"),
+            ended_utc_s: ended_utc_s(&std::fs::read_to_string(&self.log).unwrap_or_default()),
             retransmissions: column("Retransmissions(C)"),
             at_once_max: highest_value(&table, "CurrentCall"),
             errors: first_lines(&self.errors),
@@ -179,6 +186,12 @@ fn last_value(table: &str, name: &str) -> Option<u64> {
 
 fn highest_value(table: &str, name: &str) -> u64 {
     values(table, name).max().unwrap_or(0)
+}
+
+/// The last word of each whole line is the time.
+fn ended_utc_s(log: &str) -> Vec<f64> {
+    let lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    lines.filter_map(|line| line.split_whitespace().last()?.parse().ok()).collect()
 }
 
 fn first_lines(path: &Path) -> String {
