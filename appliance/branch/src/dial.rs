@@ -240,6 +240,7 @@ impl Branch {
             },
             direction: plan.direction,
             emergency: plan.emergency,
+            mode: self.mode,
             started: self.journal.stamp(now),
             started_mono: now.mono,
             answered: None,

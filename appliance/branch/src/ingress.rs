@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
+use branchline_journal::DatabaseMode;
 use branchline_media::{Family, MediaEvent};
-use branchline_route::FailureKind;
+use branchline_route::{FailureKind, Service};
 use branchline_sip::agent::AgentEvent;
 use branchline_sip::message::{Message, Method, Name};
 use branchline_sip::{Flow, Transmit};
@@ -12,7 +13,7 @@ use bytes::Bytes;
 use crate::now::Now;
 use crate::output::{Command, Journalled, Output, Resolved, Watched};
 use crate::trace::{self, Way};
-use crate::{Branch, Level};
+use crate::{Branch, Level, Trust};
 
 impl Branch {
     /// One datagram, or one message cut from a stream.
@@ -80,6 +81,26 @@ impl Branch {
         self.send_safe_replies(now);
         self.forget_safe_calls();
         self.settle(now);
+    }
+
+    /// The call database fails, catches up, or is well again. Calls in progress go on; while it fails, new ones are held
+    /// to `[storage] class_while_degraded`, emergencies never.
+    pub fn handle_storage(&mut self, now: Now, database: DatabaseMode) {
+        if self.mode.database == database {
+            return;
+        }
+        self.mode.database = database;
+        self.restrict();
+        self.settle(now);
+    }
+
+    /// Sets how much extensions may do.
+    pub(crate) fn restrict(&mut self) {
+        let service = match (self.mode.database, self.trust) {
+            (DatabaseMode::Normal | DatabaseMode::Recovering, Trust::Full) => Service::Full,
+            (DatabaseMode::Degraded, Trust::Full) | (_, Trust::Restricted) => Service::Restricted,
+        };
+        self.legs.set_service(service);
     }
 
     /// A look-up came back.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use branchline_call::{CallId, LegId};
-use branchline_route::{State, TrunkState};
+use branchline_route::{Service, State, TrunkState};
 use branchline_sip::Flow;
 use branchline_sip::agent::SessionId;
 
@@ -129,6 +129,11 @@ impl Legs {
     /// How busy everybody is and which trunks are up.
     pub(crate) fn state(&self) -> &State {
         &self.state
+    }
+
+    /// How much extensions may do.
+    pub(crate) fn set_service(&mut self, service: Service) {
+        self.state.service = service;
     }
 
     /// Says whether a trunk can be used.

@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 use branchline_call::{CallId, Calls};
 use branchline_config::Config;
-use branchline_journal::{Entry, Event};
+use branchline_journal::{Entry, Event, Mode};
 use branchline_route::{Admission, Guard, Tables};
 use branchline_sip::agent::Agent;
 use branchline_sip::binding::Bindings;
@@ -46,7 +46,7 @@ use branchline_sip::binding::Bindings;
 pub use journal::JournalStart;
 pub use now::Now;
 pub use output::{Command, Journalled, Level, Lookup, Notice, Output, Resolved, Watched};
-pub use setup::{Configuration, Setup};
+pub use setup::{Configuration, Setup, Trust};
 pub use timers::Reason;
 
 use crate::anchor::Anchors;
@@ -89,6 +89,8 @@ pub struct Branch {
     next_heartbeat: std::time::Instant,
     last_shed: Option<std::time::Instant>,
     watched: Watched,
+    mode: Mode,
+    trust: Trust,
     version: u64,
     queue_delay: std::time::Duration,
 }

@@ -23,6 +23,7 @@ pub(crate) struct CallFacts {
     pub(crate) to: Party,
     pub(crate) direction: Direction,
     pub(crate) emergency: bool,
+    pub(crate) mode: Mode,
     pub(crate) started: Stamp,
     pub(crate) started_mono: Instant,
     pub(crate) answered: Option<(Stamp, Instant)>,
@@ -69,7 +70,7 @@ impl Branch {
             trunks: facts.trunks.clone(),
             extensions: facts.extensions.clone(),
             emergency: facts.emergency,
-            mode: Mode::default(),
+            mode: facts.mode,
             at: facts.started,
         };
         self.counters.calls_started += 1;
@@ -243,7 +244,7 @@ fn record(facts: &CallFacts, ending: &Ending, quality: Vec<(LegId, branchline_me
             EndedBy::Box => branchline_journal::EndedBy::Box,
         },
         transfers: facts.transfers.clone(),
-        mode: Mode::default(),
+        mode: facts.mode,
         legs: quality
             .into_iter()
             .map(|(leg, quality)| leg_quality(&summary.legs, leg, quality))

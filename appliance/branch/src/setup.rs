@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use branchline_call::{Calls, LegId};
 use branchline_config::{Config, Secret};
-use branchline_journal::{Binding, Event};
+use branchline_journal::{Binding, Event, Mode};
 use branchline_media::{PoolConfig, PortPool};
 use branchline_route::{Admission, AdmissionLimits, Guard, GuardLimits, Tables};
 use branchline_sip::agent::{Agent, AgentSettings};
@@ -34,6 +34,18 @@ pub struct Configuration {
     pub trunk_passwords: Vec<(String, Secret)>,
     /// Digest of the file, for the journal.
     pub digest: String,
+    /// Whether it is what the site's administrator last put in force.
+    pub trust: Trust,
+}
+
+/// How far a configuration can be trusted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// It is the site's own.
+    #[default]
+    Full,
+    /// A copy that cannot be proved to be the site's, or is old: dear calls wait until the file is back.
+    Restricted,
 }
 
 /// What a branch is made from.
@@ -87,12 +99,15 @@ impl Branch {
             next_heartbeat: now.mono + HEARTBEAT,
             last_shed: None,
             watched: Watched::No,
+            mode: Mode::default(),
+            trust: configuration.trust,
             version: 0,
             queue_delay: Duration::ZERO,
             config,
         };
         let restored = bindings.into_iter().filter_map(from_journal);
         branch.bindings.restore(moment(now), restored);
+        branch.restrict();
         branch.journal(now, Event::BoxStarted { version });
         branch.journal(
             now,
@@ -119,6 +134,8 @@ impl Branch {
             );
             config.site.realm.clone_from(&self.config.site.realm);
         }
+        self.trust = configuration.trust;
+        self.restrict();
         let config = Arc::new(config);
         self.tables = Tables::new(&config);
         self.guard.handle_limits(GuardLimits::from(&config.sip.ban));

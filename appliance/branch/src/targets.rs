@@ -219,6 +219,7 @@ impl Branch {
         let idle = State {
             extension_calls: BTreeMap::new(),
             trunks: self.legs.state().trunks.clone(),
+            service: self.legs.state().service,
         };
         match branchline_route::decide(request, &self.tables, &idle) {
             Decision::Extension(extension) => Some(extension),

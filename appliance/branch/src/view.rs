@@ -21,6 +21,8 @@ pub struct View {
     pub trunks: Vec<TrunkView>,
     /// What the health column shows.
     pub health: HealthView,
+    /// Where records are kept.
+    pub storage: StorageView,
     /// Monotonic counters and gauges, for the metrics page.
     pub counters: Counters,
 }
@@ -100,8 +102,10 @@ pub struct TrunkView {
 /// Health of the parts of the box.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HealthView {
-    /// normal or degraded: whether journal entries become durable in time.
+    /// normal, degraded or recovering: whether the call database follows the journal. What a lamp on the box shows.
     pub database: String,
+    /// What is wrong with database, journal and configuration, for a person to read.
+    pub storage_faults: Vec<String>,
     /// Entries sent to the journal and not yet durable.
     pub journal_pending: u32,
     /// Whether wall time is trusted.
@@ -112,6 +116,61 @@ pub struct HealthView {
     pub overloaded: bool,
     /// Addresses shut out for guessing passwords or scanning.
     pub banned: Vec<String>,
+}
+
+/// Where records are kept, and how well.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StorageView {
+    /// Why the database is not normal; empty when it is.
+    pub reason: String,
+    /// Since when it is as it is.
+    pub since_utc_ms: i64,
+    /// Last entry in the journal.
+    pub written_seq: u64,
+    /// Last entry in the database.
+    pub applied_seq: u64,
+    /// Entries lost because every disk failed for longer than memory lasts.
+    pub lost_entries: u64,
+    /// Homes of the journal, the most preferred first.
+    pub homes: Vec<HomeView>,
+    /// How the last outage ended.
+    pub recovery: Option<RecoveryView>,
+    /// What is wrong with the configuration in force; empty when it is the file.
+    pub configuration: String,
+}
+
+/// One directory that the journal may be written to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HomeView {
+    /// The directory.
+    pub directory: String,
+    /// Why it is not used; empty when it can be.
+    pub fault: String,
+    /// Whether entries go there now.
+    pub in_use: bool,
+}
+
+/// An outage of the call database that is over, and the comparison of both sides.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RecoveryView {
+    /// When it was over.
+    pub ended_utc_ms: i64,
+    /// Why the database was not used.
+    pub why: String,
+    /// How long it was not.
+    pub degraded_ms: u64,
+    /// How long it took to catch up.
+    pub recovering_ms: u64,
+    /// Calls that the journal tells of.
+    pub journal_calls: u64,
+    /// Calls that the database holds of them.
+    pub database_calls: u64,
+    /// Entries that the database refused.
+    pub quarantined: u64,
+    /// Whether both sides are the same, by count and checksum.
+    pub equal: bool,
+    /// File with the whole report; empty when it could not be written.
+    pub report: String,
 }
 
 /// Monotonic counters since start, and gauges where said.

@@ -5,7 +5,7 @@ use branchline_call::CallId;
 use crate::Branch;
 use crate::now::Now;
 use crate::records::CallFacts;
-use crate::view::{CallView, ContactView, Counters, HealthView, PhoneView, View};
+use crate::view::{CallView, ContactView, Counters, HealthView, PhoneView, StorageView, View};
 
 impl Branch {
     /// What may be shown now.
@@ -19,6 +19,7 @@ impl Branch {
             calls: self.call_views(now),
             trunks: self.trunks.views(self.legs.state()),
             health: self.health(now),
+            storage: StorageView::default(),
             counters: self.counters(),
         }
     }
@@ -142,6 +143,7 @@ impl Branch {
                 "normal"
             }
             .to_owned(),
+            storage_faults: Vec::new(),
             journal_pending: self.journal.pending(),
             clock_trusted: now.clock_trusted,
             ports_free: u32::try_from(ports.iter().sum::<usize>()).unwrap_or(u32::MAX),

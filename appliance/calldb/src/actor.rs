@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use branchline_journal::Entry;
 use thiserror::Error;
@@ -152,9 +153,10 @@ impl CallDb {
         }
     }
 
-    /// Leaves SQLite alone until [`CallDb::restore`]; the journal keeps the records.
-    pub fn bypass(&self) {
-        self.shared.guard.handle_bypass(clock());
+    /// Leaves SQLite alone until [`CallDb::restore`], or for so long; the journal keeps the records.
+    pub fn bypass(&self, at_most: Option<Duration>) {
+        let now = clock();
+        self.shared.guard.handle_bypass(now, at_most.map(|span| now + span));
         self.shared.set_database(DatabaseState::Degraded(Reason::Bypassed));
     }
 

@@ -240,11 +240,14 @@ impl Applier {
         let mut filled = 0;
         let replayed = replay((&*self.disk, &self.homes), wanted, |entries| {
             filled += primary.fill_in(entries)?;
-            Ok(())
+            Ok::<(), Reason>(())
         })?;
         if replayed.homes_missed == 0 {
             primary.set_incomplete(false)?;
-            info!(calls = filled, "calls of a home of the journal that was away are filled in");
+            info!(
+                calls = filled,
+                "calls of a home of the journal that was away are filled in"
+            );
         }
         Ok(())
     }

@@ -40,8 +40,10 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operator {
     Nothing,
-    /// Keep away from it, however well it does.
-    Bypass,
+    /// Keep away from it, however well it does; without an end until taken back.
+    Bypass {
+        until: Option<Instant>,
+    },
 }
 
 impl Breaker {
@@ -67,7 +69,7 @@ impl Breaker {
 
     /// True while the operator keeps it open.
     pub fn is_bypassed(&self) -> bool {
-        self.operator == Operator::Bypass
+        matches!(self.operator, Operator::Bypass { .. })
     }
 
     /// The dependency failed, in use or in a probe.
@@ -83,7 +85,9 @@ impl Breaker {
         }
         .clamp(settings.pause_min, settings.pause_max);
         if !matches!(self.state, State::Open { .. }) {
-            self.state = State::Open { until: now + self.pause };
+            self.state = State::Open {
+                until: now + self.pause,
+            };
         }
     }
 
@@ -98,15 +102,15 @@ impl Breaker {
         };
     }
 
-    /// The operator, or a drill, keeps away from the dependency until [`Breaker::handle_restore`].
-    pub fn handle_bypass(&mut self, now: Instant) {
-        self.operator = Operator::Bypass;
+    /// The operator, or a drill, keeps away from the dependency until [`Breaker::handle_restore`], or until then.
+    pub fn handle_bypass(&mut self, now: Instant, until: Option<Instant>) {
+        self.operator = Operator::Bypass { until };
         self.state = State::Open { until: now };
     }
 
     /// The operator lets it be tried again.
     pub fn handle_restore(&mut self, now: Instant) {
-        if self.operator == Operator::Bypass {
+        if self.is_bypassed() {
             self.operator = Operator::Nothing;
             self.state = State::Open { until: now };
             self.pause = Duration::ZERO;
@@ -116,15 +120,17 @@ impl Breaker {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.poll_timeout().is_some_and(|until| until <= now) {
+            self.handle_restore(now);
             self.state = State::HalfOpen { good: 0 };
         }
     }
 
     /// When [`Breaker::handle_timeout`] is wanted: the pause is over.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match self.state {
-            State::Open { until } if self.operator == Operator::Nothing => Some(until),
-            State::Open { .. } | State::Closed { .. } | State::HalfOpen { .. } => None,
+        match (self.state, self.operator) {
+            (State::Open { .. }, Operator::Bypass { until }) => until,
+            (State::Open { until }, Operator::Nothing) => Some(until),
+            (State::Closed { .. } | State::HalfOpen { .. }, Operator::Nothing | Operator::Bypass { .. }) => None,
         }
     }
 }
@@ -201,7 +207,7 @@ mod tests {
     fn the_operators_bypass_lasts_until_it_is_taken_back() {
         let mut now = start();
         let mut breaker = Breaker::new(now, SETTINGS);
-        breaker.handle_bypass(now);
+        breaker.handle_bypass(now, None);
         assert!(breaker.is_bypassed() && !breaker.is_closed());
         for _ in 0..3 {
             now += s(100);
@@ -214,5 +220,8 @@ mod tests {
         assert_eq!(mend(&mut breaker, &mut now), s(0));
         breaker.handle_restore(now);
         assert!(breaker.is_closed(), "taking back nothing changes nothing");
+        breaker.handle_bypass(now, Some(now + s(60)));
+        assert_eq!(mend(&mut breaker, &mut now), s(60));
+        assert!(!breaker.is_bypassed());
     }
 }

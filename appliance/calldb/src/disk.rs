@@ -53,7 +53,11 @@ impl Disk for RealDisk {
         });
         files
             // A file may be deleted while the directory is read.
-            .filter(|file: &io::Result<_>| !file.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound))
+            .filter(|file: &io::Result<_>| {
+                !file
+                    .as_ref()
+                    .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+            })
             .collect()
     }
 
@@ -98,7 +102,10 @@ impl DiskFile for File {
     fn bytes(&self) -> io::Result<u64> {
         let metadata = self.metadata()?;
         if metadata.nlink() == 0 {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed from outside"));
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the file was removed from outside",
+            ));
         }
         Ok(metadata.len())
     }

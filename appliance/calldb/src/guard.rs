@@ -65,8 +65,8 @@ impl Guard {
         self.lock().breaker.is_bypassed()
     }
 
-    pub(crate) fn handle_bypass(&self, now: Instant) {
-        self.lock().breaker.handle_bypass(now);
+    pub(crate) fn handle_bypass(&self, now: Instant, until: Option<Instant>) {
+        self.lock().breaker.handle_bypass(now, until);
     }
 
     pub(crate) fn handle_restore(&self, now: Instant) {
@@ -91,7 +91,11 @@ impl Guard {
 
     /// The step is over; an error when it took too long.
     pub(crate) fn end(&self, now: Instant) -> Result<(), Reason> {
-        let took = self.lock().busy_since.take().map(|since| now.saturating_duration_since(since));
+        let took = self
+            .lock()
+            .busy_since
+            .take()
+            .map(|since| now.saturating_duration_since(since));
         match took {
             Some(took) if took > STUCK => Err(Reason::Deadline),
             Some(_) | None => Ok(()),

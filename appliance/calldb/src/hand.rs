@@ -7,9 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::actor::{Ack, Kept, Notice, Shared};
+use crate::clock;
 use crate::disk::{Disk, DiskFile};
 use crate::inbox::{Inbox, Report};
-use crate::clock;
 
 /// Files to make durable.
 #[derive(Clone, Debug)]
@@ -151,7 +151,10 @@ pub(crate) fn sync_all(job: &SyncJob) -> io::Result<()> {
     }
     let Some(last) = job.files.last() else { return Ok(()) };
     if last.bytes()? < job.bytes {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file was cut from outside"));
+        return Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "the file was cut from outside",
+        ));
     }
     Ok(())
 }
@@ -168,7 +171,10 @@ pub(crate) fn probe(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
     if read == PROBE {
         Ok(())
     } else {
-        Err(io::Error::new(io::ErrorKind::InvalidData, "it reads back other bytes than were written"))
+        Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it reads back other bytes than were written",
+        ))
     }
 }
 

@@ -10,11 +10,15 @@ mod actor;
 mod applier;
 mod breaker;
 mod disk;
+#[cfg(test)]
+mod faulty_disk;
 mod fold;
 mod guard;
 mod hand;
 mod inbox;
 mod journal_file;
+#[cfg(test)]
+mod kill_points;
 mod lookup;
 mod open;
 mod primary;
@@ -28,14 +32,14 @@ mod spool;
 mod writer;
 
 pub use actor::{Ack, AppendError, CallDb, DatabaseState, Kept, Notice, Status};
+pub use breaker::{Breaker, BreakerSettings};
 pub use fold::Fold;
 pub use journal_file::Limits;
 pub use lookup::{Lookup, Reason};
-pub use breaker::{Breaker, BreakerSettings};
 pub use open::{OpenError, OpenReport, Paths, Rebuilt, Setup};
 pub use reconcile::{LISTED_MAX, Quarantined, Recovery, Side};
-pub use spool::HomeStatus;
 pub use records::{Filter, Listed, PAGE_RECORDS_MAX, Page, Records};
+pub use spool::HomeStatus;
 
 #[expect(
     clippy::disallowed_methods,

@@ -109,6 +109,8 @@ pub enum OpenError {
     Threads(#[source] io::Error),
 }
 
+/// Entries put into SQLite before phones are answered; the rest follows while they are.
+const APPLIED_AT_OPEN_MAX: usize = 5_000;
 /// Batches on their way to SQLite's thread; what does not fit is read from the journal later.
 const APPLIER_BATCHES_MAX: usize = 64;
 
@@ -172,7 +174,9 @@ impl Recovered {
     fn apply(&mut self, entries: &[Entry]) {
         entries.iter().for_each(|entry| self.fold.apply(entry));
         self.last_seq = entries.last().map_or(self.last_seq, |entry| entry.seq);
-        self.store(entries);
+        if self.state == DatabaseState::Normal {
+            self.store(entries);
+        }
     }
 
     fn mark_incomplete(&mut self) {
@@ -239,9 +243,15 @@ fn recover(setup: &Setup, disk: &dyn Disk, met: &FileReport) -> Recovered {
         }
     }
     let wanted = Wanted { after, up_to: u64::MAX };
+    let mut met_entries = 0;
     let Ok(replayed) = replay::<Infallible>((disk, &setup.paths.journals), wanted, |entries| {
         entries.iter().for_each(|entry| recovered.fold.apply(entry));
-        recovered.store(entries);
+        met_entries += entries.len();
+        if met_entries <= APPLIED_AT_OPEN_MAX {
+            recovered.store(entries);
+        } else if recovered.state == DatabaseState::Normal {
+            recovered.state = DatabaseState::Recovering;
+        }
         Ok(())
     });
     if let Some(rebuilt) = &mut recovered.rebuilt {
@@ -396,7 +406,13 @@ fn failing(recovered: &Recovered, now: Instant) -> Option<Failing> {
             after_seq: 0,
             used_since: None,
         }),
-        DatabaseState::Normal | DatabaseState::Recovering => None,
+        DatabaseState::Recovering => Some(Failing {
+            why: "many entries to catch up with at the start".to_owned(),
+            since: now,
+            after_seq: recovered.primary.as_ref().map_or(0, Primary::applied_seq),
+            used_since: Some(now),
+        }),
+        DatabaseState::Normal => None,
     }
 }
 

@@ -137,7 +137,9 @@ impl Primary {
         let next = read(&self.connection)?.unwrap_or(0).wrapping_add(1);
         set_meta(&self.connection, "canary", next)?;
         if read(&self.connection)? != Some(next) {
-            return Err(Reason::Failed("it reads back another value than was written".to_owned()));
+            return Err(Reason::Failed(
+                "it reads back another value than was written".to_owned(),
+            ));
         }
         self.connection
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
@@ -176,7 +178,7 @@ impl Primary {
     /// Takes in the calls among entries that the cursor has passed; returns how many were missing.
     pub(crate) fn fill_in(&mut self, entries: &[Entry]) -> Result<u64, Reason> {
         let transaction = self.connection.transaction()?;
-        let count = |transaction: &Transaction<'_>| -> rusqlite::Result<u64> {
+        let count = |transaction: &Transaction<'_>| -> rusqlite::Result<i64> {
             transaction.query_row("SELECT COUNT(*) FROM call_record", [], |row| row.get(0))
         };
         let before = count(&transaction)?;
@@ -188,7 +190,7 @@ impl Primary {
         }
         let filled = count(&transaction)? - before;
         transaction.commit()?;
-        Ok(filled)
+        Ok(u64::try_from(filled).unwrap_or(0))
     }
 
     /// What was refused of the wanted entries.
@@ -233,7 +235,10 @@ impl Primary {
     /// that the database refuses for what is in it goes into quarantine, so that it does not hold up the others.
     pub(crate) fn apply(&mut self, entries: &[Entry]) -> Result<(), Reason> {
         let cursor = self.applied_seq;
-        let first = entries.iter().position(|entry| entry.seq > cursor).unwrap_or(entries.len());
+        let first = entries
+            .iter()
+            .position(|entry| entry.seq > cursor)
+            .unwrap_or(entries.len());
         let fresh = &entries[first..];
         let Some(last) = fresh.last() else { return Ok(()) };
         match self.apply_whole(fresh, apply_one) {
@@ -295,7 +300,12 @@ fn apply_or_quarantine(transaction: &Transaction<'_>, entry: &Entry) -> Result<(
     match apply_one(transaction, entry) {
         Err(Reason::Refused(why)) => {
             transaction.execute_batch("ROLLBACK TO entry")?;
-            warn!(seq = entry.seq, kind = entry.event.kind(), why, "an entry goes into quarantine");
+            warn!(
+                seq = entry.seq,
+                kind = entry.event.kind(),
+                why,
+                "an entry goes into quarantine"
+            );
             let body = serde_json::to_string(entry).unwrap_or_default();
             transaction
                 .prepare_cached("INSERT OR REPLACE INTO quarantine VALUES (?1, ?2, ?3, ?4)")?

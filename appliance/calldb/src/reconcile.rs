@@ -8,14 +8,14 @@ use std::time::Duration;
 use branchline_journal::{Event, Uuid, crc32c};
 use serde::{Deserialize, Serialize};
 
+use crate::Reason;
 use crate::disk::Disk;
 use crate::primary::Primary;
 use crate::sealed::seal;
 use crate::segment::{Wanted, replay};
-use crate::Reason;
 
 /// How an outage of the database ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recovery {
     /// Why the database was not used.
     pub why: String,

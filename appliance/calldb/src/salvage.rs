@@ -7,10 +7,10 @@ use std::{fs, io};
 use rusqlite::{Connection, OpenFlags, Row, Transaction};
 use tracing::warn;
 
+use crate::Reason;
 use crate::disk::{Disk, RealDisk};
 use crate::fold::OpenCall;
 use crate::primary::{SELECT_OPEN_CALLS, answer_call, open_call, put_binding, put_record, start_call};
-use crate::Reason;
 use crate::sealed::unseal;
 
 /// Damaged files kept; the oldest goes when there are more.
@@ -64,9 +64,13 @@ pub(crate) fn write_whole(connection: Connection, path: &Path) -> Result<(), Rea
             fs::remove_file(&left).map_err(failed)?;
         }
     }
-    fs::File::open(&beside).and_then(|file| file.sync_all()).map_err(failed)?;
+    fs::File::open(&beside)
+        .and_then(|file| file.sync_all())
+        .map_err(failed)?;
     fs::rename(&beside, path).map_err(failed)?;
-    RealDisk.sync_dir(path.parent().unwrap_or(Path::new("."))).map_err(failed)
+    RealDisk
+        .sync_dir(path.parent().unwrap_or(Path::new(".")))
+        .map_err(failed)
 }
 
 /// Copies the rows that can still be read into the new database; returns how many.

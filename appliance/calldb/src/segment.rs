@@ -87,8 +87,13 @@ pub(crate) fn replay<E>(
             reader.pass_over(last_seq, &mut replayed);
         }
         let seq_of = |reader: &HomeReader<'_>| reader.next.as_ref().map(|entry| entry.seq);
-        let first = readers.iter_mut().filter(|reader| reader.next.is_some()).min_by_key(|reader| seq_of(reader));
-        let Some(entry) = first.and_then(|reader| reader.next.take()) else { break };
+        let first = readers
+            .iter_mut()
+            .filter(|reader| reader.next.is_some())
+            .min_by_key(|reader| seq_of(reader));
+        let Some(entry) = first.and_then(|reader| reader.next.take()) else {
+            break;
+        };
         last_seq = entry.seq;
         replayed.entries += 1;
         chunk.push(entry);

@@ -175,7 +175,12 @@ impl Spool {
     }
 
     /// A sync failed; what counts is only the file being written.
-    pub(crate) fn handle_sync_failed(&mut self, now: Instant, (at, mark): (usize, u64), fault: &io::Error) -> Option<Kept> {
+    pub(crate) fn handle_sync_failed(
+        &mut self,
+        now: Instant,
+        (at, mark): (usize, u64),
+        fault: &io::Error,
+    ) -> Option<Kept> {
         let of_now = self.current == Some(at) && self.homes[at].file.as_ref().is_some_and(|file| file.mark() == mark);
         of_now.then(|| self.handle_fault(now, at, fault))
     }

@@ -41,7 +41,10 @@ impl Writer {
         loop {
             let taken = self.inbox.take(self.patience(clock()));
             let now = clock();
-            taken.reports.into_iter().for_each(|report| self.handle_report(now, report));
+            taken
+                .reports
+                .into_iter()
+                .for_each(|report| self.handle_report(now, report));
             let is_last = taken.closed && taken.entries.is_empty();
             if !taken.entries.is_empty() {
                 self.commit(now, &taken.entries);
@@ -106,7 +109,10 @@ impl Writer {
             let kept = self.spool.handle_slow(now);
             self.moved(kept);
         }
-        if self.unsynced_since.is_some_and(|since| now.saturating_duration_since(since) >= SYNC_WITHIN) {
+        if self
+            .unsynced_since
+            .is_some_and(|since| now.saturating_duration_since(since) >= SYNC_WITHIN)
+        {
             self.sync();
         }
         if let Some((at, dir)) = self.spool.poll_probe(now)

@@ -6,7 +6,8 @@ use crate::fault::Wrong;
 use crate::read::Faults;
 use crate::text::nearest;
 use crate::{
-    Class, Config, Emergency, ExtensionEntry, Listen, Log, Media, Page, Route, Sip, Site, Target, Transport, Trunk,
+    Class, Config, Emergency, ExtensionEntry, Listen, Log, Media, Page, Route, Sip, Site, Storage, Target, Transport,
+    Trunk,
 };
 
 /// What was read, each list entry with its path. A section is missing when a required field of it is.
@@ -16,6 +17,7 @@ pub(crate) struct Draft {
     pub(crate) media: Option<Media>,
     pub(crate) page: Option<Page>,
     pub(crate) log: Option<Log>,
+    pub(crate) storage: Option<Storage>,
     pub(crate) emergency: Option<Emergency>,
     pub(crate) extensions: Vec<(String, ExtensionEntry)>,
     pub(crate) trunks: Vec<(String, Trunk)>,
@@ -44,6 +46,7 @@ impl Draft {
             media: self.media?,
             page: self.page?,
             log: self.log?,
+            storage: self.storage?,
             emergency: self.emergency?,
             extensions: without_paths(self.extensions),
             trunks: without_paths(self.trunks),
@@ -76,6 +79,13 @@ impl Draft {
             if !known.contains(&entry.class.as_str()) {
                 faults.push(&format!("{path}.class"), unknown("class", &entry.class, &known));
             }
+        }
+        let degraded = self
+            .storage
+            .as_ref()
+            .and_then(|storage| storage.class_while_degraded.as_ref());
+        if let Some(name) = degraded.filter(|name| !known.contains(&name.as_str())) {
+            faults.push("storage.class_while_degraded", unknown("class", name, &known));
         }
     }
 

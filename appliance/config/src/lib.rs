@@ -22,6 +22,7 @@ mod secret;
 mod sip;
 mod site;
 mod starter;
+mod storage;
 mod text;
 mod trunk;
 
@@ -42,6 +43,7 @@ pub use secret::{Hashes, Secret};
 pub use sip::{Ban, Digest, Sip};
 pub use site::Site;
 pub use starter::{Starter, StarterExtension, default_text};
+pub use storage::Storage;
 pub use trunk::{CallerIdPolicy, Credentials, Inbound, Mode, NumberForm, Password, Target, Trunk};
 
 use read::{Faults, Reader};
@@ -62,6 +64,8 @@ pub struct Config {
     pub page: Page,
     /// `[log]`
     pub log: Log,
+    /// `[storage]`
+    pub storage: Storage,
     /// `[emergency]`
     pub emergency: Emergency,
     /// `[[extension]]`, in file order; numbers are unique.
@@ -103,12 +107,23 @@ impl Config {
         self.classes.iter().find(|class| class.name == name)
     }
 
+    /// The class of service that every extension is held to besides its own while the call database fails.
+    pub fn class_while_degraded(&self) -> Class {
+        let named = self
+            .storage
+            .class_while_degraded
+            .as_deref()
+            .and_then(|name| self.class(name));
+        named.cloned().unwrap_or_else(Storage::built_in_class)
+    }
+
     fn read(mut root: Reader<'_>) -> Option<Config> {
         let site = Site::read(root.table("site"));
         let sip = Sip::read(root.table("sip"));
         let media = Media::read(root.table("media"));
         let page = Page::read(root.table("page"));
         let log = Log::read(root.table("log"));
+        let storage = Storage::read(root.table("storage"));
         let emergency = Emergency::read(root.table("emergency"));
         let extensions = root.tables("extension", ExtensionEntry::read);
         let trunks = root.tables("trunk", Trunk::read);
@@ -120,6 +135,7 @@ impl Config {
             media,
             page,
             log,
+            storage,
             emergency,
             extensions,
             trunks,

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use branchline_config::{Config, Country, Extension, Secret, Starter, StarterExtension, country, default_text};
 
+use crate::bundle;
 use crate::certificate;
 use crate::file::{self, FileFault};
 use crate::password;
@@ -45,7 +46,8 @@ pub struct Identity {
 pub fn set_up(place: &Place, identity: &Identity) -> Result<Start, SetUpFault> {
     file::create_private_directory(&place.state)?;
     make_certificate(place, identity)?;
-    if place.config.exists() {
+    // A box that has copies of its configuration is not new: it must not forget who it is.
+    if place.config.exists() || bundle::exists(&place.bundles(None)) {
         if !place.page_hash().exists() {
             // Without a hash nobody gets in; `branchline page-password` makes one. A silent password would be lost.
             tracing::info!("the page has no password yet: `branchline page-password` makes one");

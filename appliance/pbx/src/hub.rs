@@ -26,8 +26,39 @@ pub enum Command {
         /// The id.
         call: String,
     },
+    /// Bypass the call database, or use it again.
+    Database(DatabaseOrder),
     /// End the daemon.
     Shutdown,
+}
+
+/// What the operator says of the call database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case", deny_unknown_fields)]
+pub enum DatabaseOrder {
+    /// Leave it alone.
+    Fail {
+        /// For so many seconds; without, until it is restored.
+        at_most_s: Option<u64>,
+    },
+    /// Try it, and use it again once it has proved itself.
+    Restore,
+}
+
+impl DatabaseOrder {
+    /// A line for the one who gave it.
+    pub fn outcome(self) -> String {
+        match self {
+            DatabaseOrder::Fail { at_most_s: None } => {
+                "the call database is bypassed until `branchline database restore`; the journal keeps every call"
+                    .to_owned()
+            }
+            DatabaseOrder::Fail { at_most_s: Some(s) } => {
+                format!("the call database is bypassed for {s} s; the journal keeps every call")
+            }
+            DatabaseOrder::Restore => "the call database is tried, and used again once it has proved itself".to_owned(),
+        }
+    }
 }
 
 /// What became of a command: a line for the person who gave it, or why not.

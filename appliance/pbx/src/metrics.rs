@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use branchline_branch::view::{Counters, HealthView, View};
+use branchline_branch::view::{Counters, HealthView, StorageView, View};
 
 /// Media type of [`render`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -21,6 +21,7 @@ pub fn render(view: &View) -> String {
     counters(&mut page, &view.counters);
     gauges(&mut page, &view.counters);
     health(&mut page, &view.health);
+    storage(&mut page, &view.storage);
     phones_and_calls(&mut page, view);
     trunks(&mut page, view);
     page.0
@@ -119,14 +120,54 @@ fn gauges(page: &mut Page, counters: &Counters) {
     }
 }
 
+fn storage(page: &mut Page, storage: &StorageView) {
+    let behind = storage.written_seq.saturating_sub(storage.applied_seq);
+    page.plain(
+        "branchline_database_behind_entries",
+        Kind::Gauge,
+        "Entries in the journal that are not in the call database yet.",
+        behind as f64,
+    );
+    page.plain(
+        "branchline_journal_lost_entries_total",
+        Kind::Counter,
+        "Entries lost because every disk failed for longer than memory lasts.",
+        storage.lost_entries as f64,
+    );
+    page.one(
+        "branchline_journal_home_usable",
+        Kind::Gauge,
+        "1 while a home of the journal can be written.",
+    );
+    for home in &storage.homes {
+        let usable = f64::from(u8::from(home.fault.is_empty()));
+        page.sample(
+            "branchline_journal_home_usable",
+            &[("directory", &home.directory)],
+            usable,
+        );
+    }
+    page.plain(
+        "branchline_configuration_fallback",
+        Kind::Gauge,
+        "1 while the configuration in force is not the file.",
+        f64::from(u8::from(!storage.configuration.is_empty())),
+    );
+}
+
 fn health(page: &mut Page, health: &HealthView) {
     let flag = |yes: bool| f64::from(u8::from(yes));
-    let degraded = flag(!matches!(health.database.as_str(), "normal" | ""));
+    let degraded = flag(health.database == "degraded");
     let gauges = [
         (
             "branchline_database_degraded",
-            "1 while records are not durable in time.",
+            "1 while the call database is bypassed or records are not durable in time.",
             degraded,
+        ),
+        (
+            "branchline_database_recovering",
+            "1 while the call database catches up with the journal.",
+            flag(health.database == "recovering"),
         ),
         (
             "branchline_journal_pending_entries",

@@ -9,6 +9,8 @@ pub struct Place {
     pub config: PathBuf,
     /// The state directory, mode 0700.
     pub state: PathBuf,
+    /// The spool when the configuration names none: a box that has lost its configuration finds the copy there.
+    pub spool: Option<PathBuf>,
 }
 
 impl Place {
@@ -17,7 +19,16 @@ impl Place {
     pub fn new(config: Option<PathBuf>, state: Option<PathBuf>) -> Place {
         let state = state.unwrap_or_else(default_state);
         let config = config.unwrap_or_else(|| state.join("branchline.toml"));
-        Place { config, state }
+        Place {
+            config,
+            state,
+            spool: None,
+        }
+    }
+
+    /// With a spool outside of the configuration.
+    pub fn with_spool(self, spool: Option<PathBuf>) -> Place {
+        Place { spool, ..self }
     }
 
     /// The control socket, mode 0600.
@@ -30,9 +41,26 @@ impl Place {
         self.state.join("calls.db")
     }
 
-    /// The journal's directory.
-    pub fn journal(&self) -> PathBuf {
-        self.state.join("journal")
+    /// The journal's homes: the spool, where there is one, and the one beside the database.
+    pub fn journals(&self, spool: Option<&Path>) -> Vec<PathBuf> {
+        let spool = spool.or(self.spool.as_deref()).map(|spool| spool.join("journal"));
+        spool.into_iter().chain([self.state.join("journal")]).collect()
+    }
+
+    /// Where copies of the configuration are kept.
+    pub fn bundles(&self, spool: Option<&Path>) -> Vec<PathBuf> {
+        let spool = spool.or(self.spool.as_deref()).map(|spool| spool.join("bundle"));
+        spool.into_iter().chain([self.state.join("bundle")]).collect()
+    }
+
+    /// Key that they are signed with, mode 0600.
+    pub fn bundle_key(&self) -> PathBuf {
+        self.state.join("bundle-key")
+    }
+
+    /// Reports of recoveries and drills.
+    pub fn reports(&self) -> PathBuf {
+        self.state.join("reports")
     }
 
     /// Hash of the page's password, mode 0600.

@@ -68,6 +68,16 @@ pub struct TrunkState {
     pub calls: u32,
 }
 
+/// How much the box lets its extensions do; emergencies are never asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Service {
+    /// What their class of service allows.
+    #[default]
+    Full,
+    /// Only what `[storage] class_while_degraded` allows as well.
+    Restricted,
+}
+
 /// What changes while the box runs. Bounded by the number of configured trunks and extensions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
@@ -75,6 +85,8 @@ pub struct State {
     pub trunks: BTreeMap<String, TrunkState>,
     /// Calls in progress by extension number; absent is none.
     pub extension_calls: BTreeMap<String, u32>,
+    /// Restricted while the call database fails.
+    pub service: Service,
 }
 
 /// Where the call goes.
@@ -204,9 +216,7 @@ fn from_inside(request: &Request<'_>, caller: Option<&ExtensionEntry>, (tables, 
         return Decision::Echo;
     }
     if let Some(called) = tables.extension(&dialled.digits) {
-        let allowed = tables
-            .class_of(caller)
-            .is_some_and(|class| class.allows(Kind::Internal, &[&dialled.digits]));
+        let allowed = tables.permits(caller, state.service, (Kind::Internal, &[&dialled.digits]));
         return if allowed {
             ring(called, state)
         } else {

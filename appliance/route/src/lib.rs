@@ -17,7 +17,7 @@ mod sources;
 mod tables;
 
 pub use admission::{Admission, AdmissionLimits, Arrival, ArrivalKind, Load, Verdict};
-pub use decide::{Caller, Decision, FORWARDS_MAX, Loop, Request, State, TrunkState, Why, decide};
+pub use decide::{Caller, Decision, FORWARDS_MAX, Loop, Request, Service, State, TrunkState, Why, decide};
 pub use dialled::Dialled;
 pub use emergency::emergency_number;
 pub use guard::{Ban, FailureKind, Guard, GuardLimits};

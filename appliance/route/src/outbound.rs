@@ -49,10 +49,7 @@ pub(crate) fn decide(call: &Outbound<'_>, tables: &Tables, state: &State) -> Dec
     }
     let kind = kind_of(&number, tables.home());
     let forms = [number.as_str(), call.dialled.digits.as_str()];
-    if !tables
-        .class_of(call.caller)
-        .is_some_and(|class| class.allows(kind, &forms))
-    {
+    if !tables.permits(call.caller, state.service, (kind, &forms)) {
         return Why::ClassOfService.refuse();
     }
     let leaving = Leaving {

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
 use branchline_config::country::Country;
-use branchline_config::{Class, Config, Emergency, ExtensionEntry, Route, Site, Target, Trunk};
+use branchline_config::{Class, Config, Emergency, ExtensionEntry, Kind, Route, Site, Target, Trunk};
 
+use crate::decide::Service;
 use crate::dialled::Dialled;
 use crate::number::{Home, Number, normalise};
 
@@ -13,6 +14,7 @@ pub struct Tables {
     emergency: Emergency,
     extensions: BTreeMap<String, ExtensionEntry>,
     classes: BTreeMap<String, Class>,
+    class_while_degraded: Class,
     routes: Vec<Route>,
     /// By priority, then file order.
     trunks: Vec<Trunk>,
@@ -34,6 +36,7 @@ impl Tables {
             emergency: config.emergency.clone(),
             extensions: by_name(&config.extensions, |entry| entry.number.as_str()),
             classes: by_name(&config.classes, |class| &class.name),
+            class_while_degraded: config.class_while_degraded(),
             routes: config.routes.clone(),
             inbound: trunks
                 .iter()
@@ -76,9 +79,15 @@ impl Tables {
         self.extensions.get(number)
     }
 
-    /// The class of service of an extension.
-    pub fn class_of(&self, entry: &ExtensionEntry) -> Option<&Class> {
-        self.classes.get(&entry.class)
+    /// Whether an extension may call a number of this kind now. `forms` are the ways the number can be written.
+    pub(crate) fn permits(&self, caller: &ExtensionEntry, service: Service, (kind, forms): (Kind, &[&str])) -> bool {
+        let own = self.classes.get(&caller.class);
+        let always = own.is_some_and(|class| class.allows(kind, forms));
+        always
+            && match service {
+                Service::Full => true,
+                Service::Restricted => self.class_while_degraded.allows(kind, forms),
+            }
     }
 
     /// `[[route]]`, in file order.

@@ -239,7 +239,9 @@ fn a_refresh_is_told_only_when_a_restart_would_otherwise_forget_the_phone() {
         for cseq in 1..=40 {
             table.handle_register(at, &simple(cseq, "<sip:201@h>"), flow());
             while let Some(event) = table.poll_event() {
-                let BindingEvent::Changed { keep_until_utc_ms, .. } = event else { panic!("{event:?}") };
+                let BindingEvent::Changed { keep_until_utc_ms, .. } = event else {
+                    panic!("{event:?}")
+                };
                 (kept_until_utc_ms, told) = (keep_until_utc_ms, told + 1);
             }
             let ends_utc_ms = table.lookup("201")[0].expires_utc_ms;
@@ -252,14 +254,28 @@ fn a_refresh_is_told_only_when_a_restart_would_otherwise_forget_the_phone() {
 
 #[test]
 fn a_phone_that_says_anything_new_is_told_at_once() {
-    let with = |lines| register(&Register { call: "c", cseq: 2, lines });
+    let with = |lines| {
+        register(&Register {
+            call: "c",
+            cseq: 2,
+            lines,
+        })
+    };
     let elsewhere = Flow::udp(flow().local, "203.0.113.9:40001".parse().unwrap());
     let cases = [
         (with(&[(Name::Contact, "<sip:201@h>")]), flow(), 0),
         (with(&[(Name::Contact, "<sip:201@h>")]), elsewhere, 1),
         (with(&[(Name::Contact, "<sip:201@h>;q=0.2")]), flow(), 1),
-        (with(&[(Name::Contact, "<sip:201@h>"), (Name::Path, "<sip:p;lr>")]), flow(), 1),
-        (with(&[(Name::Contact, "<sip:201@h>"), (Name::UserAgent, "x")]), flow(), 1),
+        (
+            with(&[(Name::Contact, "<sip:201@h>"), (Name::Path, "<sip:p;lr>")]),
+            flow(),
+            1,
+        ),
+        (
+            with(&[(Name::Contact, "<sip:201@h>"), (Name::UserAgent, "x")]),
+            flow(),
+            1,
+        ),
     ];
     for (message, flow_of, told) in cases {
         let mut table = Bindings::new(BindingsConfig::default());

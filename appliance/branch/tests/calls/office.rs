@@ -65,6 +65,7 @@ pub(crate) fn configuration(more: &str) -> Configuration {
         trunk_passwords: config.trunks.iter().map(secret).collect(),
         config: Arc::new(config),
         digest: "test".to_owned(),
+        trust: branchline_branch::Trust::Full,
     }
 }
 

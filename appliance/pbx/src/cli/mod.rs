@@ -2,7 +2,9 @@
 
 mod calls;
 mod check;
+mod database;
 mod doctor;
+mod drill;
 mod extension;
 mod ladder;
 mod page_password;
@@ -42,6 +44,9 @@ struct PlaceArgs {
     /// State directory [default: /var/lib/branchline for root, ~/.local/state/branchline for others]
     #[arg(long, global = true, value_name = "DIR", env = "BRANCHLINE_STATE")]
     state: Option<PathBuf>,
+    /// First home of the journal and of copies of the configuration, unless the configuration names one
+    #[arg(long, global = true, value_name = "DIR", env = "BRANCHLINE_SPOOL")]
+    spool: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -59,6 +64,12 @@ enum Command {
     Calls(calls::Calls),
     /// Watch SIP messages as they pass
     Trace(trace::Trace),
+    /// How the call database is; bypass it, or use it again
+    #[command(subcommand)]
+    Database(database::Database),
+    /// Make a part of the running box fail for a while, and see what becomes of its calls
+    #[command(subcommand)]
+    Drill(drill::Drill),
     /// Look for what is wrong with this box, and how to fix it
     Doctor,
     /// Play call flows against a box of their own, with telephones on the loopback
@@ -94,7 +105,7 @@ type Done = Result<ExitCode, Fault>;
 /// Does what the command line says.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let place = Place::new(cli.place.config, cli.place.state);
+    let place = Place::new(cli.place.config, cli.place.state).with_spool(cli.place.spool);
     let mut out = io::stdout().lock();
     let done = match cli.command {
         Command::Run => {
@@ -106,6 +117,8 @@ pub fn main() -> ExitCode {
         Command::Phones(command) => phones::run(&place, &command, &mut out),
         Command::Calls(command) => calls::run(&place, &command, &mut out),
         Command::Trace(command) => trace::run(&place, &command, &mut out),
+        Command::Database(command) => database::run(&place, &command, &mut out),
+        Command::Drill(command) => drill::run(&place, &command, &mut out),
         Command::Doctor => doctor::run(&place, &mut out),
         Command::Ladder(command) => ladder::run(&command, &mut out),
         Command::Reload => reload::run(&place, &mut out),

@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use super::{Done, read_config};
+use super::{Done, printable};
 use crate::front::{self, Front, Told};
 use crate::place::Place;
-use crate::run::Daemon;
+use crate::run::{Daemon, RunFault, read_at_start};
 use crate::screen::Start;
 use crate::{clock, first_start, log, screen};
 
@@ -16,20 +16,25 @@ pub(crate) fn run(place: &Place) -> Done {
         Start::First { .. } if log::goes_to_the_journal(std::io::stdout()) => Start::FirstUnseen,
         start @ (Start::First { .. } | Start::FirstUnseen | Start::Later) => start,
     };
-    let config = read_config(place)?;
-    log::start(config.log);
+    let read = read_at_start(place).map_err(RunFault::from)?;
+    log::start(read.config().log);
     let told = Told {
         place,
-        config: &config,
+        config: read.config(),
         identity: &identity,
     };
     let bound = Front::bind(told);
     let page = bound.as_ref().ok().and_then(|(front, _)| front.page_address());
     // Before anything can fail: the passwords are shown now or never.
     let screen = screen::render(&front::screen(told, page, start));
-    std::io::stdout().lock().write_all(screen.as_bytes())?;
+    let mut out = std::io::stdout().lock();
+    out.write_all(screen.as_bytes())?;
+    if !read.fault().is_empty() {
+        writeln!(out, "\n  ATTENTION: {}\n", printable(read.fault()))?;
+    }
+    drop(out);
     let (front, feed) = bound?;
-    let daemon = Daemon::bind(place)?;
+    let daemon = Daemon::bind(place, read)?;
     let serving = front.serve()?;
     let ended = daemon.run(feed);
     drop(serving);

@@ -98,6 +98,7 @@ async fn converse(stream: UnixStream, hub: &Hub, sessions: &Sessions) -> io::Res
             Ok(Request::View) => Reply::View(Box::new(view_now(hub))),
             Ok(Request::Reload) => command(hub, Command::Reload).await,
             Ok(Request::HangUp { call }) => command(hub, Command::HangUp { call }).await,
+            Ok(Request::Database(order)) => command(hub, Command::Database(order)).await,
             Ok(Request::Shutdown) => command(hub, Command::Shutdown).await,
             Ok(Request::EndSessions) => {
                 sessions.end_all();

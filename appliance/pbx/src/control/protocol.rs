@@ -4,6 +4,8 @@
 use branchline_branch::view::{TraceLine, View};
 use serde::{Deserialize, Serialize};
 
+use crate::hub::DatabaseOrder;
+
 /// Bytes of a request line.
 pub const REQUEST_BYTES_MAX: usize = 4096;
 
@@ -20,6 +22,8 @@ pub enum Request {
         /// Its id.
         call: String,
     },
+    /// Bypass the call database, or use it again.
+    Database(DatabaseOrder),
     /// End the daemon.
     Shutdown,
     /// Log everybody out of the page: its password has changed.

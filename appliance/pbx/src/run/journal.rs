@@ -1,13 +1,16 @@
 //! From the branch to the journal and back, without ever waiting.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use branchline_branch::Journalled;
-use branchline_calldb::{Ack, AppendError, CallDb, DatabaseState, Kept, Notice, OpenError, OpenReport, Setup};
+use branchline_calldb::{Ack, AppendError, CallDb, Kept, Notice, OpenError, OpenReport, Setup};
 use branchline_journal::Entry;
 use tokio::sync::Notify;
+
+use super::storage::Storage;
 
 /// Where entries go; `CallDb` outside of tests.
 pub(super) trait Sink {
@@ -35,6 +38,11 @@ impl Acks {
         self.changed.notified().await;
     }
 
+    /// Something else has changed that the loop asks for.
+    fn wake(&self) {
+        self.changed.notify_one();
+    }
+
     fn note(&self, ack: Ack) {
         self.written_seq.fetch_max(ack.up_to_seq, Ordering::AcqRel);
         match ack.kept {
@@ -48,23 +56,37 @@ impl Acks {
     }
 }
 
-/// Opens the call database; what it says is logged, and its acknowledgements are kept.
-pub(super) fn open(setup: &Setup) -> Result<(CallDb, OpenReport, Arc<Acks>), OpenError> {
-    let acks = Arc::new(Acks::default());
-    let theirs = Arc::clone(&acks);
+/// The open call database, and what it is told by.
+pub(super) struct Opened {
+    pub(super) db: CallDb,
+    pub(super) report: OpenReport,
+    pub(super) acks: Arc<Acks>,
+    pub(super) storage: Arc<Storage>,
+}
+
+/// Opens the call database; what it says is kept. Reports of recoveries go to the directory `reports`.
+pub(super) fn open(setup: &Setup, reports: PathBuf) -> Result<Opened, OpenError> {
+    let (acks, storage) = (Arc::new(Acks::default()), Arc::new(Storage::new(reports)));
+    let (their_acks, their_storage) = (Arc::clone(&acks), Arc::clone(&storage));
     let notify = move |notice| match notice {
-        Notice::Acked(ack) => theirs.note(ack),
-        // The database logs its homes itself, with their faults.
-        Notice::Journal(_) => {}
-        Notice::Database(DatabaseState::Degraded(reason)) => {
-            tracing::error!(%reason, "the call database cannot be used; the journal keeps every call");
+        Notice::Acked(ack) => their_acks.note(ack),
+        Notice::Journal(homes) => {
+            their_storage.handle_homes(&homes);
+            their_acks.wake();
         }
-        Notice::Database(state @ (DatabaseState::Normal | DatabaseState::Recovering)) => {
-            tracing::info!(?state, "the call database");
+        Notice::Database(state) => {
+            their_storage.handle_database(state);
+            their_acks.wake();
         }
+        Notice::Recovered(recovery) => their_storage.handle_recovery(&recovery),
     };
     let (db, report) = CallDb::open(setup, notify)?;
-    Ok((db, report, acks))
+    Ok(Opened {
+        db,
+        report,
+        acks,
+        storage,
+    })
 }
 
 /// The branch's end of the journal.
@@ -154,7 +176,11 @@ impl<S: Sink> Journal<S> {
             synced_seq: self.as_numbered(synced_seq),
         };
         // The last run of losses that is behind both is still needed: it tells how far the numbers are apart.
-        while self.losses.get(1).is_some_and(|(after, lost)| synced_seq >= after - lost) {
+        while self
+            .losses
+            .get(1)
+            .is_some_and(|(after, lost)| synced_seq >= after - lost)
+        {
             self.losses.pop_front();
         }
         if journalled == self.told {

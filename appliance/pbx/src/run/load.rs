@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use branchline_branch::Configuration;
+use branchline_branch::{Configuration, Trust};
 use branchline_config::{Config, Password, Secret};
 use sha2::{Digest, Sha256};
 
+use crate::bundle::{self, Bundle, Standing};
+use crate::clock;
 use crate::file::{self, FileFault};
 use crate::io::tls::KeyFiles;
 use crate::place::Place;
@@ -23,9 +25,78 @@ pub enum LoadFault {
     Config(Vec<branchline_config::Fault>),
 }
 
+/// A configuration that can be put in force.
+#[derive(Debug)]
+pub struct Read {
+    pub(super) configuration: Configuration,
+    pub(super) bundle: Bundle,
+    /// Why it is not the file; empty when it is.
+    pub(super) fault: String,
+}
+
+impl Read {
+    /// What was read.
+    pub fn config(&self) -> &Config {
+        &self.configuration.config
+    }
+
+    /// Why it is not the file, for a person to read; empty when it is.
+    pub fn fault(&self) -> &str {
+        &self.fault
+    }
+
+    /// Keeps a copy on each disk for the day when the file is lost.
+    pub(super) fn keep(place: &Place, bundle: &Bundle, spool: Option<&Path>) {
+        if let Err(fault) = bundle::keep(place, &place.bundles(spool), bundle) {
+            tracing::warn!(%fault, "the copy of the configuration is not kept everywhere");
+        }
+    }
+}
+
+/// Reads the configuration for the start: the file, or the most trusted copy of what was in force last.
+pub fn read_at_start(place: &Place) -> Result<Read, LoadFault> {
+    let wrong = match load(place) {
+        Ok(read) => return Ok(read),
+        Err(wrong) => wrong,
+    };
+    let utc_ms = clock::utc_ms();
+    for (bundle, standing) in bundle::find(place, &place.bundles(None), utc_ms) {
+        let Ok(config) = Config::parse("the copy", &bundle.text) else {
+            continue;
+        };
+        let (trust, proved) = match standing {
+            Standing::Sound => (Trust::Full, "signed by this box"),
+            Standing::Old => (
+                Trust::Restricted,
+                "signed by this box, but old: premium and international calls wait",
+            ),
+            Standing::Unproved => (
+                Trust::Restricted,
+                "its signature is NOT good: premium and international calls wait",
+            ),
+        };
+        let age = clock::duration_text(utc_ms.saturating_sub(bundle.made_utc_ms).max(0).unsigned_abs());
+        let configuration = Configuration {
+            config: Arc::new(config),
+            trunk_passwords: bundle.trunk_passwords(),
+            digest: digest(&bundle.text),
+            trust,
+        };
+        return Ok(Read {
+            configuration,
+            fault: format!(
+                "{}; the box runs on its copy of {age} ago ({proved})",
+                wrong.to_string().replace('\n', "; ")
+            ),
+            bundle,
+        });
+    }
+    Err(wrong)
+}
+
 /// Reads the configuration and the secrets it points to. A password file that cannot be read is logged: its trunk stays
 /// down, and the phones work.
-pub(super) fn load(place: &Place) -> Result<Configuration, LoadFault> {
+pub(super) fn load(place: &Place) -> Result<Read, LoadFault> {
     let bytes_max = u64::try_from(branchline_config::TEXT_BYTES_MAX).unwrap_or(u64::MAX);
     let text = file::read_text(&place.config, bytes_max)?;
     let config = Config::parse(&place.config.display().to_string(), &text).map_err(LoadFault::Config)?;
@@ -39,10 +110,15 @@ pub(super) fn load(place: &Place) -> Result<Configuration, LoadFault> {
             Err(fault) => tracing::error!(trunk = trunk.name, %fault, "the trunk has no password"),
         }
     }
-    Ok(Configuration {
-        config: Arc::new(config),
-        trunk_passwords,
-        digest: digest(&text),
+    Ok(Read {
+        bundle: Bundle::new(clock::utc_ms(), &text, &trunk_passwords),
+        configuration: Configuration {
+            config: Arc::new(config),
+            trunk_passwords,
+            digest: digest(&text),
+            trust: Trust::Full,
+        },
+        fault: String::new(),
     })
 }
 
@@ -84,6 +160,7 @@ pub(super) fn wants_restart(old: &Config, new: &Config) -> Vec<&'static str> {
             old.sip.nonce_lifetime_s != new.sip.nonce_lifetime_s,
         ),
         ("media addresses, ports and workers", media(old) != media(new)),
+        ("storage.spool", old.storage.spool != new.storage.spool),
         ("page", old.page != new.page),
         ("log", old.log != new.log),
     ];
@@ -142,7 +219,7 @@ mod tests {
             trunk("lost", &file("none"))
         );
         std::fs::write(&place.config, &text).unwrap();
-        let loaded = load(&place).unwrap();
+        let loaded = load(&place).unwrap().configuration;
         let passwords: Vec<_> = loaded
             .trunk_passwords
             .iter()
@@ -174,6 +251,7 @@ mod tests {
             ("[sip]\nnonce_lifetime_s = 60\n", "sip.nonce_lifetime_s"),
             ("[sip]\nlisten = [\"udp:127.0.0.1\"]\n", "sip.listen"),
             ("[media]\nport_min = 20000\n", "media addresses, ports and workers"),
+            ("[storage]\nspool = \"/spool\"\n", "storage.spool"),
             ("[log]\nlevel = \"debug\"\n", "log"),
         ];
         for (text, name) in cases {

@@ -11,6 +11,7 @@ mod load;
 mod orders;
 mod relay;
 mod start;
+mod storage;
 mod turn;
 mod view;
 
@@ -25,7 +26,7 @@ use crate::io::tls::TlsFault;
 use crate::notify;
 use crate::rtp::RtpError;
 
-pub use self::load::LoadFault;
+pub use self::load::{LoadFault, Read, read_at_start};
 pub use self::start::Daemon;
 
 use self::turn::{Loop, Woken};

@@ -4,15 +4,15 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use branchline_branch::{Command, Configuration, Now, Watched};
+use branchline_branch::{Command, Now, Watched};
 use branchline_config::Config;
 use rustls::ServerConfig;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::load::{self, LoadFault};
+use super::load::{self, LoadFault, Read};
 use super::turn::Loop;
-use crate::hub::{self, Outcome, Request};
+use crate::hub::{self, DatabaseOrder, Outcome, Request};
 use crate::io::tls::{self, TlsFault};
 use crate::place::Place;
 use crate::{clock, notify};
@@ -38,7 +38,7 @@ pub(super) type Loaded = Result<Files, LoadFault>;
 
 #[derive(Debug)]
 pub(super) struct Files {
-    configuration: Configuration,
+    read: Read,
     server: Result<Arc<ServerConfig>, TlsFault>,
 }
 
@@ -83,9 +83,9 @@ impl Orders {
         }
         let place = self.place.clone();
         let files = tokio::task::spawn_blocking(move || {
-            let configuration = load::load(&place)?;
-            let server = tls::server(&load::key_files(&configuration.config, &place));
-            Ok(Files { configuration, server })
+            let read = load::load(&place)?;
+            let server = tls::server(&load::key_files(read.config(), &place));
+            Ok(Files { read, server })
         });
         self.loading = Some(Loading { files, reply });
     }
@@ -144,6 +144,14 @@ impl Loop {
                 };
                 answer(Some(reply), outcome);
             }
+            hub::Command::Database(order) => {
+                let db = self.journal.sink();
+                match order {
+                    DatabaseOrder::Fail { at_most_s } => db.bypass(at_most_s.map(Duration::from_secs)),
+                    DatabaseOrder::Restore => db.restore(),
+                }
+                answer(Some(reply), Ok(order.outcome()));
+            }
             hub::Command::Shutdown => {
                 answer(Some(reply), Ok("stopping".to_owned()));
                 self.stop(now);
@@ -156,7 +164,7 @@ impl Loop {
         let Some(Loading { reply, .. }) = self.orders.loading.take() else {
             return;
         };
-        let Files { configuration, server } = match loaded {
+        let Files { read, server } = match loaded {
             Ok(files) => files,
             Err(fault) => {
                 tracing::error!(%fault, "the configuration in force stays");
@@ -164,6 +172,9 @@ impl Loop {
                 return;
             }
         };
+        let Read {
+            configuration, bundle, ..
+        } = read;
         let config = Arc::clone(&configuration.config);
         let mut text = "the configuration is in force; calls went on".to_owned();
         let later = load::wants_restart(&self.orders.config, &config);
@@ -176,6 +187,9 @@ impl Loop {
         }
         self.branch
             .handle_command(now, Command::Configure(Box::new(configuration)));
+        self.storage.handle_configuration(String::new());
+        let (place, spool) = (self.orders.place.clone(), config.storage.spool.clone());
+        tokio::task::spawn_blocking(move || Read::keep(&place, &bundle, spool.as_deref()));
         self.orders.config = config;
         tracing::info!("{text}");
         answer(reply, Ok(text));

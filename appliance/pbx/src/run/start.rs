@@ -13,9 +13,11 @@ use branchline_sip::Transport;
 
 use super::RunFault;
 use super::clock::Clock;
-use super::journal::{self, Acks};
+use super::journal::{self, Acks, Opened};
+use super::limits;
+use super::load::{self, Read};
 use super::relay::Relay;
-use super::{limits, load};
+use super::storage::Storage;
 use crate::io::facing::Facing;
 use crate::io::resolve::{Resolver, sip_transport};
 use crate::io::stream::{PER_SOURCE_MAX, Settings, Streams};
@@ -35,13 +37,18 @@ pub struct Daemon {
     pub(super) relay: Relay,
     pub(super) db: CallDb,
     pub(super) acks: Arc<Acks>,
+    pub(super) storage: Arc<Storage>,
 }
 
 impl Daemon {
-    /// Reads the configuration, opens every socket, the journal and the media workers, and makes the branch.
-    pub fn bind(place: &Place) -> Result<Daemon, RunFault> {
+    /// Opens every socket, the journal and the media workers, and makes the branch.
+    pub fn bind(place: &Place, read: Read) -> Result<Daemon, RunFault> {
         let open_files = limits::raise_open_files();
-        let configuration = load::load(place)?;
+        let Read {
+            configuration,
+            bundle,
+            fault,
+        } = read;
         let config = Arc::clone(&configuration.config);
         let Sockets {
             udp,
@@ -52,7 +59,13 @@ impl Daemon {
         let resolver = Resolver::start(Facing::new(listening.clone()))?;
         let relay = Relay::start(&config)?;
         let mut clock = Clock::new();
-        let (db, acks, branch) = remembered(place, configuration, &mut clock)?;
+        let (opened, branch) = remembered(place, configuration, &mut clock)?;
+        if fault.is_empty() {
+            Read::keep(place, &bundle, config.storage.spool.as_deref());
+        } else {
+            tracing::error!(fault, "the configuration is not the file");
+            opened.storage.handle_configuration(fault);
+        }
         Ok(Daemon {
             place: place.clone(),
             config,
@@ -63,8 +76,9 @@ impl Daemon {
             listening,
             resolver,
             relay,
-            db,
-            acks,
+            db: opened.db,
+            acks: opened.acks,
+            storage: opened.storage,
         })
     }
 }
@@ -122,7 +136,7 @@ fn stream_settings(config: &Config, place: &Place, open_files: usize) -> Result<
     })
 }
 
-type Remembered = (CallDb, Arc<Acks>, Box<Branch>);
+type Remembered = (Opened, Box<Branch>);
 
 fn remembered(place: &Place, configuration: Configuration, clock: &mut Clock) -> Result<Remembered, RunFault> {
     let now = clock.now();
@@ -133,7 +147,7 @@ fn remembered(place: &Place, configuration: Configuration, clock: &mut Clock) ->
     getrandom::fill(&mut seed).map_err(std::io::Error::from)?;
     let setup = branchline_calldb::Setup {
         paths: Paths {
-            journals: vec![place.journal()],
+            journals: place.journals(configuration.config.storage.spool.as_deref()),
             database: place.records(),
         },
         limits: Limits::default(),
@@ -144,7 +158,8 @@ fn remembered(place: &Place, configuration: Configuration, clock: &mut Clock) ->
             boot,
         },
     };
-    let (db, report, acks) = journal::open(&setup)?;
+    let mut opened = journal::open(&setup, place.reports())?;
+    let report = &mut opened.report;
     tracing::info!(
         entries = report.last_seq,
         registrations = report.bindings.len(),
@@ -165,12 +180,12 @@ fn remembered(place: &Place, configuration: Configuration, clock: &mut Clock) ->
         seed,
         journal: JournalStart {
             boot,
-            next_seq: db.next_seq(),
+            next_seq: opened.db.next_seq(),
         },
-        bindings: report.bindings,
+        bindings: std::mem::take(&mut report.bindings),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    Ok((db, acks, Box::new(Branch::new(now, setup))))
+    Ok((opened, Box::new(Branch::new(now, setup))))
 }
 
 /// A late refresh of a registration still finds its connection.

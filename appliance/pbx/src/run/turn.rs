@@ -1,5 +1,6 @@
 //! The loop: wait for anything, take what is there, let the branch decide, do what it says.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use branchline_branch::{Branch, Command, Level, Now, Output, Resolved, Watched};
@@ -15,7 +16,8 @@ use super::journal::Journal;
 use super::orders::{Loaded, Orders};
 use super::relay::Relay;
 use super::start::Daemon;
-use super::view::Publisher;
+use super::storage::Storage;
+use super::view::{Publisher, Shown};
 use crate::hub::{Feed, Request};
 use crate::io::facing::Facing;
 use crate::io::resolve::Resolver;
@@ -31,6 +33,7 @@ pub(super) struct Loop {
     pub(super) udp: Udp,
     pub(super) streams: Streams,
     pub(super) journal: Journal<CallDb>,
+    pub(super) storage: Arc<Storage>,
     pub(super) feed: Feed,
     pub(super) orders: Orders,
     facing: Facing,
@@ -86,6 +89,7 @@ impl Loop {
             relay,
             db,
             acks,
+            storage,
         } = daemon;
         let now = clock.now();
         Ok(Loop {
@@ -93,6 +97,7 @@ impl Loop {
             udp: Udp::new(udp)?,
             streams,
             journal: Journal::new(db, acks),
+            storage,
             feed,
             orders: Orders::new(place, config),
             facing: Facing::new(listening),
@@ -157,8 +162,12 @@ impl Loop {
         self.carry_out();
 
         let ended = self.clock.now();
-        self.publisher
-            .handle_timeout(ended, &self.branch, (&self.feed, self.journal.sink()));
+        let shown = Shown {
+            feed: &self.feed,
+            db: self.journal.sink(),
+            storage: &self.storage,
+        };
+        self.publisher.handle_timeout(ended, &self.branch, shown);
         self.tell_alive(ended.mono);
         self.busy_since = (left == Left::More || streams_left == Left::More).then_some(started);
         self.branch
@@ -237,6 +246,7 @@ impl Loop {
         if let Some(journalled) = self.journal.acked() {
             self.branch.handle_journal(now, journalled);
         }
+        self.branch.handle_storage(now, self.storage.mode());
         for resolved in std::mem::take(&mut self.unanswered) {
             self.resolved(now, resolved);
         }

@@ -3,9 +3,17 @@
 use std::time::{Duration, Instant};
 
 use branchline_branch::{Branch, Now};
-use branchline_calldb::{CallDb, DatabaseState};
+use branchline_calldb::CallDb;
 
+use super::storage::Storage;
 use crate::hub::Feed;
+
+/// What a view is made from besides the branch, and where it goes.
+pub(super) struct Shown<'a> {
+    pub(super) feed: &'a Feed,
+    pub(super) db: &'a CallDb,
+    pub(super) storage: &'a Storage,
+}
 
 /// Publishes views, at most one per [`LOOKED_AT_EVERY`].
 #[derive(Debug, Default)]
@@ -28,15 +36,13 @@ impl Publisher {
     }
 
     /// Publishes when it is time.
-    pub(super) fn handle_timeout(&mut self, now: Now, branch: &Branch, (feed, db): (&Feed, &CallDb)) {
-        if self.poll_timeout(branch, feed).is_some_and(|due| now.mono < due) {
+    pub(super) fn handle_timeout(&mut self, now: Now, branch: &Branch, shown: Shown<'_>) {
+        if self.poll_timeout(branch, shown.feed).is_some_and(|due| now.mono < due) {
             return;
         }
         let mut view = branch.view(now);
-        if db.status().database != DatabaseState::Normal {
-            "degraded".clone_into(&mut view.health.database);
-        }
-        feed.publish(view);
+        shown.storage.show(&mut view, shown.db.status());
+        shown.feed.publish(view);
         self.shown = Some((branch.version(), now.mono));
     }
 }

@@ -191,7 +191,9 @@ fn highest_value(table: &str, name: &str) -> u64 {
 /// The last word of each whole line is the time.
 fn ended_utc_s(log: &str) -> Vec<f64> {
     let lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-    lines.filter_map(|line| line.split_whitespace().last()?.parse().ok()).collect()
+    lines
+        .filter_map(|line| line.split_whitespace().last()?.parse().ok())
+        .collect()
 }
 
 fn first_lines(path: &Path) -> String {

@@ -588,5 +588,6 @@ pub fn configuration(text: &str, trunk_passwords: &[(&str, &str)]) -> Result<Con
         config: Arc::new(config),
         trunk_passwords: trunk_passwords.iter().map(secret).collect(),
         digest: "simulated".to_owned(),
+        trust: branchline_branch::Trust::Full,
     })
 }

@@ -280,11 +280,30 @@ pub(super) fn running(view: &View) -> Vec<Finding> {
     let mut findings = Vec::new();
     let health = &view.health;
     if !matches!(health.database.as_str(), "normal" | "") {
-        let text = format!("records wait in the journal ({} entries)", health.journal_pending);
+        let text = match view.storage.reason.as_str() {
+            "" => format!("{}: records wait in the journal", health.database),
+            reason => format!("{}: {reason}; the journal keeps every call", health.database),
+        };
         findings.push(Finding::warning(
             "database",
             text,
-            "check the disk and the log: journalctl -u branchline",
+            "check the disk and the log: journalctl -u branchline; then branchline database status",
+        ));
+    }
+    for home in view.storage.homes.iter().filter(|home| !home.fault.is_empty()) {
+        let text = format!("{} is not used: {}", home.directory, home.fault);
+        findings.push(Finding::warning(
+            "journal",
+            text,
+            "mend or free that disk; the box tries it again by itself",
+        ));
+    }
+    if !view.storage.configuration.is_empty() {
+        let fix = "mend the file and run: branchline check, then branchline reload";
+        findings.push(Finding::failure(
+            "configuration",
+            view.storage.configuration.clone(),
+            fix,
         ));
     }
     if health.ports_free == 0 && view.up_ms > 0 {

@@ -162,11 +162,15 @@ function renderHealth() {
   // Before the first view of a starting box there is nothing to say.
   if (!health || health.database === "") return;
   const down = state.trunks.filter((trunk) => trunk.state !== "up").length;
-  const faults = [health.database !== "normal", !health.clock_trusted, health.ports_free === 0, health.overloaded, down > 0]
+  const database = {
+    normal: [tag("Normal", "good"), "Every record is safe on disk."],
+    recovering: [tag("Recovering", "warn"), "It catches up with the journal; calls go on."],
+    degraded: [tag("Degraded", "bad"), "Calls go on; records wait in the journal."],
+  }[health.database] || [health.database, ""];
+  const faults = [health.database !== "normal" || health.storage_faults.length > 0, !health.clock_trusted, health.ports_free === 0, health.overloaded, down > 0]
     .filter(Boolean).length;
   byId("health").replaceChildren(
-    card("Call database", health.database === "normal" ? tag("Normal", "good") : tag("Degraded", "bad"),
-      health.database === "normal" ? "Every record is safe on disk." : "Calls go on; records wait in the journal."),
+    card("Call database", database[0], [database[1], ...health.storage_faults].join(" ")),
     card("Waiting for disk", plural(health.journal_pending, "entry", "entries")),
     card("Clock", health.clock_trusted ? tag("Trusted", "good") : tag("Not trusted", "warn"),
       health.clock_trusted ? "" : "Times in records may be wrong until a time server is reached."),

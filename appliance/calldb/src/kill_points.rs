@@ -1,0 +1,338 @@
+//! The program killed, or the power cut, at every operation of writing, moving between homes, and replaying: what was
+//! acknowledged is there afterwards, once.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use branchline_journal::{
+    BootId, CallAnswered, CallRecord, CallStarted, Direction, EndedBy, Entry, Event, Mode, Outcome, Party, Stamp, Uuid,
+    uuid_v7,
+};
+
+use crate::actor::Kept;
+use crate::disk::Disk;
+use crate::faulty_disk::{End, FaultyDisk};
+use crate::hand::{probe, sync_all};
+use crate::primary::Primary;
+use crate::reconcile::{Outage, reconcile};
+use crate::segment::{Wanted, replay};
+use crate::spool::Spool;
+use crate::{Limits, clock};
+
+const CALLS: u64 = 24;
+const HOMES: [&str; 2] = ["/spool", "/state"];
+
+fn homes() -> Vec<PathBuf> {
+    HOMES.iter().map(PathBuf::from).collect()
+}
+
+/// Small, so that segments change often.
+fn limits() -> Limits {
+    Limits {
+        segment_bytes_max: 4_000,
+        ..Limits::default()
+    }
+}
+
+fn id(number: u64) -> Uuid {
+    let mut random = [0; 10];
+    random[2..].copy_from_slice(&number.to_be_bytes());
+    uuid_v7(1_700_000_000_000, &random)
+}
+
+fn stamp(mono_ms: u64) -> Stamp {
+    Stamp {
+        utc_ms: 1_700_000_000_000,
+        clock_trusted: true,
+        mono_ms,
+        boot: BootId(Uuid::nil()),
+    }
+}
+
+fn entry(seq: u64) -> Entry {
+    let (call, at) = (id((seq - 1) / 3), stamp(seq));
+    let (from, to) = (Party::default(), Party::default());
+    let event = match seq % 3 {
+        1 => Event::CallStarted(CallStarted {
+            call,
+            from,
+            to,
+            direction: Direction::Internal,
+            trunks: vec![],
+            extensions: vec![],
+            emergency: false,
+            mode: Mode::default(),
+            at,
+        }),
+        2 => Event::CallAnswered(CallAnswered {
+            call,
+            by: "202".into(),
+            at,
+        }),
+        _ => Event::CallEnded(Box::new(CallRecord {
+            id: call,
+            from,
+            to,
+            direction: Direction::Internal,
+            trunks: vec![],
+            extensions: vec!["201".into()],
+            emergency: false,
+            started: at,
+            answered: Some(at),
+            ended: at,
+            ring_ms: 1,
+            talk_ms: seq,
+            outcome: Outcome::Answered,
+            q850_cause: 16,
+            sip_status: 200,
+            ended_by: EndedBy::Caller,
+            transfers: vec![],
+            mode: Mode::default(),
+            legs: vec![],
+        })),
+    };
+    Entry {
+        id: id(1000 + seq),
+        seq,
+        stamp: at,
+        event,
+    }
+}
+
+/// What the program was told before it ended.
+#[derive(Debug, Default)]
+struct Acked {
+    written_seq: u64,
+    synced_seq: u64,
+}
+
+/// What goes wrong while entries are written.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    None,
+    /// The first home fails for some calls and comes back.
+    First(ErrorKind),
+    /// Both fail for some calls.
+    Both(ErrorKind),
+    /// Somebody removes the file that is being written.
+    Unlinked,
+}
+
+const TROUBLES: [Trouble; 6] = [
+    Trouble::None,
+    Trouble::First(ErrorKind::StorageFull),
+    Trouble::First(ErrorKind::ReadOnlyFilesystem),
+    Trouble::First(ErrorKind::Other),
+    Trouble::Both(ErrorKind::StorageFull),
+    Trouble::Unlinked,
+];
+
+/// Writes calls through a spool until the end, or until the disk says that the program is dead.
+fn write_calls(disk: &FaultyDisk, trouble: Trouble) -> Acked {
+    let mut acked = Acked::default();
+    let mut now: Instant = clock();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let (mut spool, _) = Spool::open(now, shared, (&homes(), limits()));
+    for call in 0..CALLS {
+        now += Duration::from_millis(400);
+        make_trouble(disk, trouble, call);
+        let first = call * 3 + 1;
+        // The end comes with the next call's start, as it does under load.
+        let entries: Vec<Entry> = (first..first + 3).map(entry).collect();
+        let kept = spool.write(now, &entries);
+        note(disk, &mut acked, (first + 2, kept));
+        if let Some((home, job)) = spool.sync_job() {
+            match sync_all(&job) {
+                Ok(()) => {
+                    spool.handle_synced(job.up_to_seq);
+                    note(disk, &mut acked, (job.up_to_seq, Kept::Synced));
+                }
+                Err(fault) => {
+                    if let Some(kept) = spool.handle_sync_failed(now, (home, job.mark), &fault) {
+                        note(disk, &mut acked, (spool.last_seq(), kept));
+                    }
+                }
+            }
+        }
+        while let Some((home, dir)) = spool.poll_probe(now) {
+            let result = probe(disk, &dir.to_owned());
+            let is_bad = result.is_err();
+            if let Some(kept) = spool.handle_probe(now, home, result) {
+                note(disk, &mut acked, (spool.last_seq(), kept));
+            }
+            if is_bad {
+                break;
+            }
+        }
+        if disk.is_killed() {
+            return acked;
+        }
+    }
+    if spool.close(now) == 0 && !disk.is_killed() {
+        acked.synced_seq = CALLS * 3;
+    }
+    acked
+}
+
+fn make_trouble(disk: &FaultyDisk, trouble: Trouble, call: u64) {
+    let of = |home: &str| PathBuf::from(home);
+    match (trouble, call) {
+        (Trouble::First(kind) | Trouble::Both(kind), 5 | 15) => disk.fail(&of(HOMES[0]), kind),
+        (Trouble::First(_) | Trouble::Both(_), 9 | 19) => disk.mend(&of(HOMES[0])),
+        _ => {}
+    }
+    match (trouble, call) {
+        (Trouble::Both(kind), 6) => disk.fail(&of(HOMES[1]), kind),
+        (Trouble::Both(_), 8) => disk.mend(&of(HOMES[1])),
+        (Trouble::Unlinked, 7) => {
+            let newest = disk.paths().into_iter().rfind(|path| path.starts_with(HOMES[0]));
+            newest.iter().for_each(|path| disk.unlink(path));
+        }
+        _ => {}
+    }
+}
+
+/// An acknowledgement counts if the program lived to give it.
+fn note(disk: &FaultyDisk, acked: &mut Acked, (seq, kept): (u64, Kept)) {
+    if disk.is_killed() {
+        return;
+    }
+    match kept {
+        Kept::MemoryOnly => {}
+        Kept::Written => acked.written_seq = acked.written_seq.max(seq),
+        Kept::Synced => acked.synced_seq = acked.synced_seq.max(seq),
+    }
+}
+
+/// What the next start reads.
+fn read_back(disk: &FaultyDisk) -> BTreeMap<u64, Entry> {
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let (mut spool, met) = Spool::open(clock(), shared, (&homes(), limits()));
+    assert_eq!(met.homes_missed, 0);
+    let mut found = BTreeMap::new();
+    let all = Wanted {
+        after: 0,
+        up_to: u64::MAX,
+    };
+    let Ok(_) = replay::<Infallible>((disk, &homes()), all, |entries| {
+        for entry in entries {
+            let last = found.last_key_value().map_or(0, |(seq, _)| *seq);
+            assert!(entry.seq > last, "{} after {last}", entry.seq);
+            found.insert(entry.seq, entry.clone());
+        }
+        Ok(())
+    });
+    assert!(met.last_seq >= found.last_key_value().map_or(0, |(seq, _)| *seq));
+    // It goes on from there.
+    assert_ne!(spool.write(clock(), &[entry(1000)]), Kept::MemoryOnly);
+    found
+}
+
+#[test]
+fn what_was_acknowledged_is_there_once_wherever_writing_is_cut_off() {
+    let mut points = 0;
+    for trouble in TROUBLES {
+        let whole = FaultyDisk::default();
+        write_calls(&whole, trouble);
+        for at in 1..=whole.operations() {
+            let disk = FaultyDisk::killed_at(at);
+            let acked = write_calls(&disk, trouble);
+            for end in [End::Kill, End::PowerCut(0), End::PowerCut(at * 7 + 1)] {
+                points += 1;
+                let found = read_back(&disk.after(end));
+                let safe_seq = match end {
+                    End::Kill => acked.written_seq.max(acked.synced_seq),
+                    End::PowerCut(_) => acked.synced_seq,
+                };
+                for (seq, entry_found) in &found {
+                    assert_eq!(*entry_found, entry(*seq), "{trouble:?}, cut off at {at}");
+                }
+                // What an unlinked file held is with SQLite alone.
+                let gone = match trouble {
+                    Trouble::Unlinked => 1..=8 * 3,
+                    Trouble::None | Trouble::First(_) | Trouble::Both(_) => 1..=0,
+                };
+                for seq in (1..=safe_seq).filter(|seq| !gone.contains(seq)) {
+                    assert!(
+                        found.contains_key(&seq),
+                        "{seq} of {acked:?} is gone: {trouble:?}, {end:?} at {at}"
+                    );
+                }
+            }
+        }
+    }
+    assert!(points >= 1_000, "{points} points are too few");
+}
+
+#[test]
+fn every_call_reaches_a_disk_in_the_end_whatever_fails_meanwhile() {
+    for trouble in TROUBLES {
+        let disk = FaultyDisk::default();
+        let acked = write_calls(&disk, trouble);
+        assert_eq!(acked.synced_seq, CALLS * 3, "{trouble:?}");
+        let homes_used: Vec<bool> = HOMES
+            .iter()
+            .map(|home| disk.paths().iter().any(|path| path.starts_with(home)))
+            .collect();
+        assert_eq!(homes_used, [true, true], "{trouble:?}");
+    }
+}
+
+#[test]
+fn a_replay_cut_off_anywhere_ends_with_each_call_once() {
+    let dir = tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap();
+    let disk = FaultyDisk::default();
+    write_calls(&disk, Trouble::First(ErrorKind::StorageFull));
+    let mut entries = Vec::new();
+    let all = Wanted {
+        after: 0,
+        up_to: u64::MAX,
+    };
+    let Ok(_) = replay::<Infallible>((&disk, &homes()), all, |chunk| {
+        entries.extend_from_slice(chunk);
+        Ok(())
+    });
+    for batch in [1, 5, 24] {
+        for cut_off_after in 0..=entries.len() / batch {
+            let begun = dir.path().join(format!("{batch}-{cut_off_after}.db"));
+            let (mut primary, _) = Primary::open(&begun, 1_000).unwrap();
+            entries
+                .chunks(batch)
+                .take(cut_off_after)
+                .for_each(|chunk| primary.apply(chunk).unwrap());
+            // The files as they are while the program still runs, as a kill leaves them.
+            let left = dir.path().join("left.db");
+            copy_with_sides(&begun, &left);
+            let (mut primary, _) = Primary::open(&left, 1_000).unwrap();
+            let applied_seq = primary.applied_seq();
+            assert_eq!(applied_seq, (cut_off_after * batch).min(entries.len()) as u64);
+            primary.apply(&entries).unwrap();
+            let outage = Outage {
+                why: String::new(),
+                after_seq: 0,
+                degraded: Duration::ZERO,
+                recovering: Duration::ZERO,
+            };
+            let recovery = reconcile(&outage, (&disk, &homes()), &primary).unwrap();
+            assert!(recovery.is_equal() && recovery.quarantined.is_empty(), "{recovery:?}");
+            assert_eq!(recovery.database.calls, CALLS);
+        }
+    }
+}
+
+fn copy_with_sides(from: &Path, to: &Path) {
+    for side in ["", "-wal", "-shm"] {
+        let name = |path: &Path| PathBuf::from(format!("{}{side}", path.display()));
+        let _ = fs::remove_file(name(to));
+        if name(from).exists() && side != "-shm" {
+            fs::copy(name(from), name(to)).unwrap();
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! `branchline drill`: makes a part fail on the running box, watches what becomes of its calls, and says so.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use branchline_branch::view::{RecoveryView, View};
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::database::write_recovery;
+use super::{Done, Fault};
+use crate::clock;
+use crate::control::client::{Client, Unreachable};
+use crate::control::protocol::Request;
+use crate::file;
+use crate::hub::DatabaseOrder;
+use crate::place::Place;
+
+/// `drill`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Drill {
+    /// Bypass the call database for a while and compare its records with the journal afterwards
+    Database {
+        /// How long, such as 60s
+        #[arg(default_value = "60s", value_parser = span)]
+        lasts: Duration,
+    },
+}
+
+/// What came of a drill of the call database.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Scorecard {
+    began_utc_ms: i64,
+    lasted_ms: u64,
+    /// From the order to the box saying that it lives without the database.
+    degraded_after_ms: Option<u64>,
+    /// From the end to the box saying that all is as before; absent if it did not.
+    recovered_after_ms: Option<u64>,
+    calls_started: u64,
+    calls_answered: u64,
+    calls_shed: u64,
+    entries_lost: u64,
+    recovery: Option<RecoveryView>,
+}
+
+impl Scorecard {
+    fn is_passed(&self) -> bool {
+        let equal = self.recovery.as_ref().is_some_and(|recovery| recovery.equal);
+        equal && self.degraded_after_ms.is_some() && self.recovered_after_ms.is_some() && self.entries_lost == 0
+    }
+}
+
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+const DEGRADED_WITHIN: Duration = Duration::from_secs(5);
+const RECOVERED_WITHIN: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+pub(crate) fn run(place: &Place, command: &Drill, out: &mut dyn Write) -> Done {
+    let Drill::Database { lasts } = command;
+    let mut client = Client::connect(&place.control_socket())?;
+    let before = client.view()?;
+    if before.health.database != "normal" {
+        return Err(Fault::Other(format!(
+            "the call database is {} already; see branchline database status",
+            before.health.database
+        )));
+    }
+    let scorecard = database(&mut client, (&before, *lasts), out)?;
+    write_scorecard(&scorecard, out)?;
+    let path = place
+        .reports()
+        .join(format!("drill-database-{}.json", scorecard.began_utc_ms));
+    file::create_private_directory(&place.reports())?;
+    let text = serde_json::to_vec_pretty(&scorecard).map_err(io::Error::from)?;
+    file::replace_private(&path, &text)?;
+    writeln!(out, "  scorecard: {}", path.display())?;
+    Ok(match scorecard.is_passed() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+fn database(client: &mut Client, (before, lasts): (&View, Duration), out: &mut dyn Write) -> Result<Scorecard, Fault> {
+    let began = clock::now();
+    // The box ends the drill itself, should this program be stopped.
+    let order = DatabaseOrder::Fail {
+        at_most_s: Some(lasts.as_secs()),
+    };
+    client.command(&Request::Database(order))?;
+    writeln!(
+        out,
+        "The call database is bypassed for {} s; calls go on.",
+        lasts.as_secs()
+    )?;
+    out.flush()?;
+    let degraded = wait(client, DEGRADED_WITHIN.min(lasts), |view| {
+        view.health.database == "degraded"
+    })?;
+    let degraded_after_ms = degraded.map(|_| ms(began.elapsed()));
+    while began.elapsed() < lasts {
+        pause(LOOK_EVERY.min(lasts.saturating_sub(began.elapsed())));
+    }
+    let lasted_ms = ms(began.elapsed());
+    client.command(&Request::Database(DatabaseOrder::Restore))?;
+    let ended = clock::now();
+    let is_over = |view: &View| {
+        let recovery = view.storage.recovery.as_ref();
+        view.health.database == "normal" && recovery.is_some_and(|recovery| recovery.ended_utc_ms >= before.utc_ms)
+    };
+    let over = wait(client, RECOVERED_WITHIN, is_over)?;
+    let recovered_after_ms = over.as_ref().map(|_| ms(ended.elapsed()));
+    let after = match over {
+        Some(view) => view,
+        None => client.view()?,
+    };
+    let counted = |count: fn(&View) -> u64| count(&after).saturating_sub(count(before));
+    Ok(Scorecard {
+        began_utc_ms: before.utc_ms,
+        lasted_ms,
+        degraded_after_ms,
+        recovered_after_ms,
+        calls_started: counted(|view| view.counters.calls_started),
+        calls_answered: counted(|view| view.counters.calls_answered),
+        calls_shed: counted(|view| view.counters.calls_shed),
+        entries_lost: counted(|view| view.storage.lost_entries),
+        recovery: recovered_after_ms.and(after.storage.recovery.clone()),
+    })
+}
+
+/// The first view that `look` likes.
+fn wait(client: &mut Client, within: Duration, look: impl Fn(&View) -> bool) -> Result<Option<View>, Unreachable> {
+    let began = clock::now();
+    loop {
+        let view = client.view()?;
+        if look(&view) {
+            return Ok(Some(view));
+        }
+        if began.elapsed() >= within {
+            return Ok(None);
+        }
+        pause(LOOK_EVERY);
+    }
+}
+
+fn write_scorecard(card: &Scorecard, out: &mut dyn Write) -> io::Result<()> {
+    let after = |ms: Option<u64>| ms.map_or("never".to_owned(), |ms| format!("after {ms} ms"));
+    writeln!(out, "\nDrill: call database, {:.1} s", card.lasted_ms as f64 / 1000.0)?;
+    writeln!(out, "  degraded   {}", after(card.degraded_after_ms))?;
+    writeln!(out, "  normal     {}", after(card.recovered_after_ms))?;
+    writeln!(
+        out,
+        "  calls      {} started, {} answered, {} shed; {} entries lost",
+        card.calls_started, card.calls_answered, card.calls_shed, card.entries_lost
+    )?;
+    if let Some(recovery) = &card.recovery {
+        write_recovery(recovery, out)?;
+    }
+    writeln!(out, "  {}", if card.is_passed() { "PASSED" } else { "FAILED" })
+}
+
+/// `60s`, `2m`, or seconds alone.
+fn span(text: &str) -> Result<Duration, String> {
+    let (digits, unit_s) = match (text.strip_suffix('s'), text.strip_suffix('m')) {
+        (Some(digits), _) => (digits, 1),
+        (None, Some(digits)) => (digits, 60),
+        (None, None) => (text, 1),
+    };
+    let seconds: u64 = digits.parse().map_err(|_| "write it as 60s or 2m".to_owned())?;
+    let lasts = Duration::from_secs(seconds.saturating_mul(unit_s));
+    if lasts.is_zero() || lasts > LONGEST {
+        return Err("between 1s and a day".to_owned());
+    }
+    Ok(lasts)
+}
+
+fn pause(span: Duration) {
+    std::thread::park_timeout(span);
+}
+
+fn ms(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_read_in_seconds_or_minutes() {
+        for (text, seconds) in [
+            ("60s", Some(60)),
+            ("2m", Some(120)),
+            ("5", Some(5)),
+            ("0s", None),
+            ("x", None),
+        ] {
+            assert_eq!(span(text).ok(), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_drill_passes_only_if_it_was_seen_and_both_sides_are_equal() {
+        let passed = Scorecard {
+            began_utc_ms: 0,
+            lasted_ms: 60_000,
+            degraded_after_ms: Some(10),
+            recovered_after_ms: Some(2_000),
+            calls_started: 5,
+            calls_answered: 5,
+            calls_shed: 0,
+            entries_lost: 0,
+            recovery: Some(RecoveryView {
+                equal: true,
+                ..RecoveryView::default()
+            }),
+        };
+        assert!(passed.is_passed());
+        let failed = [
+            Scorecard {
+                recovery: None,
+                ..passed.clone()
+            },
+            Scorecard {
+                recovery: Some(RecoveryView::default()),
+                ..passed.clone()
+            },
+            Scorecard {
+                degraded_after_ms: None,
+                ..passed.clone()
+            },
+            Scorecard {
+                recovered_after_ms: None,
+                ..passed.clone()
+            },
+            Scorecard {
+                entries_lost: 1,
+                ..passed.clone()
+            },
+        ];
+        for card in failed {
+            assert!(!card.is_passed(), "{card:?}");
+        }
+    }
+}
