@@ -13,7 +13,7 @@ use tracing::{debug, error, info, warn};
 use crate::actor::{DatabaseState, Notice, Shared};
 use crate::disk::Disk;
 use crate::guard::Access;
-use crate::primary::{Found, Primary};
+use crate::primary::{Extent, Found, Primary};
 use crate::reconcile::{Outage, reconcile};
 use crate::segment::{Wanted, replay};
 use crate::{Reason, clock};
@@ -90,6 +90,7 @@ impl Applier {
                 self.conclude(stepped.and(in_time));
             }
             Access::Probe => {
+                self.note_outage(now);
                 self.shared.guard.begin(now);
                 let probed = self.probe();
                 let in_time = self.shared.guard.end(clock());
@@ -102,12 +103,14 @@ impl Applier {
                         self.shared.set_database(DatabaseState::Recovering);
                     }
                     Ok(()) => {}
-                    Err(reason) => self.fail(now, reason),
+                    Err(reason) => self.fail(now, &reason),
                 }
             }
             Access::Leave => {
-                if self.shared.guard.is_bypassed() && self.failing.is_none() {
-                    self.fail(now, Reason::Bypassed);
+                self.note_outage(now);
+                if self.shared.guard.is_bypassed() {
+                    // The operator may put another file in its place.
+                    self.primary = None;
                 }
             }
         }
@@ -222,7 +225,7 @@ impl Applier {
             "the call database caught up with the journal"
         );
         if replayed.homes_missed > 0 {
-            primary.set_incomplete(true)?;
+            primary.mark(Extent::Incomplete)?;
         }
         self.looked_up_to_seq = written_seq;
         Ok(())
@@ -243,7 +246,7 @@ impl Applier {
             Ok::<(), Reason>(())
         })?;
         if replayed.homes_missed == 0 {
-            primary.set_incomplete(false)?;
+            primary.mark(Extent::Whole)?;
             info!(
                 calls = filled,
                 "calls of a home of the journal that was away are filled in"
@@ -255,7 +258,7 @@ impl Applier {
     fn conclude(&mut self, stepped: Result<(), Reason>) {
         let now = clock();
         if let Err(reason) = stepped {
-            return self.fail(now, reason);
+            return self.fail(now, &reason);
         }
         let Some(primary) = &self.primary else { return };
         let applied_seq = primary.applied_seq();
@@ -283,25 +286,34 @@ impl Applier {
         }
     }
 
-    fn fail(&mut self, now: Instant, reason: Reason) {
+    fn fail(&mut self, now: Instant, reason: &Reason) {
         warn!(%reason, "the call database is not used; the journal keeps the records");
         self.shared.guard.handle_fault(now);
+        self.shared.set_database(DatabaseState::Degraded(reason.clone()));
+        self.note_outage(now);
+        // Busy passes by itself; anything else is looked at from the file up, with its check.
+        if *reason != Reason::Busy {
+            if let (Reason::Missing, Some(primary)) = (reason, self.primary.take()) {
+                primary.restore_to(&self.database);
+            }
+            self.primary = None;
+        }
+    }
+
+    /// The database is not used, whoever said so.
+    fn note_outage(&mut self, now: Instant) {
+        let why = match self.shared.database() {
+            DatabaseState::Degraded(reason) => reason.to_string(),
+            DatabaseState::Normal | DatabaseState::Recovering => String::new(),
+        };
         let after_seq = self.shared.applied_seq.load(Ordering::Acquire);
-        let failing = self.failing.get_or_insert_with(|| Failing {
-            why: reason.to_string(),
+        let failing = self.failing.get_or_insert(Failing {
+            why,
             since: now,
             after_seq,
             used_since: None,
         });
         failing.used_since = None;
-        // Busy passes by itself; anything else is looked at from the file up, with its check.
-        if reason != Reason::Busy {
-            if let (Reason::Missing, Some(primary)) = (&reason, self.primary.take()) {
-                primary.restore_to(&self.database);
-            }
-            self.primary = None;
-        }
-        self.shared.set_database(DatabaseState::Degraded(reason));
     }
 }
 

@@ -95,7 +95,7 @@ impl Desk {
     fn work(&self, place: &Place) {
         while let Some(task) = self.next() {
             match task {
-                Task::Sync(job) => sync(place, job),
+                Task::Sync(job) => sync(place, &job),
                 Task::Probe(dir) => {
                     let started = clock();
                     let probed = probe(&*place.disk, &dir).and_then(|()| in_time(started));
@@ -128,8 +128,8 @@ impl Desk {
     }
 }
 
-fn sync(place: &Place, job: SyncJob) {
-    match sync_all(&job) {
+fn sync(place: &Place, job: &SyncJob) {
+    match sync_all(job) {
         Ok(()) => {
             place.shared.note_synced(job.up_to_seq);
             place.shared.notify(Notice::Acked(Ack {

@@ -19,7 +19,7 @@ use crate::disk::{Disk, RealDisk};
 use crate::hand::{self, Hand};
 use crate::inbox::Inbox;
 use crate::journal_file::{FileReport, Limits};
-use crate::primary::{Found, Primary};
+use crate::primary::{Extent, Found, Primary};
 use crate::segment::{Replayed, Wanted, replay};
 use crate::spool::{HomeStatus, Spool};
 use crate::writer::Writer;
@@ -180,7 +180,7 @@ impl Recovered {
     }
 
     fn mark_incomplete(&mut self) {
-        if let Some(Err(reason)) = self.primary.as_mut().map(|primary| primary.set_incomplete(true)) {
+        if let Some(Err(reason)) = self.primary.as_mut().map(|primary| primary.mark(Extent::Incomplete)) {
             warn!(%reason, "the call database cannot be marked as incomplete");
         }
     }

@@ -23,7 +23,7 @@ pub(crate) struct Primary {
     path: PathBuf,
     file: FileId,
     applied_seq: u64,
-    incomplete: bool,
+    extent: Extent,
     records_max: u64,
     since_trim: u64,
 }
@@ -46,6 +46,14 @@ impl FileId {
             Err(error) => Err(Reason::Failed(error.to_string())),
         }
     }
+}
+
+/// Whether all calls up to the cursor are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    Whole,
+    /// A home of the journal could not be read; its calls are filled in when it is back.
+    Incomplete,
 }
 
 /// How the database was found.
@@ -111,7 +119,11 @@ impl Primary {
             file: FileId::of(path)?,
             path: path.to_owned(),
             applied_seq: u64::try_from(cursor).unwrap_or(0),
-            incomplete: incomplete != 0,
+            extent: if incomplete == 0 {
+                Extent::Whole
+            } else {
+                Extent::Incomplete
+            },
             connection,
             records_max,
             since_trim: 0,
@@ -164,13 +176,13 @@ impl Primary {
 
     /// Whether calls may be missing because a home of the journal could not be read.
     pub(crate) fn is_incomplete(&self) -> bool {
-        self.incomplete
+        self.extent == Extent::Incomplete
     }
 
-    pub(crate) fn set_incomplete(&mut self, incomplete: bool) -> Result<(), Reason> {
-        if self.incomplete != incomplete {
-            set_meta(&self.connection, "incomplete", i64::from(incomplete))?;
-            self.incomplete = incomplete;
+    pub(crate) fn mark(&mut self, extent: Extent) -> Result<(), Reason> {
+        if self.extent != extent {
+            set_meta(&self.connection, "incomplete", i64::from(extent == Extent::Incomplete))?;
+            self.extent = extent;
         }
         Ok(())
     }

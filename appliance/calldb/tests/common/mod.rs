@@ -36,9 +36,13 @@ pub fn open(dir: &Path) -> Rig {
 }
 
 pub fn open_with(dir: &Path, limits: Limits) -> Rig {
+    open_at(Paths::under(dir), limits)
+}
+
+pub fn open_at(paths: Paths, limits: Limits) -> Rig {
     let (tell, notices) = mpsc::channel();
     let setup = Setup {
-        paths: Paths::under(dir),
+        paths,
         limits,
         now: stamp(2, 1),
     };
@@ -73,6 +77,14 @@ impl Rig {
         self.wait_for(|notice| match notice {
             Notice::Acked(ack) if ack.up_to_seq >= last_seq && enough(ack.kept) => Some(ack.kept),
             Notice::Acked(_) | Notice::Journal(_) | Notice::Database(_) | Notice::Recovered(_) => None,
+        })
+    }
+
+    /// Waits until the database has caught up after an outage.
+    pub fn wait_for_recovery(&self) -> Recovery {
+        self.wait_for(|notice| match notice {
+            Notice::Recovered(recovery) => Some((**recovery).clone()),
+            Notice::Acked(_) | Notice::Journal(_) | Notice::Database(_) => None,
         })
     }
 

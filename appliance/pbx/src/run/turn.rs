@@ -167,7 +167,7 @@ impl Loop {
             db: self.journal.sink(),
             storage: &self.storage,
         };
-        self.publisher.handle_timeout(ended, &self.branch, shown);
+        self.publisher.handle_timeout(ended, &self.branch, &shown);
         self.tell_alive(ended.mono);
         self.busy_since = (left == Left::More || streams_left == Left::More).then_some(started);
         self.branch

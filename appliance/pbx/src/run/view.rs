@@ -36,7 +36,7 @@ impl Publisher {
     }
 
     /// Publishes when it is time.
-    pub(super) fn handle_timeout(&mut self, now: Now, branch: &Branch, shown: Shown<'_>) {
+    pub(super) fn handle_timeout(&mut self, now: Now, branch: &Branch, shown: &Shown<'_>) {
         if self.poll_timeout(branch, shown.feed).is_some_and(|due| now.mono < due) {
             return;
         }
