@@ -8,7 +8,7 @@ use branchline_config::{Config, Digest};
 use branchline_route::FailureKind;
 use branchline_sip::Flow;
 use branchline_sip::digest::{Algorithm, Asker, Challenger, ChallengerConfig, Ha1, Stale, Verdict};
-use branchline_sip::message::{Builder, Message, Method};
+use branchline_sip::message::{Builder, Message, Method, Uri};
 
 use crate::legs::Party;
 use crate::now::Now;
@@ -76,6 +76,12 @@ impl Auth {
 impl Branch {
     /// Who sent a request; otherwise the challenge or refusal to answer it with.
     pub(crate) fn identify(&mut self, now: Now, flow: Flow, request: &Message) -> Result<Party, Box<Message>> {
+        if self.hosted.is_at(flow.remote)
+            && let Some(line) = called_line(request).and_then(|user| self.hosted.line_of_user(&user))
+            && !self.bindings.iter().any(|binding| binding.flow.remote == flow.remote)
+        {
+            return Ok(Party::Hosted(line));
+        }
         // A phone may sit at the same address as a trunk: its own port tells it apart.
         if let Some(trunk) = self.trunks.of_call(flow.remote, &crate::dial::dialled(request))
             && !self.bindings.iter().any(|binding| binding.flow.remote == flow.remote)
@@ -167,6 +173,12 @@ impl Branch {
         let response = Builder::response_with_tag(request, self.auth.challenger.status(), "0");
         Box::new(self.auth.challenger.challenge(now.mono, stale, response).finish())
     }
+}
+
+/// User part of the contact we registered, as the hosted PBX calls it.
+fn called_line(request: &Message) -> Option<String> {
+    let uri = Uri::parse(request.request_uri()).ok()?;
+    Some(uri.user_unescaped().into_owned())
 }
 
 fn algorithm(digest: Digest) -> Algorithm {

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::act::reason;
 use crate::echo::ECHO;
+use crate::hosted::{HostedTarget, Return};
 use crate::identity::{Sender, Shown, contact};
 use crate::legs::{LegEntry, Party};
 use crate::now::Now;
@@ -151,6 +152,7 @@ impl Branch {
         match party {
             Party::Extension(number) => Extension::new(number).map_or(Caller::Unknown, Caller::Extension),
             Party::Trunk(name) => Caller::Trunk(name.clone()),
+            Party::Hosted(line) => Extension::new(line).map_or(Caller::Unknown, Caller::Hosted),
             Party::Stranger => Caller::Unknown,
         }
     }
@@ -158,16 +160,35 @@ impl Branch {
     /// What to try for a number, forwards of the called extension included.
     fn plan(&self, request: &Request<'_>) -> Result<Plan, Why> {
         let inside = match request.from {
-            Caller::Trunk(_) => Direction::Inbound,
+            Caller::Trunk(_) | Caller::Hosted(_) => Direction::Inbound,
             Caller::Extension(_) | Caller::Unknown => Direction::Internal,
         };
+        self.plan_for(
+            request,
+            branchline_route::decide(request, &self.tables, self.legs.state()),
+            inside,
+        )
+    }
+
+    fn plan_for(&self, request: &Request<'_>, decision: Decision, inside: Direction) -> Result<Plan, Why> {
         let plan = |attempts, direction, normalised| Plan {
             attempts,
             direction,
             emergency: false,
             normalised,
         };
-        match branchline_route::decide(request, &self.tables, self.legs.state()) {
+        match decision {
+            Decision::Hosted {
+                line,
+                number,
+                otherwise,
+            } => {
+                let alone = self.plan_for(request, *otherwise, inside);
+                let alone = alone.unwrap_or_else(|_| plan(Vec::new(), Direction::Outbound, number.clone()));
+                let line = line.as_str().to_owned();
+                let attempts = self.hosted_attempts(HostedTarget { line, number }, alone.attempts);
+                Ok(Plan { attempts, ..alone })
+            }
             Decision::Extension(extension) => {
                 let attempts = self.extension_attempts(&extension, request.forwards);
                 Ok(plan(attempts, inside, extension.as_str().to_owned()))
@@ -209,7 +230,9 @@ impl Branch {
         let id = self.journal.id(now);
         let call = CallId(*id.as_bytes());
         let shown = self.shown(&incoming.party, &incoming.request);
-        let facts = self.facts_of(now, (id, incoming), &shown, &plan);
+        let mut facts = self.facts_of(now, (id, incoming), &shown, &plan);
+        let returned = self.returned(now, incoming, offer.as_ref());
+        facts.within = returned.map(|(_, call)| call);
         self.facts.insert(call, facts);
         let placed = self.bind_caller(now, incoming, (call, shown), |branch| {
             branch.call_started(now, call);
@@ -220,9 +243,23 @@ impl Branch {
             };
             Some(branch.calls.place(now.mono, new))
         });
-        if placed.is_none() {
-            self.facts.remove(&call);
+        match (placed, returned, self.hosted.upstream()) {
+            (Some(back), Some((out, _)), Some(upstream)) => upstream.loops.came_back(out, back),
+            (None, _, _) => {
+                self.facts.remove(&call);
+            }
+            (Some(_), _, _) => {}
         }
+        self.drain_calls(now);
+    }
+
+    /// The call that this one is the way back of, through the hosted PBX.
+    fn returned(&mut self, now: Now, incoming: &Incoming, offer: Option<&Sdp>) -> Option<(LegId, CallId)> {
+        let Party::Hosted(line) = &incoming.party else {
+            return None;
+        };
+        let request = &incoming.request;
+        self.recognise(now, &Return { request, offer, line })
     }
 
     fn facts_of(&self, now: Now, (id, incoming): (Uuid, &Incoming), shown: &Shown, plan: &Plan) -> CallFacts {
@@ -248,6 +285,7 @@ impl Branch {
             trunks: trunk_of(&incoming.party).into_iter().collect(),
             extensions: extension_of(&incoming.party).into_iter().collect(),
             transfers: Vec::new(),
+            within: None,
         }
     }
 
@@ -256,7 +294,7 @@ impl Branch {
         let id = self.journal.id(now);
         let shown = self.shown(&incoming.party, &incoming.request);
         let direction = match incoming.party {
-            Party::Trunk(_) => Direction::Inbound,
+            Party::Trunk(_) | Party::Hosted(_) => Direction::Inbound,
             Party::Extension(_) | Party::Stranger => Direction::Internal,
         };
         let plan = Plan {
@@ -287,7 +325,7 @@ impl Branch {
         let local = contact(&incoming.dialled, *flow);
         let next_hop = match party {
             Party::Trunk(_) => NextHop::FromRouteSet,
-            Party::Extension(_) | Party::Stranger => NextHop::Flow,
+            Party::Extension(_) | Party::Hosted(_) | Party::Stranger => NextHop::Flow,
         };
         let invite = IncomingInvite {
             key: *key,
@@ -358,6 +396,8 @@ impl Branch {
             Party::Trunk(name) if self.config.trunk(name).is_some_and(|trunk| trunk.trusted) => {
                 Shown::of_request(request, Sender::Trusted)
             }
+            // The hosted PBX is the branch's own.
+            Party::Hosted(_) => Shown::of_request(request, Sender::Trusted),
             Party::Trunk(_) | Party::Stranger => Shown::of_request(request, Sender::Untrusted),
         }
     }
@@ -400,7 +440,7 @@ pub(crate) fn dialled(request: &Message) -> String {
 
 fn trunk_of(party: &Party) -> Option<String> {
     match party {
-        Party::Trunk(name) => Some(name.clone()),
+        Party::Trunk(_) | Party::Hosted(_) => Some(party.name().to_owned()),
         Party::Extension(_) | Party::Stranger => None,
     }
 }
@@ -408,7 +448,7 @@ fn trunk_of(party: &Party) -> Option<String> {
 fn extension_of(party: &Party) -> Option<String> {
     match party {
         Party::Extension(number) => Some(number.clone()),
-        Party::Trunk(_) | Party::Stranger => None,
+        Party::Trunk(_) | Party::Hosted(_) | Party::Stranger => None,
     }
 }
 

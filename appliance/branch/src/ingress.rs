@@ -25,7 +25,11 @@ impl Branch {
         self.counters.sip_received += 1;
         let source = flow.remote.ip();
         // Datagrams can be forged: nobody may have a trunk shut out.
-        let guarded = !self.trunks.has_address(flow.remote);
+        let is_hosted = self.hosted.is_at(flow.remote);
+        if is_hosted && let Some(upstream) = self.hosted.upstream() {
+            upstream.handle_alive(now.mono);
+        }
+        let guarded = !is_hosted && !self.trunks.has_address(flow.remote);
         if guarded && self.guard.is_banned(now.mono, source) && !self.passes_ban(source, &bytes) {
             self.counters.banned_requests += 1;
             return;
@@ -55,6 +59,7 @@ impl Branch {
             self.bindings.handle_connection_closed(connection);
         }
         self.trunks.handle_flow_failed(flow);
+        self.hosted.handle_flow_failed(now.mono, flow);
         self.agent.handle_flow_failed(now.mono, flow);
         self.settle(now);
     }
@@ -105,7 +110,11 @@ impl Branch {
 
     /// A look-up came back.
     pub fn handle_resolved(&mut self, now: Now, resolved: Resolved) {
-        self.trunks.handle_resolved(now.mono, resolved);
+        if resolved.trunk == crate::hosted::HOSTED {
+            self.hosted.handle_resolved(now.mono, resolved);
+        } else {
+            self.trunks.handle_resolved(now.mono, resolved);
+        }
         self.settle(now);
     }
 

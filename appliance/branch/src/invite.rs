@@ -106,6 +106,14 @@ impl Branch {
                 let invitation = self.to_trunk(target, (trunk, caller), flow);
                 (flow, party, target.attempt.number.clone(), invitation)
             }
+            Target::Hosted(target) => {
+                let shown = caller.shown.clone();
+                let Some((flow, invitation)) = self.to_hosted(now, leg.id, (target, &shown)) else {
+                    return self.invite_failed(now, leg.id, Cause::of_status(503));
+                };
+                let party = Party::Hosted(target.line.clone());
+                (flow, party, target.number.clone(), invitation)
+            }
         };
         let address = self.address_facing(flow);
         let body = match self.body_facing(leg.id, offer, address) {
@@ -114,8 +122,9 @@ impl Branch {
         };
         let crossing = match (&calling, &party) {
             (_, Party::Trunk(_)) => Crossing::Out,
-            (Party::Trunk(_), Party::Extension(_) | Party::Stranger) => Crossing::In,
-            (Party::Extension(_) | Party::Stranger, Party::Extension(_) | Party::Stranger) => Crossing::Inside,
+            (Party::Trunk(_), Party::Extension(_) | Party::Hosted(_) | Party::Stranger) => Crossing::In,
+            // The hosted PBX is the branch's own.
+            (Party::Extension(_) | Party::Hosted(_) | Party::Stranger, _) => Crossing::Inside,
         };
         for (name, value) in passed.to_headers(crossing).iter() {
             if !invitation.headers.has(name) {
@@ -248,7 +257,7 @@ impl Branch {
     fn outside_number(&self, caller: &LegEntry) -> Option<String> {
         match &caller.party {
             Party::Extension(number) => self.config.extension(number)?.caller_id.clone(),
-            Party::Trunk(_) => Some(caller.shown.number.clone()).filter(|number| !number.is_empty()),
+            Party::Trunk(_) | Party::Hosted(_) => Some(caller.shown.number.clone()).filter(|number| !number.is_empty()),
             Party::Stranger => None,
         }
     }
@@ -257,7 +266,7 @@ impl Branch {
         let Some(facts) = self.facts.get_mut(&call) else { return };
         let list = match party {
             Party::Extension(_) => &mut facts.extensions,
-            Party::Trunk(_) => &mut facts.trunks,
+            Party::Trunk(_) | Party::Hosted(_) => &mut facts.trunks,
             Party::Stranger => return,
         };
         if !list.iter().any(|known| known == party.name()) {
@@ -275,6 +284,6 @@ fn diverted(uri: &str, diversion: &Diversion) -> String {
 }
 
 /// RFC 3261 section 8.1.1.6.
-const MAX_FORWARDS: u32 = 70;
+pub(crate) const MAX_FORWARDS: u32 = 70;
 /// Headers passed on per call; more is not a call but an attack on memory.
 const PASSED_MAX: usize = 16;

@@ -1,6 +1,6 @@
 //! Which SIP session stands behind which leg, what the box knows of the party on it, and how busy each party is.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use branchline_call::{CallId, LegId};
@@ -19,6 +19,8 @@ pub(crate) enum Party {
     Extension(String),
     /// The other end of this trunk.
     Trunk(String),
+    /// The hosted PBX, on the line of this extension.
+    Hosted(String),
     /// Somebody without a registration who dialled an emergency number.
     Stranger,
 }
@@ -28,6 +30,7 @@ impl Party {
     pub(crate) fn name(&self) -> &str {
         match self {
             Party::Extension(name) | Party::Trunk(name) => name,
+            Party::Hosted(_) => crate::hosted::HOSTED,
             Party::Stranger => "unregistered phone",
         }
     }
@@ -122,7 +125,7 @@ impl Legs {
         match party {
             Party::Extension(number) => self.state.extension_calls.get(number).copied().unwrap_or(0),
             Party::Trunk(name) => self.state.trunks.get(name).map_or(0, |trunk| trunk.calls),
-            Party::Stranger => 0,
+            Party::Hosted(_) | Party::Stranger => 0,
         }
     }
 
@@ -144,6 +147,21 @@ impl Legs {
             .entry(name.to_owned())
             .or_insert(TrunkState { up: false, calls: 0 });
         trunk.up = up == TrunkUse::Up;
+    }
+
+    /// The lines whose calls the hosted PBX routes.
+    pub(crate) fn set_hosted_lines(&mut self, lines: BTreeSet<String>) {
+        self.state.hosted_lines = lines;
+    }
+
+    /// The hosted PBX routes the calls of this line as well.
+    pub(crate) fn add_hosted_line(&mut self, line: &str) {
+        self.state.hosted_lines.insert(line.to_owned());
+    }
+
+    /// It no longer does.
+    pub(crate) fn remove_hosted_line(&mut self, line: &str) {
+        self.state.hosted_lines.remove(line);
     }
 
     fn enter(&mut self, party: &Party, call: CallId) {
@@ -182,7 +200,7 @@ impl Legs {
                     .or_insert(TrunkState { up: false, calls: 0 });
                 trunk.calls = change(trunk.calls);
             }
-            Party::Stranger => {}
+            Party::Hosted(_) | Party::Stranger => {}
         }
     }
 }

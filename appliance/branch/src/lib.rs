@@ -10,6 +10,7 @@ mod auth;
 mod body;
 mod dial;
 mod echo;
+mod hosted;
 mod identity;
 mod ingress;
 mod invite;
@@ -51,6 +52,7 @@ pub use timers::Reason;
 
 use crate::anchor::Anchors;
 use crate::auth::Auth;
+use crate::hosted::Hosted;
 use crate::journal::Journal;
 use crate::legs::Legs;
 use crate::messages::Messages;
@@ -80,6 +82,7 @@ pub struct Branch {
     replies: Replies,
     messages: Messages,
     trunks: Trunks,
+    hosted: Hosted,
     auth: Auth,
     guard: Guard,
     admission: Admission,
@@ -125,7 +128,7 @@ impl Branch {
                 self.binding_changed(now, event);
             } else {
                 self.drain_calls(now);
-                if !self.drain_trunks(now) {
+                if !self.drain_trunks(now) && !self.drain_hosted(now) {
                     break;
                 }
             }

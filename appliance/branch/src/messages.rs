@@ -44,14 +44,19 @@ impl Branch {
         }
         let dialled = crate::dial::dialled(request);
         let asked = Request::new(self.caller(&party), &dialled);
-        let status = match branchline_route::decide(&asked, &self.tables, self.legs.state()) {
+        let decision = match branchline_route::decide(&asked, &self.tables, self.legs.state()) {
+            // Texts between telephones of the branch stay here.
+            Decision::Hosted { otherwise, .. } => *otherwise,
+            other => other,
+        };
+        let status = match decision {
             Decision::Extension(extension) => self.copy_message(now, (key, &party), (request, extension.as_str())),
             // A call in progress is no reason to refuse a text.
             Decision::Refuse {
                 why: branchline_route::Why::Busy,
                 ..
             } => self.copy_message(now, (key, &party), (request, &dialled)),
-            Decision::Trunks { .. } | Decision::Emergency { .. } | Decision::Echo => Err(405),
+            Decision::Trunks { .. } | Decision::Emergency { .. } | Decision::Hosted { .. } | Decision::Echo => Err(405),
             Decision::Refuse { status, .. } => Err(status),
         };
         if let Err(status) = status {

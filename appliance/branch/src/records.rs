@@ -32,6 +32,8 @@ pub(crate) struct CallFacts {
     pub(crate) trunks: Vec<String>,
     pub(crate) extensions: Vec<String>,
     pub(crate) transfers: Vec<Transfer>,
+    /// The call this one is the way back of, through the hosted PBX: both are one call, and that one has the record.
+    pub(crate) within: Option<CallId>,
 }
 
 /// Calls that are over and whose records are not safe yet.
@@ -61,7 +63,9 @@ impl Endings {
 
 impl Branch {
     pub(crate) fn call_started(&mut self, now: Now, call: CallId) {
-        let Some(facts) = self.facts.get(&call) else { return };
+        let Some(facts) = self.facts.get(&call).filter(|facts| facts.within.is_none()) else {
+            return;
+        };
         let started = CallStarted {
             call: facts.id,
             from: facts.from.clone(),
@@ -83,7 +87,13 @@ impl Branch {
         let at = self.journal.stamp(now);
         let Some(facts) = self.facts.get_mut(&call) else { return };
         facts.answered = Some((at, now.mono));
-        facts.connected_to.clone_from(&by);
+        if let Some(whole) = facts.within {
+            return self.note_extension(whole, &by);
+        }
+        // Who the hosted PBX brought the call to is known by then.
+        if by != crate::hosted::HOSTED || facts.connected_to.is_empty() {
+            facts.connected_to.clone_from(&by);
+        }
         let answered = CallAnswered { call: facts.id, by, at };
         self.counters.calls_answered += 1;
         self.journal(now, Event::CallAnswered(answered));
@@ -96,6 +106,15 @@ impl Branch {
             (None, Some(OwnEnd::Echo)) => ECHO,
             (None, None) => "",
         }
+    }
+
+    /// An extension that took part in a call by the way back through the hosted PBX.
+    pub(crate) fn note_extension(&mut self, call: CallId, extension: &str) {
+        let Some(facts) = self.facts.get_mut(&call) else { return };
+        if !facts.extensions.iter().any(|known| known == extension) {
+            facts.extensions.push(extension.to_owned());
+        }
+        extension.clone_into(&mut facts.connected_to);
     }
 
     /// The call is over for its parties; its record waits a moment for the relay's figures.
@@ -121,8 +140,11 @@ impl Branch {
     pub(crate) fn handle_media_event(&mut self, now: Now, event: MediaEvent) {
         match event {
             MediaEvent::Silence { leg, .. } => {
-                self.calls
-                    .handle_leg(now.mono, LegId(leg.0), branchline_call::LegEvent::Silent);
+                // Silence of the hosted PBX does not mean that the party is silent.
+                if !self.bypass_leg(now, LegId(leg.0)) {
+                    self.calls
+                        .handle_leg(now.mono, LegId(leg.0), branchline_call::LegEvent::Silent);
+                }
             }
             MediaEvent::Closed { bridge, legs } => {
                 let Some(call) = self.anchors.closed(bridge) else {
@@ -189,6 +211,10 @@ impl Branch {
     fn write_record(&mut self, now: Now, ending: &Ending, quality: Vec<(LegId, branchline_media::LegQuality)>) {
         let call = ending.summary.call;
         let Some(facts) = self.facts.get(&call) else { return };
+        if facts.within.is_some() {
+            self.facts.remove(&call);
+            return;
+        }
         let record = record(facts, ending, quality);
         let seq = self.journal(now, Event::CallEnded(Box::new(record)));
         self.endings.writing.push_back((seq, call));

@@ -119,6 +119,8 @@ impl Branch {
 
     /// Journals a change of the registrations.
     pub(crate) fn binding_changed(&mut self, now: Now, event: BindingEvent) {
+        let (BindingEvent::Changed { binding, .. } | BindingEvent::Removed { binding, .. }) = &event;
+        self.follow_binding(&binding.user.to_string());
         let event = match event {
             BindingEvent::Changed {
                 binding,

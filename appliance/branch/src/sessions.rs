@@ -20,7 +20,10 @@ impl Branch {
             return;
         };
         match event {
-            SessionEvent::Trying => self.calls.handle_leg(now.mono, leg, LegEvent::Trying),
+            SessionEvent::Trying => {
+                self.hosted_heard(leg);
+                self.calls.handle_leg(now.mono, leg, LegEvent::Trying);
+            }
             SessionEvent::Progress { status, body, .. } => self.leg_progress(now, (leg, status), body),
             SessionEvent::Challenged { .. } => self.challenged(now, leg),
             SessionEvent::Redirected { .. } => {}
@@ -84,7 +87,7 @@ impl Branch {
             SessionEvent::Info { key, request } | SessionEvent::InDialog { key, request } => {
                 self.pass_in_dialog(now, leg, key, &request);
             }
-            SessionEvent::Ended { why } => self.leg_over(now, leg, LegEvent::Ended(end_cause(&why))),
+            SessionEvent::Ended { why } => self.leg_ended(now, leg, &why),
         }
     }
 
@@ -117,6 +120,7 @@ impl Branch {
     }
 
     fn leg_progress(&mut self, now: Now, (leg, status): (LegId, u16), body: Option<Body>) {
+        self.hosted_heard(leg);
         if let Some(Party::Trunk(trunk)) = self.legs.entry(leg).map(|entry| &entry.party) {
             self.trunks.handle_alive(now.mono, trunk);
         }
@@ -160,9 +164,19 @@ impl Branch {
         Ok(Some(sdp))
     }
 
+    /// Only a BYE is the wish of a party; a dialog that dies with the way to the hosted PBX is not.
+    fn leg_ended(&mut self, now: Now, leg: LegId, why: &End) {
+        if matches!(why, End::Bye { .. }) || !self.bypass_leg(now, leg) {
+            self.leg_over(now, leg, LegEvent::Ended(end_cause(why)));
+        }
+    }
+
     /// What a refusal means for the search: a trunk that rejects our credentials is a broken path, not a wish of the party.
     fn refusal(&self, leg: LegId, (status, why): (u16, Refusal), response: Option<&Message>) -> Cause {
-        let from_trunk = matches!(self.legs.entry(leg).map(|entry| &entry.party), Some(Party::Trunk(_)));
+        let from_trunk = matches!(
+            self.legs.entry(leg).map(|entry| &entry.party),
+            Some(Party::Trunk(_) | Party::Hosted(_))
+        );
         match why {
             Refusal::Peer if from_trunk && matches!(status, 401 | 407) => Cause::of_status(503),
             Refusal::Peer => Cause::of_status(status).with_q850(response.and_then(reason_q850)),
@@ -196,7 +210,7 @@ impl Branch {
         self.calls.invite_instead(leg, Target::Contact(next))
     }
 
-    fn leg_over(&mut self, now: Now, leg: LegId, event: LegEvent) {
+    pub(crate) fn leg_over(&mut self, now: Now, leg: LegId, event: LegEvent) {
         self.calls.handle_leg(now.mono, leg, event);
         // The plan that no longer names the leg goes out before its port is given back.
         self.drain_calls(now);
@@ -206,6 +220,7 @@ impl Branch {
     pub(crate) fn forget_leg(&mut self, now: Now, leg: LegId) {
         self.legs.remove(leg);
         self.probes.forget(leg);
+        self.forget_loop(leg);
         self.anchors.release(now.mono, leg);
     }
 

@@ -18,6 +18,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::anchor::{Anchors, Timeouts};
 use crate::auth::Auth;
+use crate::hosted::Hosted;
 use crate::journal::{Journal, JournalStart};
 use crate::now::Now;
 use crate::output::Level;
@@ -32,6 +33,8 @@ pub struct Configuration {
     pub config: Arc<Config>,
     /// Password per trunk that has credentials, read from the file or from where the file says.
     pub trunk_passwords: Vec<(String, Secret)>,
+    /// Password per extension that has a line at the hosted PBX.
+    pub line_passwords: Vec<(String, Secret)>,
     /// Digest of the file, for the journal.
     pub digest: String,
     /// Whether it is what the site's administrator last put in force.
@@ -77,6 +80,7 @@ impl Branch {
         let auth = Auth::new(&config, now.mono, (draw(&mut rng), draw(&mut rng)));
         let agent = Agent::new(agent_settings(&config, &version), draw(&mut rng));
         let trunks = Trunks::new(now.mono, &configuration, draw(&mut rng));
+        let hosted = Hosted::new(now.mono, &configuration, draw(&mut rng));
         let mut branch = Branch {
             tables: Tables::new(&config),
             agent,
@@ -90,6 +94,7 @@ impl Branch {
             replies: Default::default(),
             messages: Default::default(),
             trunks,
+            hosted,
             auth,
             guard: Guard::new(GuardLimits::from(&config.sip.ban)),
             admission: Admission::new(AdmissionLimits::from(&config.sip), now.mono),
@@ -108,6 +113,7 @@ impl Branch {
         let restored = bindings.into_iter().filter_map(from_journal);
         branch.bindings.restore(moment(now), restored);
         branch.restrict();
+        branch.follow_bindings();
         branch.journal(now, Event::BoxStarted { version });
         branch.journal(
             now,
@@ -153,6 +159,9 @@ impl Branch {
             self.bindings.remove_user(gone.number.as_str());
         }
         self.config = config;
+        self.hosted.handle_configuration(now.mono, &configuration);
+        self.follow_bindings();
+        self.tell_lines();
         self.notice(Level::Info, "configuration taken; calls in progress go on");
         self.journal(
             now,

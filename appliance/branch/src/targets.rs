@@ -1,6 +1,6 @@
 //! From a decision to phones and trunks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use branchline_call::{After, Attempt};
@@ -10,6 +10,7 @@ use branchline_sip::Flow;
 use branchline_sip::binding::Binding;
 
 use crate::Branch;
+use crate::hosted::HostedTarget;
 
 /// What an outgoing leg is sent to.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub(crate) enum Target {
     Trunk(TrunkTarget),
     /// The box itself, which sends back what it hears.
     Echo,
+    /// A number over a line of the hosted PBX.
+    Hosted(HostedTarget),
 }
 
 /// A number over a trunk.
@@ -95,7 +98,7 @@ impl Target {
     pub(crate) fn spare(&self) -> &[ContactTarget] {
         match self {
             Target::Contact(contact) => &contact.spare,
-            Target::Trunk(_) | Target::Echo => &[],
+            Target::Trunk(_) | Target::Hosted(_) | Target::Echo => &[],
         }
     }
 }
@@ -140,7 +143,8 @@ pub(crate) fn divert(attempts: &mut [Attempt<Target>], diversion: &Diversion) {
                     contact.diversions.push(diversion.clone());
                 }
                 Target::Trunk(trunk) => trunk.diversions.push(diversion.clone()),
-                Target::Echo => {}
+                // A line of the hosted PBX calls as itself.
+                Target::Hosted(_) | Target::Echo => {}
             }
         }
         divert(&mut attempt.then, diversion);
@@ -220,10 +224,16 @@ impl Branch {
             extension_calls: BTreeMap::new(),
             trunks: self.legs.state().trunks.clone(),
             service: self.legs.state().service,
+            // What the branch would do alone.
+            hosted_lines: BTreeSet::new(),
         };
         match branchline_route::decide(request, &self.tables, &idle) {
             Decision::Extension(extension) => Some(extension),
-            Decision::Trunks { .. } | Decision::Emergency { .. } | Decision::Echo | Decision::Refuse { .. } => None,
+            Decision::Trunks { .. }
+            | Decision::Emergency { .. }
+            | Decision::Hosted { .. }
+            | Decision::Echo
+            | Decision::Refuse { .. } => None,
         }
     }
 
@@ -258,7 +268,7 @@ impl Branch {
 
     /// Trunks in order. Each hangs on the one before, so that all are passed over where the first is.
     pub(crate) fn trunk_attempts(&self, attempts: Vec<TrunkAttempt>, urgency: Urgency) -> Vec<Attempt<Target>> {
-        let ring = Duration::from_secs(u64::from(self.config.sip.ring_s).max(TRUNK_RING_S));
+        let ring = TRUNK_RING.max(Duration::from_secs(u64::from(self.config.sip.ring_s)));
         let mut next: Vec<Attempt<Target>> = Vec::new();
         for attempt in attempts.into_iter().rev() {
             let targets = vec![Target::Trunk(TrunkTarget {
@@ -282,8 +292,8 @@ impl Branch {
 }
 
 /// A phone or trunk on the network says something within this, if only 100; one that does not is not there.
-const SIGN: Duration = Duration::from_secs(4);
+pub(crate) const SIGN: Duration = Duration::from_secs(4);
 /// Reason of a diversion (RFC 5806 section 6.2).
 const BUSY: &str = "user-busy";
 /// The network rings its own time; the box only guards against a trunk that never answers.
-const TRUNK_RING_S: u64 = 120;
+pub(crate) const TRUNK_RING: Duration = Duration::from_secs(120);

@@ -28,6 +28,8 @@ pub enum Reason {
     Probe,
     /// A trunk wants a look-up, a registration or an OPTIONS.
     Trunk,
+    /// The hosted PBX wants a look-up, a probe, a registration or a verdict.
+    Hosted,
     /// Calls are up: the journal hears that the box still lives, and the relay is asked how they sound.
     Heartbeat,
 }
@@ -45,6 +47,7 @@ impl Branch {
             self.anchors.pool().poll_timeout().map(|at| (at, Reason::Port)),
             self.trunks.poll_timeout().map(|at| (at, Reason::Trunk)),
             self.probes.poll_timeout().map(|at| (at, Reason::Probe)),
+            self.hosted.poll_timeout().map(|at| (at, Reason::Hosted)),
             heartbeat,
         ]
         .into_iter()
@@ -60,6 +63,7 @@ impl Branch {
         self.anchors.pool_mut().handle_timeout(now.mono);
         self.trunks.handle_timeout(now.mono);
         self.ask_unwatched(now);
+        self.hosted.handle_timeout(now.mono);
         self.send_safe_replies(now);
         self.write_overdue_records(now);
         if self.next_heartbeat <= now.mono {

@@ -155,6 +155,7 @@ impl Line {
                 registrar: format!("sip:{}{port}", self.trunk.host),
                 address: format!("sip:{user}@{}", self.domain()),
                 contact: format!("sip:{user}@{}{transport}", flow.local),
+                instance: None,
                 account: self.account()?,
                 expires_s: self.trunk.expires_s,
             },
@@ -525,7 +526,7 @@ impl Branch {
     /// A response to a REGISTER or OPTIONS of ours, or to a message's copy; `None` when none came.
     pub(crate) fn handle_response(&mut self, now: Now, key: ClientKey, response: Option<&Message>) {
         let status = response.map_or(408, Message::status);
-        if status < 200 || self.message_answered(now, key, status) {
+        if status < 200 || self.message_answered(now, key, status) || self.hosted_answered(now, key, response) {
             return;
         }
         let Trunks { lines, leaving, .. } = &mut self.trunks;
@@ -552,6 +553,11 @@ impl Branch {
     pub(crate) fn give_account(&mut self, session: branchline_sip::agent::SessionId, party: &Party) {
         if let Party::Trunk(name) = party
             && let Some(answerer) = self.trunks.answerer(name)
+        {
+            self.agent.set_account(session, answerer);
+        }
+        if let Party::Hosted(line) = party
+            && let Some(answerer) = self.hosted.answerer(line)
         {
             self.agent.set_account(session, answerer);
         }

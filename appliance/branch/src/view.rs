@@ -19,6 +19,9 @@ pub struct View {
     pub calls: Vec<CallView>,
     /// Trunks in configuration order.
     pub trunks: Vec<TrunkView>,
+    /// The hosted PBX, where there is one.
+    #[serde(default)]
+    pub hosted: Option<HostedView>,
     /// What the health column shows.
     pub health: HealthView,
     /// Where records are kept.
@@ -97,6 +100,33 @@ pub struct TrunkView {
     pub rtt_ms: Option<u32>,
     /// Live calls.
     pub calls: u32,
+}
+
+/// The hosted PBX.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HostedView {
+    /// Host name from the configuration.
+    pub host: String,
+    /// online, suspect, survival or returning.
+    pub mode: String,
+    /// Since when.
+    pub since_utc_ms: i64,
+    /// Why, for a person to read.
+    pub reason: String,
+    /// Address in use; empty until the name is resolved.
+    pub address: String,
+    /// Smoothed round trip of its probes.
+    pub rtt_ms: Option<u32>,
+    /// Smoothed loss of round trips.
+    pub loss_percent: u32,
+    /// How often it was lost since the start.
+    pub lost_total: u64,
+    /// Lines that have a telephone here.
+    pub lines: u32,
+    /// Of these, the lines it knows and routes.
+    pub lines_confirmed: u32,
+    /// Why others are not confirmed: extension and reason.
+    pub problems: Vec<String>,
 }
 
 /// Health of the parts of the box.

@@ -18,6 +18,7 @@ impl Branch {
             phones: self.phones(),
             calls: self.call_views(now),
             trunks: self.trunks.views(self.legs.state()),
+            hosted: self.hosted.view(now),
             health: self.health(now),
             storage: StorageView::default(),
             counters: self.counters(),
@@ -41,11 +42,16 @@ impl Branch {
             ("legs", self.legs.len()),
             ("ports", self.anchors.len()),
             ("facts", self.facts.len()),
+            ("calls at the hosted PBX", self.hosted.calls()),
             ("records on their way", self.endings.len()),
             ("replies", self.replies.len()),
             ("messages", self.messages.len()),
             ("sessions", self.agent.session_len()),
-            ("transactions", self.agent.transaction_len()),
+            (
+                "transactions",
+                // The hosted PBX is probed as long as the box runs.
+                self.agent.transaction_len().saturating_sub(self.hosted.probes()),
+            ),
         ]
         .into_iter()
         .filter(|(_, left)| *left > 0)
@@ -82,6 +88,7 @@ impl Branch {
         let mut calls: Vec<CallView> = self
             .facts
             .iter()
+            .filter(|(_, facts)| facts.within.is_none())
             .map(|(id, facts)| self.call_view(now, *id, facts))
             .collect();
         calls.sort_by(|one, other| {

@@ -8,7 +8,7 @@ use std::process::Command;
 /// The layer of each crate of the workspace; an edge may only go to a lower one.
 const LAYERS: &[(&str, &[&str])] = &[
     ("data", &["sdp", "journal", "config"]),
-    ("core", &["sip", "call", "route", "media"]),
+    ("core", &["sip", "call", "route", "media", "survival"]),
     ("branch", &["branch", "ladder"]),
     ("adapter", &["net", "calldb"]),
     ("program", &["pbx", "sim", "bench"]),

@@ -263,6 +263,14 @@ impl<T: Clone> Calls<T> {
         }
     }
 
+    /// The leg is called and has not answered.
+    #[must_use]
+    pub fn is_ringing(&self, leg: LegId) -> bool {
+        let call = self.call_of(leg).and_then(|call| self.calls.get(&call));
+        let state = call.and_then(|call| call.leg(leg)).map(|leg| leg.state);
+        state == Some(LegState::Invited)
+    }
+
     /// Both parties are on the line and talk.
     #[must_use]
     pub fn is_talking(&self, call: CallId) -> bool {

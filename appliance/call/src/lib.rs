@@ -6,6 +6,7 @@
 //!
 //! This crate never sees a SIP message, a socket or a port.
 
+mod bypass;
 mod calls;
 mod cause;
 mod dialing;

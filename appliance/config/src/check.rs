@@ -6,8 +6,8 @@ use crate::fault::Wrong;
 use crate::read::Faults;
 use crate::text::nearest;
 use crate::{
-    Class, Config, Emergency, ExtensionEntry, Listen, Log, Media, Page, Route, Sip, Site, Storage, Target, Transport,
-    Trunk,
+    Class, Config, Emergency, ExtensionEntry, Hosted, Listen, Log, Media, Page, Route, Sip, Site, Storage, Target,
+    Transport, Trunk,
 };
 
 /// What was read, each list entry with its path. A section is missing when a required field of it is.
@@ -19,6 +19,7 @@ pub(crate) struct Draft {
     pub(crate) log: Option<Log>,
     pub(crate) storage: Option<Storage>,
     pub(crate) emergency: Option<Emergency>,
+    pub(crate) hosted: Option<Hosted>,
     pub(crate) extensions: Vec<(String, ExtensionEntry)>,
     pub(crate) trunks: Vec<(String, Trunk)>,
     pub(crate) classes: Vec<(String, Class)>,
@@ -37,6 +38,7 @@ impl Draft {
         self.check_ports(faults);
         self.check_targets(faults);
         self.check_emergency_numbers(faults);
+        self.check_lines(faults);
         if !faults.is_empty() {
             return None;
         }
@@ -48,6 +50,7 @@ impl Draft {
             log: self.log?,
             storage: self.storage?,
             emergency: self.emergency?,
+            hosted: self.hosted,
             extensions: without_paths(self.extensions),
             trunks: without_paths(self.trunks),
             classes: without_paths(self.classes),
@@ -147,6 +150,22 @@ impl Draft {
                 numbers.map(|(at, inbound)| (format!("{path}.inbound[{at}].number"), inbound.number.as_str()));
             report_twice(faults, numbers);
         }
+    }
+
+    /// Each line of the hosted PBX belongs to one extension, and there is a hosted PBX.
+    fn check_lines(&self, faults: &Faults<'_>) {
+        let lines = self.extensions.iter().filter_map(|(path, entry)| {
+            let line = entry.hosted.as_ref()?;
+            Some((format!("{path}.hosted.username"), line.username.as_str()))
+        });
+        if self.hosted.is_none()
+            && let Some((path, _)) = lines.clone().next()
+            && let Some(path) = path.strip_suffix(".username")
+        {
+            let fix = "add [hosted] with host = \"pbx.example.net\"";
+            faults.push(path, Wrong::new("is there, but no hosted PBX", fix));
+        }
+        report_twice(faults, lines);
     }
 
     /// An emergency number must mean nothing else, with or without the prefix for an outside line.

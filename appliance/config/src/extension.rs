@@ -1,8 +1,8 @@
-use crate::Extension;
 use crate::fault::Wrong;
 use crate::read::{Reader, Word};
 use crate::secret::{Hashes, from_hex};
 use crate::text::{DialString, Digits, FromText, Name};
+use crate::{Credentials, Extension};
 
 /// `[[extension]]`: one telephone number of the box.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,8 @@ pub struct ExtensionEntry {
     pub caller_id: Option<String>,
     /// Default shown.
     pub privacy: Privacy,
+    /// Its line at the hosted PBX: `hosted = { username = "201", password = "…" }`. Default none: it is known here only.
+    pub hosted: Option<Credentials>,
 }
 
 /// Whether outside parties see the caller's number (RFC 3323).
@@ -67,6 +69,14 @@ impl ExtensionEntry {
         let forward_no_answer = table.optional::<DialString>("forward_no_answer").map(|to| to.0);
         let caller_id = table.optional::<Digits>("caller_id").map(|digits| digits.0);
         let privacy = table.word("privacy", Privacy::Shown);
+        let hosted = table.optional_table("hosted", |mut line| {
+            let read = Credentials::read(&mut line);
+            if !line.has("username") && !line.has("password") && !line.has("password_file") {
+                line.wrong("username", Wrong::new("is missing", "add username = \"201\""));
+            }
+            line.finish();
+            read
+        });
         table.finish();
         Some(ExtensionEntry {
             number: number?,
@@ -79,6 +89,7 @@ impl ExtensionEntry {
             forward_no_answer,
             caller_id,
             privacy,
+            hosted,
         })
     }
 }

@@ -10,6 +10,7 @@ mod edit;
 mod emergency;
 mod extension;
 mod fault;
+mod hosted;
 mod kind;
 mod media;
 mod network;
@@ -32,6 +33,7 @@ pub use edit::{NewExtension, add_extension, remove_extension, set_page_password_
 pub use emergency::Emergency;
 pub use extension::{ExtensionEntry, Privacy};
 pub use fault::Fault;
+pub use hosted::Hosted;
 pub use kind::Kind;
 pub use media::Media;
 pub use network::{Listen, Network, Transport};
@@ -68,6 +70,8 @@ pub struct Config {
     pub storage: Storage,
     /// `[emergency]`
     pub emergency: Emergency,
+    /// `[hosted]`. Default none: the branch decides alone.
+    pub hosted: Option<Hosted>,
     /// `[[extension]]`, in file order; numbers are unique.
     pub extensions: Vec<ExtensionEntry>,
     /// `[[trunk]]`, in file order; names are unique.
@@ -125,6 +129,7 @@ impl Config {
         let log = Log::read(root.table("log"));
         let storage = Storage::read(root.table("storage"));
         let emergency = Emergency::read(root.table("emergency"));
+        let hosted = root.optional_table("hosted", Hosted::read);
         let extensions = root.tables("extension", ExtensionEntry::read);
         let trunks = root.tables("trunk", Trunk::read);
         let classes = root.tables("class", Class::read);
@@ -137,6 +142,7 @@ impl Config {
             log,
             storage,
             emergency,
+            hosted,
             extensions,
             trunks,
             classes,

@@ -167,6 +167,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The table under `key`, if there is one.
+    pub(crate) fn optional_table<T>(&mut self, key: &'static str, read: fn(Reader<'a>) -> Option<T>) -> Option<T> {
+        let is_there = self.has(key);
+        let table = self.table(key);
+        is_there.then(|| read(table)).flatten()
+    }
+
     /// The tables of the array under `key`, each with its path. One that is not readable is left out (its faults are kept).
     pub(crate) fn tables<T>(&mut self, key: &'static str, read: fn(Reader<'a>) -> Option<T>) -> Vec<(String, T)> {
         let Some(entry) = self.entry(key) else {

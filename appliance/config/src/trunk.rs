@@ -200,7 +200,7 @@ impl Trunk {
 }
 
 impl Credentials {
-    fn read(table: &mut Reader<'_>) -> Option<Credentials> {
+    pub(crate) fn read(table: &mut Reader<'_>) -> Option<Credentials> {
         let username: Option<String> = table.optional("username");
         let auth_username: Option<String> = table.optional("auth_username");
         let inline = table

@@ -55,6 +55,12 @@ password_hash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"
 level = "debug"
 format = "json"
 
+[hosted]
+host = "PBX.example.net"
+transport = "tls"
+domain = "example.net"
+probe_s = 2
+
 [emergency]
 numbers = ["5555"]
 trunks = ["b"]
@@ -63,6 +69,7 @@ test_number = "933"
 
 [[extension]]
 number = "201"
+hosted = { username = "2001", auth_username = "zoe", password = "s3cret" }
 name = "Zoë"
 ha1_md5 = "00112233445566778899aabbccddeeff"
 ha1_sha256 = "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
@@ -222,6 +229,17 @@ fn extensions_and_trunks_are_read_into_their_fields() {
         (zoe.caller_id.as_deref(), zoe.privacy),
         (Some("+442079460201"), Privacy::Withheld)
     );
+    let line = zoe.hosted.as_ref().unwrap();
+    assert_eq!((line.username.as_str(), line.auth_username.as_str()), ("2001", "zoe"));
+    let hosted = config.hosted.as_ref().unwrap();
+    assert_eq!(
+        (hosted.host.as_str(), hosted.domain.as_str(), hosted.transport),
+        ("pbx.example.net", "example.net", Transport::Tls)
+    );
+    assert_eq!(
+        (hosted.probe_s, hosted.settle_s, hosted.registers_per_second),
+        (2, 15, 10)
+    );
     let plain = config.extension("202").unwrap();
     assert_eq!(
         (plain.name.as_str(), plain.class.as_str(), plain.max_calls),
@@ -315,6 +333,14 @@ const FAULTS: &[(&str, &str)] = &[
     (
         "{ok}[[trunk]]\nname = \"a\"\nhots = \"x\"\nhost = \"x\"\n",
         "branchline.toml:5: trunk[0].hots: unknown key; did you mean \"host\"?",
+    ),
+    (
+        "{ok}[[extension]]\nnumber = \"201\"\n{ha1}\nhosted = { username = \"201\", password = \"x\" }\n",
+        "branchline.toml:7: extension[0].hosted: is there, but no hosted PBX; add [hosted] with host = \"pbx.example.net\"",
+    ),
+    (
+        "{ok}[hosted]\nhost = \"x\"\n[[extension]]\nnumber = \"201\"\n{ha1}\nhosted = { password = \"x\" }\n",
+        "branchline.toml:9: extension[0].hosted.username: is missing, but a password is there; add username = \"…\"",
     ),
     (
         "{ok}[sipp]\n",

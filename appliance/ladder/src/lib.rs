@@ -7,5 +7,7 @@
 
 mod actor;
 pub mod flow;
+mod hosted;
 
 pub use actor::*;
+pub use hosted::{HostedKind, HostedPbx, HostedSetup};

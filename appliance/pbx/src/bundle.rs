@@ -25,6 +25,9 @@ pub struct Bundle {
     pub text: String,
     /// Password of each trunk that has one.
     trunk_passwords: Vec<(String, String)>,
+    /// Password of each extension's line at the hosted PBX.
+    #[serde(default)]
+    line_passwords: Vec<(String, String)>,
 }
 
 /// How far a bundle can be trusted.
@@ -57,29 +60,46 @@ const NAMES: [&str; 2] = ["bundle-1.json", "bundle-2.json"];
 
 impl Bundle {
     /// Bundles what is in force since `made_utc_ms`.
-    pub fn new(made_utc_ms: i64, text: &str, trunk_passwords: &[(String, Secret)]) -> Bundle {
-        let exposed = trunk_passwords
-            .iter()
-            .map(|(trunk, word)| (trunk.clone(), word.expose().to_owned()));
+    pub fn new(made_utc_ms: i64, text: &str, passwords: &Passwords) -> Bundle {
+        let exposed = |words: &[(String, Secret)]| {
+            let word = |(name, word): &(String, Secret)| (name.clone(), word.expose().to_owned());
+            words.iter().map(word).collect()
+        };
         Bundle {
             version: VERSION,
             made_utc_ms,
             text: text.to_owned(),
-            trunk_passwords: exposed.collect(),
+            trunk_passwords: exposed(&passwords.trunks),
+            line_passwords: exposed(&passwords.lines),
         }
     }
 
-    /// Password of each trunk that has one.
-    pub fn trunk_passwords(&self) -> Vec<(String, Secret)> {
-        let words = self.trunk_passwords.iter();
-        words
-            .map(|(trunk, word)| (trunk.clone(), Secret::new(word.as_str())))
-            .collect()
+    /// The passwords it holds.
+    pub fn passwords(&self) -> Passwords {
+        let kept = |words: &[(String, String)]| {
+            let word = |(name, word): &(String, String)| (name.clone(), Secret::new(word.as_str()));
+            words.iter().map(word).collect()
+        };
+        Passwords {
+            trunks: kept(&self.trunk_passwords),
+            lines: kept(&self.line_passwords),
+        }
     }
 
     fn says_the_same(&self, other: &Bundle) -> bool {
-        self.text == other.text && self.trunk_passwords == other.trunk_passwords
+        self.text == other.text
+            && self.trunk_passwords == other.trunk_passwords
+            && self.line_passwords == other.line_passwords
     }
+}
+
+/// The passwords that a configuration points to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Passwords {
+    /// By trunk.
+    pub trunks: Vec<(String, Secret)>,
+    /// By extension, for its line at the hosted PBX.
+    pub lines: Vec<(String, Secret)>,
 }
 
 /// Keeps a bundle in each of `dirs`, with the one before it. Each directory is tried; the first fault is returned.
@@ -198,7 +218,11 @@ mod tests {
     }
 
     fn bundle(made_utc_ms: i64, text: &str) -> Bundle {
-        Bundle::new(made_utc_ms, text, &[("main".to_owned(), Secret::new("word"))])
+        let passwords = Passwords {
+            trunks: vec![("main".to_owned(), Secret::new("word"))],
+            lines: vec![("201".to_owned(), Secret::new("line"))],
+        };
+        Bundle::new(made_utc_ms, text, &passwords)
     }
 
     fn found(a_box: &Box) -> Vec<(String, Standing)> {
@@ -216,7 +240,11 @@ mod tests {
         let both = |text: &str| (text.to_owned(), Standing::Sound);
         assert_eq!(found(&a_box), [both("three"), both("three"), both("two"), both("two")]);
         let (newest, _) = find(&a_box.place, &a_box.dirs, NOW).remove(0);
-        assert_eq!(newest.trunk_passwords()[0].1.expose(), "word");
+        let passwords = newest.passwords();
+        assert_eq!(
+            (passwords.trunks[0].1.expose(), passwords.lines[0].1.expose()),
+            ("word", "line")
+        );
         for path in [a_box.place.bundle_key(), a_box.dirs[0].join(NAMES[0])] {
             assert_eq!(file::foreign_mode_bits(&path).unwrap(), 0, "{}", path.display());
         }

@@ -1,6 +1,6 @@
 //! The decision: where a call goes, or why it goes nowhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use branchline_config::{Extension, ExtensionEntry, Kind};
 
@@ -21,6 +21,8 @@ pub enum Caller {
     Extension(Extension),
     /// A trunk by name.
     Trunk(String),
+    /// The hosted PBX, for the line of this extension.
+    Hosted(Extension),
     /// Nobody we know; may call the emergency services and nothing else.
     Unknown,
 }
@@ -87,6 +89,8 @@ pub struct State {
     pub extension_calls: BTreeMap<String, u32>,
     /// Restricted while the call database fails.
     pub service: Service,
+    /// Extensions whose calls the hosted PBX routes now; none while it is lost.
+    pub hosted_lines: BTreeSet<String>,
 }
 
 /// Where the call goes.
@@ -111,6 +115,15 @@ pub enum Decision {
         number: String,
         /// What the operator can call back, where one is known.
         callback: Option<String>,
+    },
+    /// Ask the hosted PBX; where it cannot be reached, do as the branch would alone.
+    Hosted {
+        /// Whose line the call goes out on.
+        line: Extension,
+        /// As it was dialled.
+        number: String,
+        /// What the branch would do alone; never emergency, echo or hosted.
+        otherwise: Box<Decision>,
     },
     /// Play back what is said.
     Echo,
@@ -193,8 +206,40 @@ pub fn decide(request: &Request<'_>, tables: &Tables, state: &State) -> Decision
             Some(why) => why.refuse(),
             None => inbound::decide(name, request.dialled, (tables, state)),
         },
-        Caller::Extension(number) => from_inside(request, tables.extension(number.as_str()), (tables, state)),
+        Caller::Hosted(line) => match (loop_fault(request), tables.extension(line.as_str())) {
+            (Some(why), _) => why.refuse(),
+            (None, Some(called)) => ring(called, state),
+            (None, None) => Why::UnknownNumber.refuse(),
+        },
+        Caller::Extension(number) => {
+            let alone = from_inside(request, tables.extension(number.as_str()), (tables, state));
+            if state.hosted_lines.contains(number.as_str()) {
+                hosted(number, request.dialled, alone)
+            } else {
+                alone
+            }
+        }
         Caller::Unknown => from_inside(request, None, (tables, state)),
+    }
+}
+
+/// The hosted PBX knows numbers that the branch does not; but calls for help, and what the site forbids, stay here.
+fn hosted(line: &Extension, dialled: &str, alone: Decision) -> Decision {
+    let stays = match &alone {
+        Decision::Emergency { .. } | Decision::Echo | Decision::Hosted { .. } => true,
+        Decision::Extension(_) | Decision::Trunks { .. } => false,
+        Decision::Refuse { why, .. } => match why {
+            Why::ClassOfService | Why::UnknownCaller | Why::Loop | Why::TooManyForwards => true,
+            Why::UnknownNumber | Why::Incomplete | Why::NoRoute | Why::NoTrunk | Why::TrunksFull | Why::Busy => false,
+        },
+    };
+    if stays {
+        return alone;
+    }
+    Decision::Hosted {
+        line: line.clone(),
+        number: dialled.to_owned(),
+        otherwise: Box::new(alone),
     }
 }
 

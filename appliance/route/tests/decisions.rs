@@ -97,6 +97,11 @@ fn shown(decision: &Decision) -> String {
         Decision::Extension(number) => format!("extension {number}"),
         Decision::Trunks { attempts, kind, .. } => format!("{kind}: {}", list(attempts)),
         Decision::Emergency { attempts, number, .. } => format!("emergency {number}: {}", list(attempts)),
+        Decision::Hosted {
+            line,
+            number,
+            otherwise,
+        } => format!("hosted {line} {number}, else {}", shown(otherwise)),
         Decision::Echo => "echo".to_owned(),
         Decision::Refuse { status, q850, .. } => format!("refuse {status} {q850}"),
     }
@@ -398,5 +403,35 @@ fn every_refusal_has_a_status_and_a_cause_of_its_class() {
     for why in all {
         let (status, cause) = why.codes();
         assert!((400..=503).contains(&status) && (1..=127).contains(&cause), "{why:?}");
+    }
+}
+
+#[test]
+fn a_line_of_the_hosted_pbx_asks_there_first_unless_the_site_decides() {
+    let mut state = both_up();
+    state.hosted_lines.insert("201".to_owned());
+    let cases = [
+        (extension("201"), "202", "hosted 201 202, else extension 202"),
+        (extension("201"), "204", "hosted 201 204, else refuse 404 1"),
+        (extension("201"), "*98", "hosted 201 *98, else refuse 404 1"),
+        (
+            extension("201"),
+            "94155550100",
+            "hosted 201 94155550100, else national: main +14155550100, spare 8814155550100",
+        ),
+        (extension("202"), "201", "extension 201"),
+        (Caller::Hosted("201".parse().unwrap()), "anything", "extension 201"),
+        (Caller::Hosted("299".parse().unwrap()), "anything", "refuse 404 1"),
+    ];
+    for (from, dialled, expected) in cases {
+        let decision = decide(&Request::new(from, dialled), &tables(BRANCH), &state);
+        assert_eq!(shown(&decision), expected, "{dialled}");
+    }
+    for dialled in ["911", "9911"] {
+        let decision = decide(&Request::new(extension("201"), dialled), &tables(BRANCH), &state);
+        assert!(
+            matches!(decision, Decision::Emergency { .. }),
+            "{dialled}: {decision:?}"
+        );
     }
 }

@@ -62,6 +62,14 @@ impl Sdp {
         line::first_text(&self.session, b's')
     }
 
+    /// Session id and address in the `o=` line (RFC 8866 section 5.2), where the id is a number and the address no name.
+    #[must_use]
+    pub fn origin(&self) -> Option<(u64, std::net::IpAddr)> {
+        let mut words = line::first_text(&self.session, b'o')?.split_ascii_whitespace();
+        let id = words.nth(1)?.parse().ok()?;
+        Some((id, words.nth(3)?.parse().ok()?))
+    }
+
     /// Version in the `o=` line.
     #[must_use]
     pub fn version(&self) -> Option<u64> {
@@ -109,6 +117,19 @@ impl Sdp {
     #[must_use]
     pub fn codecs(&self) -> Vec<Codec> {
         self.carried().map(|stream| stream.media.codecs()).unwrap_or_default()
+    }
+
+    /// Whether the describer understands all that it may be sent by whoever has heard `other` instead: each codec of it, under
+    /// the same payload type.
+    #[must_use]
+    pub fn understands(&self, other: &Self) -> bool {
+        let known = self.codecs();
+        let same = |codec: &Codec| {
+            known
+                .iter()
+                .any(|own| own.payload == codec.payload && own.is_same_encoding(codec))
+        };
+        other.carried().is_some() && other.codecs().iter().all(same)
     }
 
     /// Payload type of `telephone-event` in the carried stream (RFC 4733).

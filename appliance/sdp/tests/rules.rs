@@ -225,3 +225,23 @@ fn parse(text: &str) -> Sdp {
 fn codecs(media: &str) -> Vec<Codec> {
     parse(&format!("{HEAD}{media}")).codecs()
 }
+
+#[test]
+fn a_description_understands_what_it_lists_under_the_same_numbers() {
+    let told = |media: &str| {
+        let text = format!("v=0\r\no=- 7 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n{media}\r\n");
+        Sdp::parse(text.as_bytes()).unwrap()
+    };
+    let phone = told("m=audio 4000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000");
+    assert_eq!(phone.origin(), Some((7, "192.0.2.1".parse().unwrap())));
+    let cases = [
+        ("m=audio 4000 RTP/AVP 8", true),
+        ("m=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000", true),
+        ("m=audio 4000 RTP/AVP 8 96\r\na=rtpmap:96 telephone-event/8000", false),
+        ("m=audio 4000 RTP/AVP 9", false),
+        ("m=audio 0 RTP/AVP 8", false),
+    ];
+    for (media, understood) in cases {
+        assert_eq!(phone.understands(&told(media)), understood, "{media}");
+    }
+}

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use branchline_journal::Event;
 use branchline_ladder::flow::{self, Cast, Flow, Ground, Order, RecordLine, Theatre, Who};
-use branchline_ladder::{Actor, CallHandle};
+use branchline_ladder::{Actor, CallHandle, HostedPbx};
 
 use crate::world::{BOX, Cable, Member, Stop, World, configuration};
 
@@ -66,10 +66,11 @@ impl Memory {
             .into_iter()
             .map(|(who, setup)| member((who, setup)))
             .collect();
-        Ok(Memory {
-            world: World::new(1, configuration, members),
-            actors,
-        })
+        let mut world = World::new(1, configuration, members);
+        if let Some(hosted) = cast.hosted {
+            world.set_hosted(HostedPbx::new(hosted));
+        }
+        Ok(Memory { world, actors })
     }
 
     fn place(&self, who: &Who) -> Option<usize> {
@@ -111,9 +112,17 @@ impl Theatre for Memory {
                 let place = place(who)?;
                 habit.apply(self.world.members[place].actor.features_mut());
             }
+            Order::CutHosted => self.world.plug_hosted(Cable::Out),
+            Order::MendHosted => self.world.plug_hosted(Cable::In),
             Order::Restart => self.world.restart(Stop::Kill, RESTART),
         }
         Ok(())
+    }
+
+    fn hosted(&mut self) -> Option<(String, usize)> {
+        let moment = self.world.moment();
+        let hosted = self.world.branch()?.view(moment).hosted?;
+        Some((hosted.mode, usize::try_from(hosted.lines_confirmed).unwrap_or(0)))
     }
 
     fn records(&mut self) -> Vec<RecordLine> {

@@ -435,6 +435,7 @@ fn registration() -> Registration {
         registrar: "sip:trunk".into(),
         address: "sip:555@trunk".into(),
         contact: "sip:555@10.0.0.1:5060".into(),
+        instance: None,
         account: Account {
             username: "555".into(),
             password: "pw".into(),

@@ -63,6 +63,7 @@ pub(crate) fn configuration(more: &str) -> Configuration {
     let secret = |trunk: &Trunk| (trunk.name.clone(), Secret::new("secret"));
     Configuration {
         trunk_passwords: config.trunks.iter().map(secret).collect(),
+        line_passwords: Vec::new(),
         config: Arc::new(config),
         digest: "test".to_owned(),
         trust: branchline_branch::Trust::Full,

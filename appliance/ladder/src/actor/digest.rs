@@ -92,6 +92,15 @@ pub(super) fn proves(account: &Account, request: &Message, nonce: &str) -> bool 
     user == account.user && wanted("nonce") == nonce && wanted("response") == response
 }
 
+/// Whether a message's credentials prove one user; for a hosted PBX.
+pub(crate) fn proves_user((user, password): (&str, &str), bytes: &bytes::Bytes, nonce: &str) -> bool {
+    let account = Account {
+        user: user.to_owned(),
+        password: password.to_owned(),
+    };
+    Message::parse(bytes.clone()).is_ok_and(|request| proves(&account, &request, nonce))
+}
+
 /// Lower-case hexadecimal of both hashes of an account, for a configuration file.
 pub(super) fn hashes(user: &str, realm: &str, password: &str) -> (String, String) {
     let text = format!("{user}:{realm}:{password}");

@@ -25,6 +25,8 @@ pub use outgoing::{Dial, Offer};
 pub use said::{Heard, What};
 pub use setup::{ActorSetup, Features, Role, hashes};
 
+pub(crate) use digest::proves_user;
+
 use call::Cancel;
 use digest::{Account, Challenge};
 use register::Registering;

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use branchline_sip::Transport;
 
 use super::{Flow, Who};
-use crate::{ActorSetup, Features, Reaction, Role, hashes};
+use crate::{ActorSetup, Features, HostedSetup, Reaction, Role, hashes};
 
 /// Where everybody stands.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,8 @@ pub struct Ground {
 pub struct Cast {
     /// Who, and what from.
     pub actors: Vec<(Who, ActorSetup)>,
+    /// The hosted PBX.
+    pub hosted: Option<HostedSetup>,
     /// `branchline.toml`.
     pub config: String,
 }
@@ -35,6 +37,21 @@ impl Cast {
     pub fn of(flow: &Flow, ground: Ground) -> Cast {
         let mut actors = Vec::new();
         let mut config = settings(flow, ground);
+        let hosted = flow.hosted.as_ref().map(|(kind, keys)| {
+            let [a, b, c] = ground.trunks;
+            let address = SocketAddr::from((Ipv4Addr::new(a, b, c, 50), 5060));
+            let (ip, port) = (address.ip(), address.port());
+            config.push_str(&format!("[hosted]\nhost = \"{ip}\"\nport = {port}\n{}", lines(keys)));
+            let users = flow
+                .extensions
+                .iter()
+                .map(|(number, _)| (number.clone(), line_password(number)));
+            HostedSetup {
+                address,
+                kind: *kind,
+                users: users.collect(),
+            }
+        });
         for (name, keys) in &flow.classes {
             config.push_str(&format!("[[class]]\nname = \"{name}\"\n{}", lines(keys)));
         }
@@ -51,6 +68,12 @@ impl Cast {
                 "[[extension]]\nnumber = \"{number}\"\nha1_md5 = \"{md5}\"\nha1_sha256 = \"{sha256}\"\n{}",
                 lines(keys)
             ));
+            if hosted.is_some() {
+                let password = line_password(number);
+                config.push_str(&format!(
+                    "hosted = {{ username = \"{number}\", password = \"{password}\" }}\n"
+                ));
+            }
         }
         for (place, (name, keys)) in (101..).zip(&flow.trunks) {
             let setup = setup(ground, Role::Trunk, (&format!("line-{name}"), place));
@@ -69,7 +92,7 @@ impl Cast {
                 setup,
             ));
         }
-        Cast { actors, config }
+        Cast { actors, hosted, config }
     }
 
     /// Passwords of the trunks by name.
@@ -77,6 +100,10 @@ impl Cast {
         let trunks = self.actors.iter().filter(|(who, _)| who.kind == "trunk");
         trunks.map(|(who, _)| (who.name.as_str(), TRUNK_PASSWORD)).collect()
     }
+}
+
+fn line_password(number: &str) -> String {
+    format!("line-secret-{number}")
 }
 
 fn setup(ground: Ground, role: Role, (number, place): (&str, u8)) -> ActorSetup {

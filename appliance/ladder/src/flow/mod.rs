@@ -19,6 +19,8 @@ pub struct Flow {
     pub extensions: Vec<(String, Vec<(String, String)>)>,
     /// Trunks with their further keys.
     pub trunks: Vec<(String, Vec<(String, String)>)>,
+    /// The hosted PBX with its keys; every extension has a line there.
+    pub hosted: Option<(crate::HostedKind, Vec<(String, String)>)>,
     /// Classes of service with their keys.
     pub classes: Vec<(String, Vec<(String, String)>)>,
     /// `section.key` and value.
@@ -119,6 +121,10 @@ pub enum Order {
     Takes(Who, Habit),
     /// The box is killed and starts again.
     Restart,
+    /// Nothing passes between the box and the hosted PBX any more.
+    CutHosted,
+    /// It passes again.
+    MendHosted,
 }
 
 /// A way to behave that not every telephone has.
@@ -183,6 +189,10 @@ pub enum State {
     },
     /// A telephone is registered.
     Registered(Who),
+    /// How the hosted PBX is, as the box sees it.
+    Mode(String),
+    /// So many lines are confirmed by the hosted PBX.
+    Lines(usize),
     /// No call, session, port or timer of one is left.
     NothingLeft,
 }

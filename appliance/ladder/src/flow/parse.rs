@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Action, Flow, Got, Habit, Holds, Order, Sent, State, Step, Who};
-use crate::Way;
+use crate::{HostedKind, Way};
 
 /// What is wrong with a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,8 @@ fn read_line(flow: &mut Flow, line: usize, words: Words<'_>) -> Result<(), Wrong
         ["trunk", name, keys @ ..] if keys.iter().all(|key| key.contains('=')) => {
             flow.trunks.push(((*name).to_owned(), pairs(keys)?));
         }
+        ["hosted", "proxy", keys @ ..] => flow.hosted = Some((HostedKind::Proxy, pairs(keys)?)),
+        ["hosted", "b2bua", keys @ ..] => flow.hosted = Some((HostedKind::B2bua, pairs(keys)?)),
         ["class", name, keys @ ..] => flow.classes.push(((*name).to_owned(), pairs(keys)?)),
         ["set", key, value] => flow.settings.push(((*key).to_owned(), (*value).to_owned())),
         ["stranger", number] => flow.strangers.push((*number).to_owned()),
@@ -81,6 +83,8 @@ fn action(words: Words<'_>) -> Result<Action, Wrong> {
     match words {
         ["wait", time] => Ok(Action::Wait(duration(time)?)),
         ["box", "restarts"] => Ok(Action::Order(Order::Restart)),
+        ["hosted", "down"] => Ok(Action::Order(Order::CutHosted)),
+        ["hosted", "up"] => Ok(Action::Order(Order::MendHosted)),
         ["expect", rest @ ..] => expect(rest),
         ["never", rest @ ..] => {
             let (rest, time) = timed(rest, "for")?;
@@ -117,6 +121,12 @@ fn expect(words: Words<'_>) -> Result<Action, Wrong> {
             count
                 .parse()
                 .map_err(|_| wrong(&format!("{count} is not a number"), "write calls 0"))?,
+        ),
+        ["mode", mode] => State::Mode((*mode).to_owned()),
+        ["lines", count] => State::Lines(
+            count
+                .parse()
+                .map_err(|_| wrong(&format!("{count} is not a number"), "write lines 2"))?,
         ),
         ["record", from, "->", to, outcome] => record((from, to, outcome), None),
         ["record", from, "->", to, outcome, "talk", time] => record((from, to, outcome), Some(duration(time)?)),

@@ -22,6 +22,8 @@ pub trait Theatre {
     /// # Errors
     /// What this theatre cannot do.
     fn order(&mut self, order: &Order) -> Result<(), String>;
+    /// How the hosted PBX is, and how many lines it has confirmed; `None` without one.
+    fn hosted(&mut self) -> Option<(String, usize)>;
     /// All records.
     fn records(&mut self) -> Vec<RecordLine>;
     /// Calls in progress.
@@ -228,6 +230,14 @@ impl Player<'_> {
                     Err(format!("{who} is not registered"))
                 }
             }
+            State::Mode(wanted) => match self.theatre.hosted() {
+                Some((mode, _)) if mode == *wanted => Ok(()),
+                found => Err(format!("the mode is not {wanted}: {found:?}")),
+            },
+            State::Lines(wanted) => match self.theatre.hosted() {
+                Some((_, lines)) if lines == *wanted => Ok(()),
+                found => Err(format!("not {wanted} lines: {found:?}")),
+            },
             State::NothingLeft => self.theatre.left().map_or(Ok(()), Err),
         }
     }

@@ -199,6 +199,7 @@ impl Theatre for Loopback {
                 player.actor.crash(clock::now(), address);
             }
             Order::Takes(who, habit) => habit.apply(self.player(who)?.actor.features_mut()),
+            Order::CutHosted | Order::MendHosted => return Err(NO_HOSTED.to_owned()),
             Order::Restart => self.daemon.restart().map_err(|error| format!("the daemon: {error}"))?,
         }
         Ok(())
@@ -225,6 +226,10 @@ impl Theatre for Loopback {
                 .collect(),
             Lookup::NotFound | Lookup::Unavailable(_) => Vec::new(),
         }
+    }
+
+    fn hosted(&mut self) -> Option<(String, usize)> {
+        None
     }
 
     fn calls(&mut self) -> usize {
@@ -283,3 +288,6 @@ fn packet(sequence: u16, own: SocketAddr) -> Vec<u8> {
 fn source_of(packet: &[u8]) -> Option<SocketAddr> {
     std::str::from_utf8(packet.get(12..)?).ok()?.parse().ok()
 }
+
+/// The simulator plays these flows in memory, and `make drill` with Kamailio.
+const NO_HOSTED: &str = "there is no hosted PBX on the loopback";

@@ -8,7 +8,7 @@ use branchline_branch::{Configuration, Trust};
 use branchline_config::{Config, Password, Secret};
 use sha2::{Digest, Sha256};
 
-use crate::bundle::{self, Bundle, Standing};
+use crate::bundle::{self, Bundle, Passwords, Standing};
 use crate::clock;
 use crate::file::{self, FileFault};
 use crate::io::tls::KeyFiles;
@@ -76,9 +76,11 @@ pub fn read_at_start(place: &Place) -> Result<Read, LoadFault> {
             ),
         };
         let age = clock::duration_text(utc_ms.saturating_sub(bundle.made_utc_ms).max(0).unsigned_abs());
+        let Passwords { trunks, lines } = bundle.passwords();
         let configuration = Configuration {
             config: Arc::new(config),
-            trunk_passwords: bundle.trunk_passwords(),
+            trunk_passwords: trunks,
+            line_passwords: lines,
             digest: digest(&bundle.text),
             trust,
         };
@@ -100,21 +102,30 @@ pub(super) fn load(place: &Place) -> Result<Read, LoadFault> {
     let bytes_max = u64::try_from(branchline_config::TEXT_BYTES_MAX).unwrap_or(u64::MAX);
     let text = file::read_text(&place.config, bytes_max)?;
     let config = Config::parse(&place.config.display().to_string(), &text).map_err(LoadFault::Config)?;
-    let mut trunk_passwords = Vec::new();
+    let mut passwords = Passwords::default();
     for trunk in &config.trunks {
         let Some(credentials) = &trunk.credentials else {
             continue;
         };
         match password(&credentials.password) {
-            Ok(password) => trunk_passwords.push((trunk.name.clone(), password)),
+            Ok(password) => passwords.trunks.push((trunk.name.clone(), password)),
             Err(fault) => tracing::error!(trunk = trunk.name, %fault, "the trunk has no password"),
         }
     }
+    for entry in &config.extensions {
+        let Some(line) = &entry.hosted else { continue };
+        let extension = entry.number.as_str();
+        match password(&line.password) {
+            Ok(password) => passwords.lines.push((extension.to_owned(), password)),
+            Err(fault) => tracing::error!(extension, %fault, "its line at the hosted PBX has no password"),
+        }
+    }
     Ok(Read {
-        bundle: Bundle::new(clock::utc_ms(), &text, &trunk_passwords),
+        bundle: Bundle::new(clock::utc_ms(), &text, &passwords),
         configuration: Configuration {
             config: Arc::new(config),
-            trunk_passwords,
+            trunk_passwords: passwords.trunks,
+            line_passwords: passwords.lines,
             digest: digest(&text),
             trust: Trust::Full,
         },

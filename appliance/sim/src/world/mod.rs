@@ -1,6 +1,7 @@
 //! One branch with everything around it, in virtual time: a seed gives every event.
 
 mod disk;
+mod elsewhere;
 mod member;
 mod network;
 mod power;
@@ -21,6 +22,7 @@ use branchline_sip::{ConnectionId, Flow, Transport};
 use bytes::Bytes;
 
 pub use disk::{Disk, Speed, Stop};
+use elsewhere::Elsewhere;
 pub use member::Member;
 pub use network::Quality;
 pub use power::{Cable, Trust};
@@ -47,6 +49,7 @@ pub struct World {
     configuration: Configuration,
     /// The telephones and trunks.
     pub members: Vec<Member>,
+    hosted: Option<Elsewhere>,
     quality: Quality,
     disk: Disk,
     sound: Sound,
@@ -100,6 +103,12 @@ enum Arrival {
         connection: Option<u64>,
         bytes: Bytes,
     },
+    AtHosted {
+        bytes: Bytes,
+    },
+    FromHosted {
+        bytes: Bytes,
+    },
     FlowFailed {
         remote: SocketAddr,
         local: SocketAddr,
@@ -125,6 +134,7 @@ impl World {
             branch: None,
             configuration,
             members,
+            hosted: None,
             quality: Quality::CLEAN,
             disk: Disk::new(Speed::FAST),
             sound: Sound::new(),
@@ -351,6 +361,8 @@ impl World {
                     self.rough = Rough::Cut;
                 }
             }
+            Arrival::AtHosted { bytes } => self.at_hosted(&bytes),
+            Arrival::FromHosted { bytes } => self.from_hosted(moment, bytes),
             Arrival::FlowFailed {
                 remote,
                 local,
@@ -369,10 +381,10 @@ impl World {
             Arrival::Resolved { trunk } => {
                 let named = format!("trunk {trunk}");
                 let address = self.members.iter().find(|member| member.name == named);
-                let addresses = address
-                    .map(|member| (member.actor.setup().address, BOX.ip()))
-                    .into_iter()
-                    .collect();
+                let address = address.map(|member| member.actor.setup().address);
+                // Only a trunk has a name here.
+                let address = address.or_else(|| self.hosted.as_ref().map(Elsewhere::address));
+                let addresses = address.map(|address| (address, BOX.ip())).into_iter().collect();
                 if let Some(branch) = &mut self.branch {
                     branch.handle_resolved(
                         moment,
@@ -476,6 +488,13 @@ impl World {
             .iter()
             .position(|member| member.actor.setup().address == flow.remote);
         self.trace_message(Way::FromBox, member, &bytes);
+        if self
+            .hosted
+            .as_ref()
+            .is_some_and(|hosted| hosted.address() == flow.remote)
+        {
+            return self.to_hosted(now, &bytes);
+        }
         let Some(member) = member else {
             return self.fail_stream(now, flow);
         };
@@ -584,7 +603,15 @@ pub fn configuration(text: &str, trunk_passwords: &[(&str, &str)]) -> Result<Con
     let config = branchline_config::Config::parse("branchline.toml", text)
         .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
     let secret = |(name, password): &(&str, &str)| ((*name).to_owned(), branchline_config::Secret::new(*password));
+    let line_passwords = config.extensions.iter().filter_map(|entry| {
+        let line = entry.hosted.as_ref()?;
+        match &line.password {
+            branchline_config::Password::Inline(secret) => Some((entry.number.as_str().to_owned(), secret.clone())),
+            branchline_config::Password::File(_) => None,
+        }
+    });
     Ok(Configuration {
+        line_passwords: line_passwords.collect(),
         config: Arc::new(config),
         trunk_passwords: trunk_passwords.iter().map(secret).collect(),
         digest: "simulated".to_owned(),

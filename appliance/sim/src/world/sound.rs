@@ -1,13 +1,16 @@
 //! The relay of the box, and the packets that telephones send through it.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use branchline_media::{LatchConfig, MediaEvent, MediaPlan, Packet, Relay, Verdict};
 
-use super::World;
+use super::{BOX, World};
 
 /// Packets a telephone sends in a row: enough for the relay to trust a source.
 const BURST: u16 = 4;
+/// Out of the box, back in, and out again.
+const HOPS_MAX: usize = 4;
 
 /// The relay and what telephones heard through it.
 #[derive(Debug)]
@@ -81,17 +84,34 @@ impl World {
             let ssrc = u32::try_from(at * 1000).unwrap_or(0) + u32::try_from(handle.0).unwrap_or(0);
             for _ in 0..BURST {
                 let data = self.sound.rtp(ssrc);
-                let packet = Packet {
-                    port,
-                    source,
-                    data: &data,
-                };
-                if let Verdict::Forward { to, .. } | Verdict::Echo { to, .. } =
-                    self.sound.relay.handle_packet(now, &packet)
-                {
+                if let Some(to) = self.carry(now, (port, source), &data) {
                     self.heard_sound.insert((to, source), now);
                 }
             }
         }
+    }
+
+    /// Carries one packet through the box, and through the hosted PBX and the box again where it goes there.
+    fn carry(&mut self, now: Instant, (port, source): (u16, SocketAddr), data: &[u8]) -> Option<SocketAddr> {
+        let (mut port, mut source) = (port, source);
+        for _ in 0..HOPS_MAX {
+            let packet = Packet { port, source, data };
+            let (out, to) = match self.sound.relay.handle_packet(now, &packet) {
+                Verdict::Forward { port, to } | Verdict::Echo { port, to, .. } => (port, to),
+                Verdict::Drop(_) => return None,
+            };
+            (port, source) = if to.ip() == BOX.ip() {
+                (to.port(), SocketAddr::new(BOX.ip(), out))
+            } else if self
+                .hosted
+                .as_ref()
+                .is_some_and(|hosted| hosted.address().ip() == to.ip())
+            {
+                self.hosted.as_ref()?.relays(to, out)?
+            } else {
+                return Some(to);
+            };
+        }
+        None
     }
 }

@@ -42,6 +42,12 @@ impl Agent {
         self.core.endpoint.request(now, flow, request)
     }
 
+    /// As [`Agent::request`], but sent once only and given up after 8 s: for a probe that the next one follows anyway.
+    pub fn probe(&mut self, now: Instant, flow: Flow, request: Builder) -> Result<ClientKey, Full> {
+        let request = request.header(Name::UserAgent, &self.core.settings.user_agent);
+        self.core.endpoint.request_once(now, flow, request)
+    }
+
     /// A From tag of its own for a request outside of any dialog.
     pub fn fresh_tag(&mut self) -> String {
         self.core.fresh_tag().to_string()

@@ -18,6 +18,8 @@ pub struct RegistrationConfig {
     pub address: String,
     /// Our contact URI.
     pub contact: String,
+    /// URN that stays the same over restarts (RFC 5626 section 4.1), so that the registrar knows an old contact for ours.
+    pub instance: Option<String>,
     /// Credentials.
     pub account: Account,
     /// Interval to ask for, seconds.
@@ -263,15 +265,20 @@ impl Registration {
 
     fn ask(&mut self, expires_s: u32) {
         self.cseq = self.cseq.wrapping_add(1) & 0x7fff_ffff;
+        let uri = &self.config.contact;
+        let contact = match &self.config.instance {
+            Some(urn) => format!("<{uri}>;+sip.instance=\"<{urn}>\";reg-id=1"),
+            None => format!("<{uri}>"),
+        };
         let request = Builder::request(&Method::Register, &self.config.registrar)
             .header(Name::MaxForwards, 70)
             .header(Name::From, format_args!("<{}>;tag={}", self.config.address, self.tag))
             .header(Name::To, format_args!("<{}>", self.config.address))
             .header(Name::CallId, &self.call_id)
             .header(Name::CSeq, format_args!("{} REGISTER", self.cseq))
-            .header(Name::Contact, format_args!("<{}>", self.config.contact))
+            .header(Name::Contact, contact)
             .header(Name::Expires, expires_s)
-            .header(Name::Supported, "path");
+            .header(Name::Supported, "path, outbound");
         self.request = Some(self.answerer.authorize(request));
     }
 

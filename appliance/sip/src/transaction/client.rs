@@ -36,6 +36,19 @@ impl Client {
         )
     }
 
+    /// Sent once and given up soon: for whoever asks again by another request.
+    pub(super) fn start_once(clock: Clock<'_>, request: Bytes) -> (Client, Outcome) {
+        let send = Outcome::first(request.clone());
+        (
+            Client::Trying(Waiting {
+                request,
+                resend: None,
+                give_up_at: clock.after(clock.timing.t1 * ONCE_PATIENCE),
+            }),
+            send,
+        )
+    }
+
     pub(super) fn handle_response(&mut self, clock: Clock<'_>, status: u16) -> Outcome {
         match (&*self, status) {
             (Client::Trying(waiting), 100..=199) => *self = Client::Proceeding(waiting.clone()),
@@ -105,6 +118,9 @@ impl Client {
         }
     }
 }
+
+/// Times T1; an answer that comes later tells nothing.
+const ONCE_PATIENCE: u32 = 16;
 
 #[cfg(test)]
 mod tests {

@@ -16,10 +16,31 @@ use super::timers::Clock;
 use crate::flow::{Flow, Transport};
 use crate::message::{Builder, Message, Method, Name};
 
+/// Whether a request is sent again until it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sending {
+    Repeated,
+    Once,
+}
+
 impl Endpoint {
     /// Starts a client transaction. Puts our Via on top of `request`: sent-by of `flow.local`, a fresh branch, `rport`. Not for ACK,
     /// see [`Endpoint::send_ack`]. Retrying after a 503 or a failure is the user's decision.
     pub fn request(&mut self, now: Instant, flow: Flow, request: Builder) -> Result<ClientKey, Full> {
+        self.begin_client(now, flow, (request, Sending::Repeated))
+    }
+
+    /// As [`Endpoint::request`] for a non-INVITE request that is not repeated, and given up after 8 s.
+    pub fn request_once(&mut self, now: Instant, flow: Flow, request: Builder) -> Result<ClientKey, Full> {
+        self.begin_client(now, flow, (request, Sending::Once))
+    }
+
+    fn begin_client(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        (request, sending): (Builder, Sending),
+    ) -> Result<ClientKey, Full> {
         let branch = self.fresh_branch();
         let request = Self::with_via(flow, request, &branch);
         if !self.limits.admits(self.limits.client, self.clients.len(), &request) {
@@ -36,7 +57,11 @@ impl Endpoint {
             let (machine, outcome) = Invitation::start(clock, request);
             (ClientMachine::Invite(machine), outcome)
         } else {
-            let (machine, outcome) = Client::start(clock, request.bytes().clone());
+            let bytes = request.bytes().clone();
+            let (machine, outcome) = match sending {
+                Sending::Repeated => Client::start(clock, bytes),
+                Sending::Once => Client::start_once(clock, bytes),
+            };
             (ClientMachine::Other(machine), outcome)
         };
         let key = self.clients.insert(identity, None, ClientSlot { flow, machine });

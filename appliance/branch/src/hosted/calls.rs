@@ -1,0 +1,145 @@
+//! Calls over a line of the hosted PBX.
+
+use branchline_call::{After, Attempt, Cause, LegEvent, LegId};
+use branchline_config::Extension;
+use branchline_route::{Caller, Request};
+use branchline_sip::Flow;
+use branchline_sip::agent::{Headers, Invitation, NextHop};
+use branchline_sip::message::Name;
+
+use crate::Branch;
+use crate::hosted::Upstream;
+use crate::hosted::loops::Leaving;
+use crate::identity::{Privacy, Shown, contact, escaped};
+use crate::invite::MAX_FORWARDS;
+use crate::now::Now;
+use crate::targets::{SIGN, TRUNK_RING, Target};
+
+/// A number over a line of the hosted PBX.
+#[derive(Clone, Debug)]
+pub(crate) struct HostedTarget {
+    /// Whose line.
+    pub(crate) line: String,
+    /// As it was dialled.
+    pub(crate) number: String,
+}
+
+impl Branch {
+    /// Asks the hosted PBX first; what the branch would do alone follows where it cannot be reached.
+    pub(crate) fn hosted_attempts(&self, target: HostedTarget, alone: Vec<Attempt<Target>>) -> Vec<Attempt<Target>> {
+        let mut alone = alone.into_iter();
+        let mut then: Vec<Attempt<Target>> = alone.next().into_iter().collect();
+        for first in &mut then {
+            first.after = After::Unreachable;
+            first.then.extend(alone.by_ref());
+        }
+        vec![Attempt {
+            targets: vec![Target::Hosted(target)],
+            sign: SIGN,
+            ring: TRUNK_RING,
+            after: After::Any,
+            then,
+        }]
+    }
+
+    /// Calls that wait for a first sign of life of the hosted PBX wait no longer.
+    pub(super) fn leave_hosted(&mut self, now: Now) {
+        self.tell_lines();
+        let waiting = self.hosted.upstream().map(|upstream| upstream.loops.take_unheard());
+        for leg in waiting.unwrap_or_default() {
+            if self.calls.is_ringing(leg) {
+                self.fail_hosted_leg(now, leg);
+            }
+        }
+    }
+
+    /// The doubt was unfounded: the calls that wait were heard.
+    pub(super) fn trust_hosted(&mut self, now: Now) {
+        let waiting = self.hosted.upstream().map(|upstream| upstream.loops.take_unheard());
+        for leg in waiting.unwrap_or_default() {
+            self.calls.handle_leg(now.mono, leg, LegEvent::Trying);
+        }
+    }
+
+    /// The hosted PBX said something about a call.
+    pub(crate) fn hosted_heard(&mut self, leg: LegId) {
+        if let Some(upstream) = self.hosted.upstream() {
+            upstream.loops.heard(leg);
+        }
+    }
+
+    pub(crate) fn forget_loop(&mut self, leg: LegId) {
+        if let Some(upstream) = self.hosted.upstream() {
+            upstream.loops.forget(leg);
+        }
+    }
+
+    pub(super) fn fail_hosted_leg(&mut self, now: Now, leg: LegId) {
+        if let Some(session) = self.session_of(leg) {
+            self.agent.hang_up(now.mono, session, None);
+        }
+        self.leg_over(now, leg, LegEvent::Refused(Cause::of_status(503)));
+    }
+}
+
+impl Branch {
+    /// The INVITE over a line; remembered, so that the call is known when it comes back.
+    pub(crate) fn to_hosted(
+        &mut self,
+        now: Now,
+        leg: LegId,
+        (target, shown): (&HostedTarget, &Shown),
+    ) -> Option<(Flow, Invitation)> {
+        let line = target.line.clone();
+        let caller = Caller::Extension(Extension::new(&line).ok()?);
+        let leads_to = self.called_extension(&Request::new(caller, &target.number));
+        let leads_to = leads_to.map(|extension| extension.as_str().to_owned());
+        let session_id = self.journal.id(now).simple().to_string();
+        let upstream = self.hosted.upstream()?;
+        let flow = upstream.flow()?;
+        let mut invitation = upstream.invitation(target, (shown, flow));
+        let value = format!("{session_id};remote={NOBODY}");
+        invitation.headers.push(Name::Other("Session-ID"), value);
+        upstream.health.handle_sent(now.mono);
+        let leaving = Leaving {
+            leg,
+            line,
+            leads_to,
+            session_id,
+        };
+        upstream.loops.left(now.mono, leaving);
+        Some((flow, invitation))
+    }
+}
+
+impl Upstream {
+    /// The INVITE of a line: it calls as itself, whatever its phone claims.
+    fn invitation(&self, target: &HostedTarget, (caller, flow): (&Shown, Flow)) -> Invitation {
+        let username = self.username(&target.line).unwrap_or(&target.line);
+        let line = Shown {
+            number: username.to_owned(),
+            display: caller.display.clone(),
+            privacy: Privacy::Shown,
+        };
+        let mut headers = Headers::new().with(Name::PAssertedIdentity, line.asserted(&self.config.domain));
+        if caller.privacy == Privacy::Withheld {
+            headers.push(Name::Privacy, "id");
+        }
+        let number = escaped(&target.number);
+        Invitation {
+            flow,
+            next_hop: NextHop::Flow,
+            max_forwards: MAX_FORWARDS,
+            request_uri: format!("sip:{number}@{}", self.domain()),
+            from: line.name_addr(&self.config.domain),
+            to: format!("<sip:{number}@{}>", self.config.domain),
+            contact: contact(username, flow),
+            route: Vec::new(),
+            headers,
+            body: None,
+        }
+    }
+}
+
+/// The half of a Session-ID that the other side has not filled in yet (RFC 7989 section 5).
+const NOBODY: &str = "00000000000000000000000000000000";

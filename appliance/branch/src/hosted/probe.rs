@@ -1,0 +1,125 @@
+//! Probes of the hosted PBX, and what becomes of calls and lines when its mode changes.
+
+use branchline_sip::message::{Builder, Message, Method, Name};
+use branchline_sip::transaction::ClientKey;
+use branchline_survival::{Event, Mode, Outcome};
+
+use crate::Branch;
+use crate::hosted::Upstream;
+use crate::identity::host;
+use crate::now::Now;
+use crate::output::{Level, Output};
+
+impl Branch {
+    /// Sends what is due for the hosted PBX. Says whether there was anything.
+    pub(crate) fn drain_hosted(&mut self, now: Now) -> bool {
+        let Some(upstream) = self.hosted.upstream() else {
+            return false;
+        };
+        let lookup = upstream.lookup(now.mono);
+        let mut moved = lookup.is_some();
+        self.outputs.extend(lookup.map(Output::Resolve));
+        moved |= self.probe_hosted(now);
+        while let Some(event) = self.hosted.upstream().and_then(|upstream| upstream.health.poll_event()) {
+            moved = true;
+            self.hosted_changed(now, event);
+        }
+        moved | self.register_lines(now.mono)
+    }
+
+    fn probe_hosted(&mut self, now: Now) -> bool {
+        let mut moved = false;
+        while let Some(upstream) = self.hosted.upstream() {
+            let Some(flow) = upstream.flow() else { break };
+            let Some(id) = upstream.health.poll_probe(now.mono) else {
+                break;
+            };
+            moved = true;
+            let domain = upstream.domain();
+            let request = Builder::request(&Method::Options, &format!("sip:{domain}"))
+                .header(Name::MaxForwards, 70)
+                .header(
+                    Name::From,
+                    format_args!("<sip:{}>;tag={}", host(flow.local), self.agent.fresh_tag()),
+                )
+                .header(Name::To, format_args!("<sip:{domain}>"))
+                .header(Name::CallId, self.agent.fresh_call_id())
+                .header(Name::CSeq, "1 OPTIONS")
+                .header(Name::Accept, "application/sdp");
+            let sent = self.agent.probe(now.mono, flow, request);
+            let Some(upstream) = self.hosted.upstream() else { break };
+            match sent {
+                Ok(key) => {
+                    upstream.probes.insert(key, id);
+                }
+                // The box is full of transactions; that says nothing of the hosted PBX.
+                Err(_) => break,
+            }
+        }
+        moved
+    }
+
+    /// A response to a probe or a REGISTER of a line; `None` when none came. Says whether it was one.
+    pub(crate) fn hosted_answered(&mut self, now: Now, key: ClientKey, response: Option<&Message>) -> bool {
+        let Some(upstream) = self.hosted.upstream() else {
+            return false;
+        };
+        if let Some(id) = upstream.probes.remove(&key) {
+            // Silence is what the health machine counts by itself.
+            if response.is_some() {
+                upstream.health.handle_probe(now.mono, id, Outcome::Answered);
+            }
+            return true;
+        }
+        let Some(line) = upstream.handle_register_response(now.mono, key, response) else {
+            return false;
+        };
+        self.tell_line(&line);
+        true
+    }
+
+    fn hosted_changed(&mut self, now: Now, event: Event) {
+        let (from, to, reason) = match event {
+            Event::Doubted => return self.leave_hosted(now),
+            Event::Changed { from, to, reason } => (from, to, reason),
+        };
+        let Some(upstream) = self.hosted.upstream() else { return };
+        let host = upstream.config.host.clone();
+        match (from, to) {
+            (Mode::Suspect, Mode::Online) => self.trust_hosted(now),
+            (_, Mode::Online) => {
+                upstream.start_lines();
+                let text = format!("hosted PBX {host}: online, {}; its lines register again", reason.text());
+                self.notice(Level::Info, text);
+            }
+            (_, Mode::Suspect) => {}
+            (Mode::Returning, Mode::Survival) => {
+                self.notice(
+                    Level::Warning,
+                    format!("hosted PBX {host}: survival, {}", reason.text()),
+                );
+            }
+            (_, Mode::Survival) => {
+                upstream.lines_mut().forget_all();
+                let text = format!(
+                    "hosted PBX {host}: survival, {}; the branch routes its calls itself",
+                    reason.text()
+                );
+                self.notice(Level::Warning, text);
+                self.tell_lines();
+                self.bypass_hosted(now);
+            }
+            (_, Mode::Returning) => {
+                self.notice(Level::Info, format!("hosted PBX {host}: returning, {}", reason.text()));
+            }
+        }
+        self.tell_lines();
+    }
+}
+
+impl Upstream {
+    /// Anything came from it.
+    pub(crate) fn handle_alive(&mut self, now: std::time::Instant) {
+        self.health.handle_alive(now);
+    }
+}

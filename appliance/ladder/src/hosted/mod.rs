@@ -1,0 +1,207 @@
+//! The hosted PBX of a flow: a registrar, and a proxy or a back-to-back user agent that brings calls back to the branch.
+//!
+//! In: messages of the box. Out: messages for the box. It works on text and keeps no transactions, so that it shares
+//! nothing with the box's own SIP.
+
+mod media;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use crate::actor::proves_user;
+use media::Anchors;
+use text::Text;
+
+/// What it does to the calls it brings back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostedKind {
+    /// Passes dialogs and descriptions on.
+    Proxy,
+    /// Dialogs of its own, unknown headers dropped, its own media in the middle.
+    B2bua,
+}
+
+/// What a hosted PBX is made from.
+#[derive(Clone, Debug)]
+pub struct HostedSetup {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// What it does to calls.
+    pub kind: HostedKind,
+    /// Users and their passwords.
+    pub users: Vec<(String, String)>,
+}
+
+/// A hosted PBX.
+#[derive(Debug)]
+pub struct HostedPbx {
+    setup: HostedSetup,
+    contacts: BTreeMap<String, String>,
+    /// INVITEs that were answered here: their ACK goes no further.
+    refused: BTreeSet<String>,
+    anchors: Anchors,
+    out: VecDeque<Bytes>,
+    registers: u64,
+}
+
+const NONCE: &str = "hosted-nonce";
+/// What a back-to-back user agent puts behind the Call-ID of its other side.
+const OTHER_SIDE: &str = "-other-side";
+
+impl HostedPbx {
+    /// One that knows nobody's contact yet.
+    pub fn new(setup: HostedSetup) -> HostedPbx {
+        HostedPbx {
+            anchors: Anchors::new(setup.address.ip()),
+            contacts: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            out: VecDeque::new(),
+            registers: 0,
+            setup,
+        }
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> SocketAddr {
+        self.setup.address
+    }
+
+    /// Users whose contact it knows.
+    pub fn registered(&self) -> usize {
+        self.contacts.len()
+    }
+
+    /// REGISTERs that were accepted.
+    pub fn registers(&self) -> u64 {
+        self.registers
+    }
+
+    /// It has restarted: every contact is forgotten.
+    pub fn forget(&mut self) {
+        self.contacts.clear();
+    }
+
+    /// The next message for the box.
+    pub fn poll_transmit(&mut self) -> Option<Bytes> {
+        self.out.pop_front()
+    }
+
+    /// Where sound that arrives here from the box goes on: the port of the box, and where it then comes from.
+    pub fn relays(&self, to: SocketAddr, from_port: u16) -> Option<(u16, SocketAddr)> {
+        self.anchors.relays(to, from_port)
+    }
+
+    /// One message of the box.
+    pub fn handle_message(&mut self, bytes: &Bytes) {
+        let Some(text) = Text::read(bytes) else { return };
+        if text.is_response() {
+            return self.pass_response(text);
+        }
+        match text.method() {
+            "REGISTER" => self.register(bytes, &text),
+            "OPTIONS" if !text.has("Route") => self.answer(&text, ("200 OK", &[])),
+            "ACK" if self.refused.contains(&text.branch()) => {}
+            "INVITE" if text.to_tag().is_none() => self.invite(bytes, text),
+            _ => self.pass_request(text),
+        }
+    }
+
+    fn knows(&self, bytes: &Bytes) -> bool {
+        self.setup
+            .users
+            .iter()
+            .any(|(user, password)| proves_user((user, password), bytes, NONCE))
+    }
+
+    fn challenge(&mut self, text: &Text, (status, name): (&str, &str)) {
+        let value = format!("{name}: Digest realm=\"hosted\", nonce=\"{NONCE}\", qop=\"auth\", algorithm=MD5");
+        self.refused.insert(text.branch());
+        self.answer(text, (status, &[value]));
+    }
+
+    fn register(&mut self, bytes: &Bytes, text: &Text) {
+        if !self.knows(bytes) {
+            return self.challenge(text, ("401 Unauthorized", "WWW-Authenticate"));
+        }
+        let user = text.user_of("To");
+        let contact = text.value("Contact").unwrap_or_default().to_owned();
+        let uri = contact.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+        let expires = text.value("Expires").unwrap_or("600").to_owned();
+        if expires == "0" {
+            self.contacts.remove(&user);
+            return self.answer(text, ("200 OK", &[]));
+        }
+        self.registers += 1;
+        self.contacts.insert(user, uri.clone());
+        self.answer(text, ("200 OK", &[format!("Contact: <{uri}>;expires={expires}")]));
+    }
+
+    fn invite(&mut self, bytes: &Bytes, mut text: Text) {
+        if !self.knows(bytes) {
+            return self.challenge(&text, ("407 Proxy Authentication Required", "Proxy-Authenticate"));
+        }
+        let user = text.request_user();
+        let Some(contact) = self.contacts.get(&user).cloned() else {
+            self.refused.insert(text.branch());
+            return self.answer(&text, ("404 Not Found", &[]));
+        };
+        self.answer(&text, ("100 Trying", &[]));
+        text.set_request_uri(&contact);
+        text.remove("Proxy-Authorization");
+        text.push_on_top("Record-Route", &format!("<sip:{};lr>", self.setup.address));
+        self.pass_on(text);
+    }
+
+    fn pass_request(&mut self, mut text: Text) {
+        text.remove_first("Route");
+        // What belongs to an INVITE that was brought back goes where that went.
+        if matches!(text.method(), "ACK" | "CANCEL")
+            && !text.is_in_dialog_target()
+            && let Some(contact) = self.contacts.get(&text.request_user())
+        {
+            text.set_request_uri(contact);
+        }
+        self.pass_on(text);
+    }
+
+    fn pass_on(&mut self, mut text: Text) {
+        let branch = format!("{}h", text.branch());
+        self.disguise(&mut text);
+        text.push_on_top("Via", &format!("SIP/2.0/UDP {};branch={branch}", self.setup.address));
+        self.out.push_back(text.print());
+    }
+
+    fn pass_response(&mut self, mut text: Text) {
+        text.remove_first("Via");
+        if !text.has("Via") {
+            return;
+        }
+        self.disguise(&mut text);
+        self.out.push_back(text.print());
+    }
+
+    /// A back-to-back user agent: another dialog, another medium, nothing it does not know.
+    fn disguise(&mut self, text: &mut Text) {
+        if self.setup.kind == HostedKind::Proxy {
+            return;
+        }
+        let call_id = text.value("Call-ID").unwrap_or_default().to_owned();
+        let other = match call_id.strip_suffix(OTHER_SIDE) {
+            Some(own) => own.to_owned(),
+            None => format!("{call_id}{OTHER_SIDE}"),
+        };
+        text.set("Call-ID", &other);
+        text.remove("Session-ID");
+        if let Some(body) = text.body() {
+            let body = self.anchors.anchor(&body);
+            text.set_body(&body);
+        }
+    }
+
+    fn answer(&mut self, text: &Text, (status, more): (&str, &[String])) {
+        self.out.push_back(text.response(status, more));
+    }
+}
