@@ -39,6 +39,8 @@ impl Cause {
     pub const NOT_REGISTERED: Cause = Cause { status: 480, q850: 20 };
     /// The media stopped.
     pub const MEDIA_LOST: Cause = Cause { status: 500, q850: 31 };
+    /// It gave its channel to a call for help (ITU-T Q.850 cause 8).
+    pub const PREEMPTED: Cause = Cause { status: 503, q850: 8 };
     /// No media port, no memory, no slot.
     pub const NO_RESOURCE: Cause = Cause { status: 503, q850: 47 };
     /// The two sides share no codec.
@@ -111,6 +113,11 @@ impl Cause {
             408 | 404 | 410 | 500..=599 => Class::Unreachable,
             _ => Class::Refused,
         }
+    }
+
+    /// There was no free channel on the way (Q.850 causes 34, 42, 44 and 47), or nobody could say more than that.
+    pub fn is_congestion(self) -> bool {
+        matches!(self.q850, 17 | 34 | 42 | 44 | 47) || matches!(self.status, 480 | 486 | 500 | 503 | 600)
     }
 
     /// Which of two failures tells the caller more; the higher wins. 6xx ends the search (RFC 3261 section 16.7).

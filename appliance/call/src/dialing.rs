@@ -32,12 +32,15 @@ pub enum After {
     NoAnswer,
     /// The path failed, not the party: the next trunk.
     Unreachable,
+    /// Whatever went wrong, a refusal included: the next way to call for help.
+    Failure,
 }
 
 impl After {
     fn remedies(self, cause: Cause) -> bool {
         match self {
             After::Any => cause.status < 600,
+            After::Failure => true,
             After::Busy => cause.class() == Class::Busy,
             After::NoAnswer => cause.class() == Class::NoAnswer || After::Unreachable.remedies(cause),
             After::Unreachable => cause.class() == Class::Unreachable && cause.status != 404 && cause.status != 410,
@@ -161,6 +164,29 @@ mod tests {
             assert_eq!(
                 dialing.next_attempt().map(|attempt| attempt.targets[0]),
                 expected,
+                "{cause:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_next_way_to_call_for_help_is_tried_whatever_went_wrong() {
+        for cause in [
+            Cause::BUSY,
+            Cause::NO_ANSWER,
+            Cause::of_status(404),
+            Cause::of_status(603),
+            Cause::of_status(503),
+        ] {
+            let mut dialing = Dialing::new(
+                LegId(1),
+                vec![attempt("a", After::Failure), attempt("b", After::Failure)],
+            );
+            assert_eq!(dialing.next_attempt().map(|attempt| attempt.targets[0]), Some("a"));
+            dialing.note_failure(cause);
+            assert_eq!(
+                dialing.next_attempt().map(|attempt| attempt.targets[0]),
+                Some("b"),
                 "{cause:?}"
             );
         }

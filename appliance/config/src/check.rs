@@ -1,13 +1,15 @@
 //! Checks that look across sections: names that must exist, numbers that must not collide.
 
+mod locations;
+
 use std::collections::BTreeMap;
 
 use crate::fault::Wrong;
 use crate::read::Faults;
 use crate::text::nearest;
 use crate::{
-    Class, Config, Emergency, ExtensionEntry, Hosted, Listen, Log, Media, Page, Route, Sip, Site, Storage, Target,
-    Transport, Trunk,
+    Class, Config, Emergency, ExtensionEntry, Hosted, Listen, Location, Log, Media, Page, Route, Sip, Site, Storage,
+    Target, Transport, Trunk,
 };
 
 /// What was read, each list entry with its path. A section is missing when a required field of it is.
@@ -20,6 +22,7 @@ pub(crate) struct Draft {
     pub(crate) storage: Option<Storage>,
     pub(crate) emergency: Option<Emergency>,
     pub(crate) hosted: Option<Hosted>,
+    pub(crate) locations: Vec<(String, Location)>,
     pub(crate) extensions: Vec<(String, ExtensionEntry)>,
     pub(crate) trunks: Vec<(String, Trunk)>,
     pub(crate) classes: Vec<(String, Class)>,
@@ -39,6 +42,7 @@ impl Draft {
         self.check_targets(faults);
         self.check_emergency_numbers(faults);
         self.check_lines(faults);
+        locations::check(&self, faults);
         if !faults.is_empty() {
             return None;
         }
@@ -51,6 +55,7 @@ impl Draft {
             storage: self.storage?,
             emergency: self.emergency?,
             hosted: self.hosted,
+            locations: without_paths(self.locations),
             extensions: without_paths(self.extensions),
             trunks: without_paths(self.trunks),
             classes: without_paths(self.classes),
@@ -101,7 +106,7 @@ impl Draft {
         let emergency = self
             .emergency
             .iter()
-            .map(|emergency| ("emergency.trunks".to_owned(), &emergency.trunks));
+            .map(|emergency| ("emergency.routes".to_owned(), &emergency.routes));
         for (path, names) in routes.chain(emergency) {
             for name in names.iter().filter(|name| !known.contains(&name.as_str())) {
                 faults.push(&path, unknown("trunk", name, &known));

@@ -1,5 +1,7 @@
+use crate::Extension;
+use crate::fault::Wrong;
 use crate::read::Reader;
-use crate::text::{Digits, Name};
+use crate::text::{Digits, FromText, Name};
 
 /// `[emergency]`: besides the numbers of the country, which are always there.
 #[derive(Clone, Debug, PartialEq)]
@@ -7,28 +9,68 @@ pub struct Emergency {
     /// Further numbers, sent as they are. Default none.
     pub numbers: Vec<String>,
     /// Trunks by name in the order they are tried; the others follow. Default empty: all, by priority.
-    pub trunks: Vec<String>,
+    pub routes: Vec<String>,
     /// Number that the operator can call back. Default none: the caller's own or the trunk's.
     pub callback: Option<String>,
-    /// Number that plays back what is said, to test the path without calling an operator. Default none.
+    /// How long a call back reaches the phone that called. Default 3 h: what operators are used to.
+    pub callback_hours: u32,
+    /// Number that tells a phone what a call for help from it would send. Default 933; `""` is none.
     pub test_number: Option<String>,
+    /// Where phones are that nothing else places. Default none.
+    pub location: Option<String>,
+    /// Extensions whose phones show each call for help as a text. Default none.
+    pub notify: Vec<Extension>,
+    /// Address that each call for help is posted to as JSON. Default none.
+    pub webhook: Option<String>,
 }
 
 impl Emergency {
     pub(crate) fn read(mut table: Reader<'_>) -> Option<Emergency> {
         let digits = |list: Vec<Digits>| list.into_iter().map(|digits| digits.0).collect();
+        table.refuse("trunks", || Wrong::new("has another name", "write routes = [\"…\"]"));
         let emergency = Emergency {
             numbers: table.list("numbers").map(digits).unwrap_or_default(),
-            trunks: table
-                .list::<Name>("trunks")
+            routes: table
+                .list::<Name>("routes")
                 .unwrap_or_default()
                 .into_iter()
                 .map(|name| name.0)
                 .collect(),
             callback: table.optional::<Digits>("callback").map(|digits| digits.0),
-            test_number: table.optional::<Digits>("test_number").map(|digits| digits.0),
+            callback_hours: table.number("callback_hours", 1..=168, 3),
+            test_number: table.or("test_number", TestNumber(Some("933".to_owned()))).0,
+            location: table.optional::<Name>("location").map(|name| name.0),
+            notify: table.list("notify").unwrap_or_default(),
+            webhook: table.optional::<WebAddress>("webhook").map(|address| address.0),
         };
         table.finish();
         Some(emergency)
+    }
+}
+
+struct TestNumber(Option<String>);
+
+impl FromText for TestNumber {
+    fn from_text(text: &str) -> Result<TestNumber, Wrong> {
+        if text.is_empty() {
+            return Ok(TestNumber(None));
+        }
+        Digits::from_text(text).map(|digits| TestNumber(Some(digits.0)))
+    }
+}
+
+struct WebAddress(String);
+
+impl FromText for WebAddress {
+    fn from_text(text: &str) -> Result<WebAddress, Wrong> {
+        let text = String::from_text(text)?;
+        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let has_host =
+            host.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '['));
+        if !has_host || text.contains(char::is_whitespace) {
+            let problem = format!("\"{text}\" is not a web address");
+            return Err(Wrong::new(problem, "write \"https://alarm.example.net/calls\""));
+        }
+        Ok(WebAddress(text))
     }
 }

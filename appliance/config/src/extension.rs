@@ -29,6 +29,10 @@ pub struct ExtensionEntry {
     pub privacy: Privacy,
     /// Its line at the hosted PBX: `hosted = { username = "201", password = "…" }`. Default none: it is known here only.
     pub hosted: Option<Credentials>,
+    /// Where its phones are, by id, whatever network they call from. Default none.
+    pub location: Option<String>,
+    /// Part of the site that locations may name. Default none.
+    pub zone: Option<String>,
 }
 
 /// Whether outside parties see the caller's number (RFC 3323).
@@ -77,6 +81,8 @@ impl ExtensionEntry {
             line.finish();
             read
         });
+        let location = table.optional::<Name>("location").map(|name| name.0);
+        let zone = table.optional::<Name>("zone").map(|name| name.0);
         table.finish();
         Some(ExtensionEntry {
             number: number?,
@@ -90,6 +96,8 @@ impl ExtensionEntry {
             caller_id,
             privacy,
             hosted,
+            location,
+            zone,
         })
     }
 }

@@ -12,6 +12,7 @@ mod extension;
 mod fault;
 mod hosted;
 mod kind;
+mod location;
 mod media;
 mod network;
 mod number;
@@ -35,6 +36,7 @@ pub use extension::{ExtensionEntry, Privacy};
 pub use fault::Fault;
 pub use hosted::Hosted;
 pub use kind::Kind;
+pub use location::{Civic, CivicField, Location, Point};
 pub use media::Media;
 pub use network::{Listen, Network, Transport};
 pub use number::{Extension, NumberFault};
@@ -46,7 +48,7 @@ pub use sip::{Ban, Digest, Sip};
 pub use site::Site;
 pub use starter::{Starter, StarterExtension, default_text};
 pub use storage::Storage;
-pub use trunk::{CallerIdPolicy, Credentials, Inbound, Mode, NumberForm, Password, Target, Trunk};
+pub use trunk::{CallerIdPolicy, Credentials, Inbound, LocationForm, Mode, NumberForm, Password, Target, Trunk};
 
 use read::{Faults, Reader};
 
@@ -72,6 +74,8 @@ pub struct Config {
     pub emergency: Emergency,
     /// `[hosted]`. Default none: the branch decides alone.
     pub hosted: Option<Hosted>,
+    /// `[[location]]`, in file order; ids are unique.
+    pub locations: Vec<Location>,
     /// `[[extension]]`, in file order; numbers are unique.
     pub extensions: Vec<ExtensionEntry>,
     /// `[[trunk]]`, in file order; names are unique.
@@ -106,6 +110,11 @@ impl Config {
         self.trunks.iter().find(|trunk| trunk.name == name)
     }
 
+    /// The location with this id.
+    pub fn location(&self, id: &str) -> Option<&Location> {
+        self.locations.iter().find(|location| location.id == id)
+    }
+
     /// The class of service with this name.
     pub fn class(&self, name: &str) -> Option<&Class> {
         self.classes.iter().find(|class| class.name == name)
@@ -130,6 +139,7 @@ impl Config {
         let storage = Storage::read(root.table("storage"));
         let emergency = Emergency::read(root.table("emergency"));
         let hosted = root.optional_table("hosted", Hosted::read);
+        let locations = root.tables("location", Location::read);
         let extensions = root.tables("extension", ExtensionEntry::read);
         let trunks = root.tables("trunk", Trunk::read);
         let classes = root.tables("class", Class::read);
@@ -143,6 +153,7 @@ impl Config {
             storage,
             emergency,
             hosted,
+            locations,
             extensions,
             trunks,
             classes,

@@ -102,6 +102,13 @@ impl Network {
     }
 }
 
+impl Network {
+    /// True when some address is inside both.
+    pub fn overlaps(&self, other: &Network) -> bool {
+        self.contains(other.address) || other.contains(self.address)
+    }
+}
+
 impl FromStr for Network {
     type Err = String;
     fn from_str(text: &str) -> Result<Network, String> {

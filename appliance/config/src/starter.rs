@@ -73,7 +73,14 @@ listen = "127.0.0.1:8080"
 
 [emergency]
 # callback = "+15551230100"  # the number emergency operators call back
-# test_number = "933"        # plays back what is said
+# location = "office"        # where phones are, see [[location]]; check with: branchline emergency check
+# notify = ["201"]           # phones that show each emergency call
+
+# Where help is sent to (names of RFC 5139): for trunks with location = "pidf" or "elin".
+# [[location]]
+# id = "office"
+# civic = {{ A1 = "NY", A3 = "New York", RD = "Broadway", HNO = "120", FLR = "2", PC = "10001" }}
+# subnets = ["192.0.2.0/24"]
 
 # A line to the outside; without one only extensions can be called.
 # [[trunk]]

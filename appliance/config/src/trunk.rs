@@ -48,6 +48,8 @@ pub struct Trunk {
     pub strip: u8,
     /// Put in front after `strip`. Default empty.
     pub prefix: String,
+    /// How a call for help says where it comes from. Default none: what the provider has on file for the number.
+    pub location: LocationForm,
     /// Calls at once; emergencies may exceed it. Default none: `sip.max_calls`.
     pub max_calls: Option<u32>,
     /// Lower is tried first where a route names no trunks. Default 10: room on both sides.
@@ -148,6 +150,25 @@ impl Word for NumberForm {
     ];
 }
 
+/// How a call for help says where it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocationForm {
+    /// Not at all.
+    None,
+    /// As a document in the INVITE (PIDF-LO, RFC 4119 and RFC 6442).
+    Pidf,
+    /// By a number that stands for the place.
+    Elin,
+}
+
+impl Word for LocationForm {
+    const WORDS: &'static [(&'static str, LocationForm)] = &[
+        ("none", LocationForm::None),
+        ("pidf", LocationForm::Pidf),
+        ("elin", LocationForm::Elin),
+    ];
+}
+
 impl Trunk {
     pub(crate) fn read(mut table: Reader<'_>) -> Option<Trunk> {
         let name = table.required::<Name>("name", "provider");
@@ -186,6 +207,7 @@ impl Trunk {
             send: table.word("send", NumberForm::E164),
             strip: table.number("strip", 0..=15, 0),
             prefix: table.or("prefix", DialString(String::new())).0,
+            location: table.word("location", LocationForm::None),
             max_calls: table.optional_number("max_calls", 1..=20_000),
             priority: table.number("priority", 0..=1000, 10),
             weight: table.number("weight", 1..=1000, 10),

@@ -63,7 +63,7 @@ probe_s = 2
 
 [emergency]
 numbers = ["5555"]
-trunks = ["b"]
+routes = ["b"]
 callback = "+44 20 7946 0000"
 test_number = "933"
 

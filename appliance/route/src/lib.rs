@@ -13,6 +13,7 @@ mod guard;
 mod inbound;
 mod number;
 mod outbound;
+mod place;
 mod sources;
 mod tables;
 
@@ -23,4 +24,5 @@ pub use emergency::emergency_number;
 pub use guard::{Ban, FailureKind, Guard, GuardLimits};
 pub use number::{E164, Home, Number, NumberFault, kind_of, normalise};
 pub use outbound::{CallerId, TrunkAttempt};
+pub use place::{Whereabouts, location_of};
 pub use tables::Tables;

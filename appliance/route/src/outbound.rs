@@ -80,16 +80,18 @@ pub(crate) fn transit(target: &str, tables: &Tables, state: &State) -> Decision 
     }
 }
 
-/// An emergency call: every trunk, the configured ones first, those that are up before those that are not, full or not.
+/// An emergency call: every trunk, the configured ones first; those that are up and have room before those that are
+/// full, and these before those that are down.
 pub(crate) fn emergency(number: &str, caller: Option<&ExtensionEntry>, (tables, state): (&Tables, &State)) -> Decision {
     let own = caller.and_then(|caller| caller.caller_id.clone());
     let callback = tables.emergency().callback.clone().or(own);
-    let first = tables.emergency().trunks.iter().filter_map(|name| tables.trunk(name));
+    let first = tables.emergency().routes.iter().filter_map(|name| tables.trunk(name));
     let rest = tables
         .trunks()
         .iter()
-        .filter(|trunk| !tables.emergency().trunks.contains(&trunk.name));
-    let ordered = up_first(first.chain(rest).collect(), state);
+        .filter(|trunk| !tables.emergency().routes.contains(&trunk.name));
+    let (roomy, full): (Vec<&Trunk>, Vec<&Trunk>) = first.chain(rest).partition(|trunk| has_room(trunk, state));
+    let ordered = up_first(roomy.into_iter().chain(full).collect(), state);
     let attempts = ordered.into_iter().map(|trunk| TrunkAttempt {
         trunk: trunk.name.clone(),
         number: number.to_owned(),

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use branchline_config::country::Country;
-use branchline_config::{Class, Config, Emergency, ExtensionEntry, Kind, Route, Site, Target, Trunk};
+use branchline_config::{Class, Config, Emergency, ExtensionEntry, Kind, Location, Route, Site, Target, Trunk};
 
 use crate::decide::Service;
 use crate::dialled::Dialled;
@@ -12,6 +12,7 @@ use crate::number::{Home, Number, normalise};
 pub struct Tables {
     site: Site,
     emergency: Emergency,
+    locations: Vec<Location>,
     extensions: BTreeMap<String, ExtensionEntry>,
     classes: BTreeMap<String, Class>,
     class_while_degraded: Class,
@@ -34,6 +35,7 @@ impl Tables {
         Tables {
             site: config.site.clone(),
             emergency: config.emergency.clone(),
+            locations: config.locations.clone(),
             extensions: by_name(&config.extensions, |entry| entry.number.as_str()),
             classes: by_name(&config.classes, |class| &class.name),
             class_while_degraded: config.class_while_degraded(),
@@ -72,6 +74,16 @@ impl Tables {
     /// `[emergency]`
     pub fn emergency(&self) -> &Emergency {
         &self.emergency
+    }
+
+    /// `[[location]]`, in file order.
+    pub fn locations(&self) -> &[Location] {
+        &self.locations
+    }
+
+    /// The location with this id.
+    pub fn location(&self, id: &str) -> Option<&Location> {
+        self.locations.iter().find(|location| location.id == id)
     }
 
     /// The extension with this number.

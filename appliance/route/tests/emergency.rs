@@ -127,19 +127,23 @@ fn every_country_knows_its_numbers() {
 
 #[test]
 fn configured_numbers_and_order_of_trunks_are_followed() {
-    let text = "[site]\ncountry = \"DE\"\noutside_prefix = \"0\"\n[emergency]\nnumbers = [\"5555\"]\ntrunks = [\"c\"]\n\
+    let text = "[site]\ncountry = \"DE\"\noutside_prefix = \"0\"\n[emergency]\nnumbers = [\"5555\"]\nroutes = [\"c\"]\n\
                 callback = \"+493012345\"\n[[trunk]]\nname = \"a\"\nhost = \"a\"\npriority = 30\n\
                 [[trunk]]\nname = \"b\"\nhost = \"b\"\nmax_calls = 1\nprefix = \"9\"\nstrip = 2\n[[trunk]]\nname = \"c\"\nhost = \"c\"\n";
     let tables = tables(text);
     let up = |up: bool, calls: u32| TrunkState { up, calls };
     let cases = [
-        ((true, true, true), "c b a"),
-        ((true, true, false), "b a c"),
-        ((true, false, false), "a c b"),
-        ((false, false, false), "c b a"),
+        ((true, true, true), 0, "c b a"),
+        ((true, true, false), 0, "b a c"),
+        ((true, false, false), 0, "a c b"),
+        ((false, false, false), 0, "c b a"),
+        // The one trunk that is full comes after those with room, and before those that are down.
+        ((true, true, true), 1, "c a b"),
+        ((true, true, false), 1, "a b c"),
+        ((false, true, false), 1, "b c a"),
     ];
-    for ((a, b, c), expected) in cases {
-        let trunks = [("a", up(a, 0)), ("b", up(b, 99)), ("c", up(c, 0))];
+    for ((a, b, c), calls, expected) in cases {
+        let trunks = [("a", up(a, 0)), ("b", up(b, calls)), ("c", up(c, 0))];
         let trunks = trunks
             .into_iter()
             .map(|(name, state)| (name.to_owned(), state))
