@@ -1,9 +1,9 @@
 //! What a run of entries leaves behind: the bindings that stand and the calls that never ended. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use branchline_journal::{
-    Binding, BindingKey, BootId, CallAnswered, CallRecord, CallStarted, EndedBy, Entry, Event, Outcome, Stamp, Uuid,
+    Binding, BindingKey, BootId, CallAnswered, CallRecord, CallStarted, EmergencyCall, EndedBy, Entry, Event, Outcome, Stamp, Uuid,
 };
 
 /// Bindings and open calls after some entries, fed in order.
@@ -11,6 +11,8 @@ use branchline_journal::{
 pub struct Fold {
     bindings: BTreeMap<BindingKey, Binding>,
     open_calls: BTreeMap<Uuid, OpenCall>,
+    /// The latest last.
+    emergencies: VecDeque<EmergencyCall>,
     last_seen: BTreeMap<BootId, Stamp>,
     dropped: u64,
 }
@@ -25,6 +27,8 @@ pub(crate) struct OpenCall {
 const BINDINGS_MAX: usize = 100_000;
 const OPEN_CALLS_MAX: usize = 20_000;
 const BOOTS_MAX: usize = 64;
+/// What may be called back, and the history on the page; the oldest goes first.
+pub(crate) const EMERGENCY_CALLS_MAX: usize = 500;
 
 /// ITU-T Q.850: temporary failure.
 const CAUSE_TEMPORARY_FAILURE: u8 = 41;
@@ -54,6 +58,7 @@ impl Fold {
             Event::BindingRemoved(key) => {
                 self.bindings.remove(key);
             }
+            Event::EmergencyCall(call) => self.emergency((**call).clone()),
             Event::BoxStarted { .. } | Event::Heartbeat { .. } | Event::ConfigLoaded { .. } | Event::Omitted { .. } => {
             }
         }
@@ -68,6 +73,11 @@ impl Fold {
     /// A record for each call that never ended, up to the last time the box is known to have been alive in its boot.
     pub fn interrupted(&self) -> Vec<CallRecord> {
         self.open_calls.values().map(|open| self.record(open)).collect()
+    }
+
+    /// The calls for help, the latest last.
+    pub fn emergencies(&self) -> impl Iterator<Item = &EmergencyCall> {
+        self.emergencies.iter()
     }
 
     /// Entries left out because a bound was reached.
@@ -90,6 +100,14 @@ impl Fold {
             return;
         }
         self.open_calls.insert(open.started.call, open);
+    }
+
+    pub(crate) fn emergency(&mut self, call: EmergencyCall) {
+        self.emergencies.retain(|known| known.call != call.call);
+        if self.emergencies.len() >= EMERGENCY_CALLS_MAX {
+            self.emergencies.pop_front();
+        }
+        self.emergencies.push_back(call);
     }
 
     pub(crate) fn seen(&mut self, stamp: Stamp) {

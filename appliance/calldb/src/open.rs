@@ -9,7 +9,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Instant;
 
-use branchline_journal::{Binding, CallRecord, Entry, Event, Stamp, uuid_v7};
+use branchline_journal::{Binding, CallRecord, EmergencyCall, Entry, Event, Stamp, uuid_v7};
 use thiserror::Error;
 use tracing::{error, warn};
 
@@ -62,6 +62,8 @@ pub struct OpenReport {
     pub last_seq: u64,
     /// Bindings that stand.
     pub bindings: Vec<Binding>,
+    /// Calls for help, the latest last: operators may call back.
+    pub emergencies: Vec<EmergencyCall>,
     /// Records now written for the calls that the last run left open.
     pub interrupted: Vec<CallRecord>,
     /// Bytes cut off the end of the journal, an append that a crash cut short.
@@ -134,6 +136,7 @@ impl CallDb {
         let report = OpenReport {
             last_seq: recovered.last_seq,
             bindings: recovered.fold.bindings(&setup.now),
+            emergencies: recovered.fold.emergencies().cloned().collect(),
             interrupted,
             torn_bytes: met.torn_bytes,
             torn_kept: met.damaged,

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use branchline_journal::{Binding, CallAnswered, CallRecord, CallStarted, Entry, Event, Stamp, Uuid};
+use branchline_journal::{Binding, CallAnswered, CallRecord, CallStarted, EmergencyCall, Entry, Event, Stamp, Uuid};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use tracing::warn;
@@ -15,6 +15,7 @@ use crate::reconcile::Quarantined;
 use crate::sealed::{readable, seal, text, unseal};
 use crate::segment::Wanted;
 use crate::{Fold, Reason, salvage, schema};
+use crate::fold::EMERGENCY_CALLS_MAX;
 
 /// The open database.
 #[derive(Debug)]
@@ -295,6 +296,10 @@ impl Primary {
         for open in calls.query_map([], open_call)? {
             readable(open)?.into_iter().for_each(|open| fold.open_call(open));
         }
+        let mut calls = self.connection.prepare("SELECT body, crc FROM emergency_call ORDER BY seq")?;
+        for call in calls.query_map([], |row| unseal(row, 0))? {
+            readable(call)?.into_iter().for_each(|call| fold.emergency(call));
+        }
         let mut boots = self
             .connection
             .prepare("SELECT last_seen, crc FROM boot ORDER BY seq")?;
@@ -353,8 +358,27 @@ fn apply_one(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Reason>
                 .prepare_cached("DELETE FROM binding WHERE aor = ?1 AND contact_key = ?2")?
                 .execute([&key.aor, &key.contact])?;
         }
+        Event::EmergencyCall(call) => put_emergency_call(transaction, entry.seq, call)?,
         Event::BoxStarted { .. } | Event::Heartbeat { .. } | Event::ConfigLoaded { .. } | Event::Omitted { .. } => {}
     }
+    Ok(())
+}
+
+/// Puts a call for help in under its id; the latest word on it counts.
+pub(crate) fn put_emergency_call(transaction: &Transaction<'_>, seq: u64, call: &EmergencyCall) -> Result<(), Reason> {
+    let sealed = seal(call)?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO emergency_call VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (id) DO UPDATE SET seq = ?2, body = ?3, crc = ?4 WHERE seq < ?2",
+        )?
+        .execute(params![call.call.as_bytes(), seq_of(seq), sealed.body, sealed.crc])?;
+    let keep = i64::try_from(EMERGENCY_CALLS_MAX).unwrap_or(i64::MAX);
+    transaction
+        .prepare_cached(
+            "DELETE FROM emergency_call WHERE id NOT IN (SELECT id FROM emergency_call ORDER BY seq DESC LIMIT ?1)",
+        )?
+        .execute([keep])?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use tracing::warn;
 use crate::Reason;
 use crate::disk::{Disk, RealDisk};
 use crate::fold::OpenCall;
-use crate::primary::{SELECT_OPEN_CALLS, answer_call, open_call, put_binding, put_record, start_call};
+use crate::primary::{SELECT_OPEN_CALLS, answer_call, open_call, put_binding, put_emergency_call, put_record, start_call};
 use crate::sealed::unseal;
 
 /// Damaged files kept; the oldest goes when there are more.
@@ -76,7 +76,7 @@ pub(crate) fn write_whole(connection: Connection, path: &Path) -> Result<(), Rea
 /// Copies the rows that can still be read into the new database; returns how many.
 pub(crate) fn carry_over(from: &Path, to: &mut Connection) -> u64 {
     let mut carried = 0;
-    for table in [records, bindings, open_calls] {
+    for table in [records, bindings, open_calls, emergency_calls] {
         match copy(from, to, table) {
             Ok(rows) => carried += rows,
             Err(error) => warn!(%error, "part of the damaged call database cannot be read"),
@@ -115,6 +115,13 @@ fn open_calls(from: &Connection, to: &Transaction<'_>) -> rusqlite::Result<u64> 
         Ok(put
             .and_then(|()| answered.map_or(Ok(()), |answered| answer_call(to, &answered)))
             .is_ok())
+    })
+}
+
+fn emergency_calls(from: &Connection, to: &Transaction<'_>) -> rusqlite::Result<u64> {
+    copy_rows(from, "SELECT body, crc, seq FROM emergency_call", |row| {
+        let seq = u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
+        Ok(put_emergency_call(to, seq, &unseal(row, 0)?).is_ok())
     })
 }
 

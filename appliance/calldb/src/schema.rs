@@ -45,6 +45,7 @@ const STEPS: &[&str] = &[
     INSERT INTO meta VALUES ('applied_seq', 0);
 ",
     "CREATE TABLE quarantine (seq INTEGER PRIMARY KEY NOT NULL, kind TEXT NOT NULL, why TEXT NOT NULL, body TEXT NOT NULL) STRICT;",
+    "CREATE TABLE emergency_call (id BLOB PRIMARY KEY NOT NULL, seq INTEGER NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL) STRICT;",
 ];
 
 const BUSY_WAIT: Duration = Duration::from_millis(300);

@@ -51,7 +51,8 @@ pub(crate) fn check_all(connection: &Connection) -> Result<(), Reason> {
          UNION ALL SELECT body, crc FROM binding
          UNION ALL SELECT started, started_crc FROM open_call
          UNION ALL SELECT answered, answered_crc FROM open_call WHERE answered IS NOT NULL
-         UNION ALL SELECT last_seen, crc FROM boot",
+         UNION ALL SELECT last_seen, crc FROM boot
+         UNION ALL SELECT body, crc FROM emergency_call",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

@@ -35,6 +35,8 @@ pub enum Event {
         /// Digest of the configuration, as text.
         digest: String,
     },
+    /// Somebody called for help: where from, and what the operator can call back. Later ones of a call replace earlier ones.
+    EmergencyCall(Box<EmergencyCall>),
     /// Stands in for an event that no frame could hold, so that `seq` has no gap.
     Omitted {
         /// Kind of the event left out.
@@ -85,6 +87,49 @@ pub struct CallAnswered {
     pub at: Stamp,
 }
 
+/// A call for help, as it was sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EmergencyCall {
+    /// `UUIDv7` of the call.
+    pub call: Uuid,
+    /// When it was sent.
+    pub at: Stamp,
+    /// Extension that called; none for a phone that is not registered.
+    pub extension: Option<String>,
+    /// Name of the extension, or what the phone says of itself.
+    pub name: String,
+    /// Number sent.
+    pub number: String,
+    /// Trunk it went to; none when there is no way out.
+    pub trunk: Option<String>,
+    /// Id of the place, where it is known.
+    pub location: Option<String>,
+    /// The place in words.
+    pub place: String,
+    /// Number that the operator sees and can call.
+    pub callback: Option<String>,
+    /// Whose that number is.
+    pub line: CallbackLine,
+    /// Contact URI of the phone.
+    pub contact: String,
+    /// Addresses of the box and of the phone that the call came over, as in [`Binding`].
+    pub received: String,
+    /// Transport it came over.
+    pub transport: String,
+}
+
+/// Whose number an operator calls back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallbackLine {
+    /// It stands for the place of one caller.
+    Elin,
+    /// The caller's own.
+    Own,
+    /// One that others are called on too.
+    Shared,
+}
+
 /// An event of a kind, or with contents, that this version cannot read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct UnknownEvent {
@@ -105,6 +150,7 @@ impl Event {
             | Event::CallAnswered(_)
             | Event::CallEnded(_)
             | Event::ConfigLoaded { .. }
+            | Event::EmergencyCall(_)
             | Event::Omitted { .. }
             | Event::Unknown(_) => true,
         }
@@ -121,6 +167,7 @@ impl Event {
             Event::BindingRemoved(_) => "binding_removed",
             Event::Heartbeat { .. } => "heartbeat",
             Event::ConfigLoaded { .. } => "config_loaded",
+            Event::EmergencyCall(_) => "emergency_call",
             Event::Omitted { .. } => "omitted",
             Event::Unknown(unknown) => &unknown.kind,
         }
@@ -142,6 +189,7 @@ impl Event {
             | Event::BindingRemoved(_)
             | Event::Heartbeat { .. }
             | Event::ConfigLoaded { .. }
+            | Event::EmergencyCall(_)
             | Event::Omitted { .. }
             | Event::Unknown(_) => None,
         }
@@ -155,6 +203,7 @@ impl Event {
                 started.to.shorten();
             }
             Event::CallEnded(record) => record.shorten(),
+            Event::EmergencyCall(call) => call.name.truncate(call.name.floor_char_boundary(NAME_BYTES_MAX)),
             Event::BoxStarted { .. }
             | Event::CallAnswered(_)
             | Event::BindingSet(_)
@@ -219,6 +268,7 @@ fn known(raw: &Raw) -> Result<Option<Event>, serde_json::Error> {
             live_calls: it.live_calls,
         })?,
         "config_loaded" => ConfigLoaded::deserialize(data).map(|it| Event::ConfigLoaded { digest: it.digest })?,
+        "emergency_call" => Event::EmergencyCall(Box::new(EmergencyCall::deserialize(data)?)),
         "omitted" => Omitted::deserialize(data).map(|it| Event::Omitted {
             kind: it.kind,
             bytes: it.bytes,
@@ -226,6 +276,9 @@ fn known(raw: &Raw) -> Result<Option<Event>, serde_json::Error> {
         _ => return Ok(None),
     }))
 }
+
+/// Bound on the name of who calls for help; what a phone says of itself can be long.
+const NAME_BYTES_MAX: usize = 96;
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ mod stamp;
 pub use binding::{Binding, BindingKey};
 pub use crc32c::crc32c;
 pub use entry::{Entry, uuid_v7};
-pub use event::{CallAnswered, CallStarted, Event, UnknownEvent};
+pub use event::{CallAnswered, CallStarted, CallbackLine, EmergencyCall, Event, UnknownEvent};
 pub use frame::{Decoder, FRAME_BYTES_MAX, FrameError, Framed, HEADER_BYTES, Report, encode};
 pub use record::{
     CallRecord, CloudMode, DatabaseMode, Direction, EndedBy, LegQuality, LegSide, Mode, Outcome, Party, Transfer,

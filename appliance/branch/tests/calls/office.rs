@@ -279,6 +279,8 @@ impl Office {
                     max_forwards: 70,
                     headers: Headers::new().with(Name::Subject, "lunch"),
                     body: Some(sdp(phone.address, "sendrecv")),
+                    attachment: None,
+                    ring_max: None,
                 },
             )
             .unwrap();
@@ -328,6 +330,7 @@ impl Office {
                     next_hop: NextHop::Flow,
                     request,
                     local_contact,
+                    ring_max: None,
                 };
                 let id = phone.agent.accept_invite(self.now, invite.clone()).unwrap();
                 return (id, invite);

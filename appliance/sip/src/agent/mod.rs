@@ -24,7 +24,7 @@ pub use crate::dialog::session::{
     Answer, Direction, Finality, InDialogRequest, IncomingInvite, Invitation, Progress, Referral, Rejection,
     SessionState, SessionView, TransferProgress, Verdict,
 };
-pub use crate::dialog::{Body, Headers, NextHop, Replaces, ReplacesFault, SessionId};
+pub use crate::dialog::{Attachment, Body, Headers, NextHop, Replaces, ReplacesFault, SessionId};
 pub use crate::subscription::{
     Acceptance, Notice, NoticeState, SubscriptionEnd, SubscriptionEvent, SubscriptionId, SubscriptionRequest,
 };

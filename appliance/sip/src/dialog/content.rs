@@ -65,6 +65,40 @@ fn contains_ignoring_case(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
 }
 
+/// What an INVITE carries besides its description (RFC 5621): a header can point to it by its Content-ID.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attachment {
+    /// Content-ID without angle brackets, `local@host` (RFC 2392); the boundary between the parts is made from it.
+    pub content_id: Box<str>,
+    /// What it is.
+    pub body: Body,
+}
+
+impl Attachment {
+    /// Writes `description` and this as one multipart/mixed body (RFC 2046 section 5.1.3).
+    pub(crate) fn write(&self, builder: Builder, description: Option<&Body>) -> Builder {
+        let boundary: String = self
+            .content_id
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .take(60)
+            .collect();
+        let mut bytes = Vec::new();
+        let mut part = |head: &str, body: &Body| {
+            let head = format!("--{boundary}\r\nContent-Type: {}\r\n{head}\r\n", body.content_type);
+            bytes.extend_from_slice(head.as_bytes());
+            bytes.extend_from_slice(&body.bytes);
+            bytes.extend_from_slice(b"\r\n");
+        };
+        if let Some(description) = description {
+            part("", description);
+        }
+        part(&format!("Content-ID: <{}>\r\n", self.content_id), &self.body);
+        bytes.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+        builder.body(&format!("multipart/mixed;boundary={boundary}"), &bytes)
+    }
+}
+
 /// Extra headers for a message that the agent composes, in order.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Headers(Vec<(Box<str>, Box<str>)>);

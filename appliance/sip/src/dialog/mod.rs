@@ -17,7 +17,7 @@ use crate::flow::{Flow, Transport};
 use crate::message::{Builder, Host, Message, Method, Name, NameAddr, Uri};
 
 pub(crate) use content::with_body;
-pub use content::{Body, Headers};
+pub use content::{Attachment, Body, Headers};
 pub use replaces::{Replaces, ReplacesFault};
 pub(crate) use session_timer::too_brief;
 pub(crate) use turn::{Core, Owner, Purpose, Turn, unsupported};

@@ -307,6 +307,7 @@ fn beyond_the_bound_a_call_gets_503() {
         next_hop: branchline_sip::agent::NextHop::Flow,
         request,
         local_contact: super::pair::contact(B),
+        ring_max: None,
     };
     assert!(pair.agents[B].accept_invite(pair.now, invite).is_err());
     pair.run_ms(50);

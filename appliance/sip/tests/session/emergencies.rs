@@ -1,10 +1,15 @@
 //! Calls for help get through where others do not.
 
-use branchline_sip::agent::{AgentEvent, AgentSettings, IncomingInvite, Invitation, NextHop};
+use std::time::Duration;
+
+use branchline_sip::agent::{
+    AgentEvent, AgentSettings, Attachment, Body, IncomingInvite, Invitation, NextHop, SessionEvent,
+};
 use branchline_sip::transaction::Limits;
 use branchline_sip::{Message, Method, Name};
+use bytes::Bytes;
 
-use super::pair::{A, B, GOOD, OFFER, Pair, contact, invitation};
+use super::pair::{A, ANSWER, B, GOOD, OFFER, Pair, answer, contact, invitation};
 
 fn settings(sessions_max: usize) -> AgentSettings {
     AgentSettings {
@@ -35,6 +40,7 @@ fn is_taken(pair: &mut Pair) -> bool {
                 next_hop: NextHop::Flow,
                 request,
                 local_contact: contact(B),
+                ring_max: None,
             };
             pair.agents[B].accept_invite(pair.now, invite).is_ok()
         }
@@ -98,5 +104,89 @@ fn an_emergency_is_not_refused_for_its_extensions_or_its_timer() {
                 assert!(is_taken(&mut pair), "{value}");
             }
         }
+    }
+}
+
+#[test]
+fn what_goes_along_with_an_offer_is_a_part_of_its_own_and_the_answer_is_still_an_answer() {
+    let mut pair = Pair::new();
+    let attachment = Attachment {
+        content_id: "here.1@192.0.2.1".into(),
+        body: Body {
+            content_type: "application/pidf+xml".into(),
+            bytes: Bytes::from_static(b"<presence/>"),
+        },
+    };
+    for (offer, needs_answer) in [(Some(OFFER), false), (None, true)] {
+        let invitation = Invitation {
+            attachment: Some(attachment.clone()),
+            ..invitation(offer)
+        };
+        pair.agents[A].invite(pair.now, invitation).unwrap();
+        pair.run_ms(50);
+        let sent = pair.last_sent(A, "INVITE");
+        assert!(
+            sent.contains("Content-Type: multipart/mixed;boundary=here119202"),
+            "{sent}"
+        );
+        let end =
+            "Content-Type: application/pidf+xml\r\nContent-ID: <here.1@192.0.2.1>\r\n\r\n<presence/>\r\n--here11920";
+        assert!(sent.contains(end), "{sent}");
+        let Some(AgentEvent::Invite { key, flow, request }) = pair.event(B) else {
+            panic!("no INVITE")
+        };
+        let body = Body::of(&request).unwrap();
+        assert_eq!(body.is_description(), offer.is_some());
+        let invite = IncomingInvite {
+            key,
+            flow,
+            next_hop: NextHop::Flow,
+            request,
+            local_contact: contact(B),
+            ring_max: None,
+        };
+        let session = pair.agents[B].accept_invite(pair.now, invite).unwrap();
+        pair.agents[B].answer(pair.now, session, answer(if needs_answer { OFFER } else { ANSWER }));
+        pair.run_ms(50);
+        let Some(AgentEvent::Session {
+            event: SessionEvent::Answered { needs_answer: owed, .. },
+            ..
+        }) = pair.event(A)
+        else {
+            panic!("no answer")
+        };
+        assert_eq!(owed, needs_answer);
+        while pair.event(B).is_some() {}
+    }
+}
+
+#[test]
+fn a_call_that_may_ring_longer_does() {
+    let hour = Duration::from_secs(3600);
+    for (ring_max, rings) in [(None, false), (Some(hour), true)] {
+        let mut pair = Pair::new();
+        let invitation = Invitation {
+            ring_max,
+            ..call("bob")
+        };
+        pair.agents[A].invite(pair.now, invitation).unwrap();
+        pair.run_ms(50);
+        let Some(AgentEvent::Invite { key, flow, request }) = pair.event(B) else {
+            panic!("no INVITE")
+        };
+        let invite = IncomingInvite {
+            key,
+            flow,
+            next_hop: NextHop::Flow,
+            request,
+            local_contact: contact(B),
+            ring_max,
+        };
+        pair.agents[B].accept_invite(pair.now, invite).unwrap();
+        pair.run_ms(1_000_000);
+        assert_eq!(
+            pair.agents[A].session_len() == 1 && pair.agents[B].session_len() == 1,
+            rings
+        );
     }
 }

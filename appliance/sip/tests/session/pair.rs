@@ -96,6 +96,8 @@ pub(crate) fn invitation(body: Option<&'static [u8]>) -> Invitation {
         max_forwards: 70,
         headers: Headers::new(),
         body: body.map(Body::sdp),
+        attachment: None,
+        ring_max: None,
     }
 }
 
@@ -275,6 +277,7 @@ impl Pair {
                     next_hop: NextHop::Flow,
                     request,
                     local_contact,
+                    ring_max: None,
                 };
                 self.agents[B].accept_invite(self.now, invite).unwrap()
             }

@@ -115,6 +115,7 @@ fn react(pair: &mut Pair, known: &mut Known, side: usize) {
                     next_hop: NextHop::Flow,
                     request,
                     local_contact: contact(side),
+                    ring_max: None,
                 };
                 let id = pair.agents[side].accept_invite(now, invite).unwrap();
                 known.ends.insert((side, id), 0);

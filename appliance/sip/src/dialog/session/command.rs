@@ -1,10 +1,12 @@
 //! What the caller hands to a session.
 
+use std::time::Duration;
+
 use crate::flow::Flow;
 use crate::message::{Message, Method};
 use crate::transaction::ServerKey;
 
-use super::super::{Body, Headers, NextHop};
+use super::super::{Attachment, Body, Headers, NextHop};
 
 /// A new outgoing call.
 #[derive(Clone, Debug)]
@@ -29,6 +31,10 @@ pub struct Invitation {
     pub headers: Headers,
     /// The offer; `None` leaves it to the peer.
     pub body: Option<Body>,
+    /// What goes along with the INVITE and is no description, such as a location (RFC 6442).
+    pub attachment: Option<Attachment>,
+    /// Longest time that it may stay unanswered; `None` is the agent's `ring_max`.
+    pub ring_max: Option<Duration>,
 }
 
 /// An INVITE to take as a session.
@@ -44,6 +50,8 @@ pub struct IncomingInvite {
     pub request: Message,
     /// Value of our Contact, such as `<sip:box@192.0.2.1:5060>`.
     pub local_contact: String,
+    /// Longest time that it may stay unanswered; `None` is the agent's `ring_max`.
+    pub ring_max: Option<Duration>,
 }
 
 /// A provisional answer.

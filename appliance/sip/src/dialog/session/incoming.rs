@@ -46,6 +46,7 @@ impl Incoming {
             next_hop,
             request,
             local_contact,
+            ring_max,
         } = invite;
         let dialog = Dialog::of_request(
             &request,
@@ -78,7 +79,7 @@ impl Incoming {
             answer: None,
             last_status: None,
             remind_at: turn.now + REMIND,
-            give_up_at: turn.now + turn.core.settings.ring_max,
+            give_up_at: turn.now + ring_max.unwrap_or(turn.core.settings.ring_max),
         }
     }
 

@@ -138,7 +138,7 @@ impl Outgoing {
         self.credentials = given.replaced_by(turn.credentials());
         self.state = State::Calling {
             key,
-            give_up_at: turn.now + turn.core.settings.ring_max,
+            give_up_at: turn.now + self.invitation.ring_max.unwrap_or(turn.core.settings.ring_max),
         };
         self.forks.clear();
         Ok(())
@@ -165,7 +165,11 @@ impl Outgoing {
             .header(Name::Allow, ALLOW)
             .header(Name::Supported, turn.core.supported(reliability));
         request = SessionTimer::write_wish(request, &turn.core.settings, self.least_s);
-        with_body(invitation.headers.write(request), invitation.body.as_ref())
+        let request = invitation.headers.write(request);
+        match &invitation.attachment {
+            Some(attachment) => attachment.write(request, invitation.body.as_ref()),
+            None => with_body(request, invitation.body.as_ref()),
+        }
     }
 
     pub(super) fn call_id(&self) -> &str {
