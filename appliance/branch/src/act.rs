@@ -202,6 +202,12 @@ fn caller_status(cause: Cause) -> u16 {
 fn reasons(cause: Cause) -> String {
     if cause == Cause::ANSWERED_ELSEWHERE {
         format!("SIP;cause=200;text=\"Call completed elsewhere\", {}", reason(cause))
+    } else if cause == Cause::PREEMPTED {
+        // RFC 4411 section 5.
+        format!(
+            "preemption;cause=5;text=\"Channel needed for an emergency call\", {}",
+            reason(cause)
+        )
     } else {
         reason(cause)
     }
@@ -211,6 +217,7 @@ fn reasons(cause: Cause) -> String {
 pub(crate) fn reason(cause: Cause) -> String {
     let text = match cause.q850 {
         1 => "Unallocated number",
+        8 => "Preemption",
         16 => "Normal call clearing",
         17 => "User busy",
         18 => "No user responding",

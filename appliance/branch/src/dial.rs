@@ -2,7 +2,7 @@
 
 use branchline_call::{Attempt, CallId, Cause, LegId, NewCall, Replaced};
 use branchline_config::Extension;
-use branchline_journal::{Direction, Party as RecordParty};
+use branchline_journal::{Direction, EmergencyCall, Party as RecordParty};
 use branchline_route::{ArrivalKind, Caller, Decision, Request, Why};
 use branchline_sdp::Sdp;
 use branchline_sip::agent::{Body, IncomingInvite, NextHop, Replaces};
@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::act::reason;
 use crate::echo::ECHO;
+use crate::emergency::HELP_RING;
 use crate::hosted::{HostedTarget, Return};
 use crate::identity::{Sender, Shown, contact};
 use crate::legs::{LegEntry, Party};
@@ -34,7 +35,7 @@ pub(crate) struct Incoming {
 struct Plan {
     attempts: Vec<Attempt<Target>>,
     direction: Direction,
-    emergency: bool,
+    urgency: Urgency,
     normalised: String,
 }
 
@@ -68,6 +69,9 @@ impl Branch {
             party,
             dialled,
         };
+        if let Some(call) = self.help_returned(now, &incoming) {
+            return self.route_back(now, &incoming, &call);
+        }
         let replaces = incoming
             .request
             .text(Name::Replaces)
@@ -148,6 +152,22 @@ impl Branch {
         }
     }
 
+    /// An operator calls back: nothing that would turn an ordinary call away counts.
+    fn route_back(&mut self, now: Now, incoming: &Incoming, call: &EmergencyCall) {
+        let request = Request::new(self.caller(&incoming.party), &incoming.dialled);
+        let attempts = self.callback_attempts(call, &request);
+        if attempts.is_empty() {
+            return self.route(now, incoming);
+        }
+        let plan = Plan {
+            attempts,
+            direction: Direction::Inbound,
+            urgency: Urgency::Callback,
+            normalised: call.extension.clone().unwrap_or_default(),
+        };
+        self.start(now, incoming, plan);
+    }
+
     pub(crate) fn caller(&self, party: &Party) -> Caller {
         match party {
             Party::Extension(number) => Extension::new(number).map_or(Caller::Unknown, Caller::Extension),
@@ -174,7 +194,7 @@ impl Branch {
         let plan = |attempts, direction, normalised| Plan {
             attempts,
             direction,
-            emergency: false,
+            urgency: Urgency::Ordinary,
             normalised,
         };
         match decision {
@@ -203,7 +223,7 @@ impl Branch {
             Decision::Emergency { attempts, number, .. } => Ok(Plan {
                 attempts: self.trunk_attempts(attempts, Urgency::Emergency),
                 direction: Direction::Outbound,
-                emergency: true,
+                urgency: Urgency::Emergency,
                 normalised: number,
             }),
             Decision::Echo => Ok(plan(Self::echo_attempts(), inside, ECHO.to_owned())),
@@ -234,6 +254,11 @@ impl Branch {
         let returned = self.returned(now, incoming, offer.as_ref());
         facts.within = returned.map(|(_, call)| call);
         self.facts.insert(call, facts);
+        if plan.urgency == Urgency::Emergency {
+            self.help_wanted(now, (call, &plan.normalised), incoming);
+        } else if plan.normalised == ECHO {
+            self.tell_outlook(now, incoming);
+        }
         let placed = self.bind_caller(now, incoming, (call, shown), |branch| {
             branch.call_started(now, call);
             let new = NewCall {
@@ -276,7 +301,8 @@ impl Branch {
                 display: None,
             },
             direction: plan.direction,
-            emergency: plan.emergency,
+            urgency: plan.urgency,
+            congested: Vec::new(),
             mode: self.mode,
             started: self.journal.stamp(now),
             started_mono: now.mono,
@@ -300,7 +326,7 @@ impl Branch {
         let plan = Plan {
             attempts: Vec::new(),
             direction,
-            emergency: false,
+            urgency: Urgency::Ordinary,
             normalised: String::new(),
         };
         let facts = self.facts_of(now, (id, incoming), &shown, &plan);
@@ -333,6 +359,7 @@ impl Branch {
             next_hop,
             request: request.clone(),
             local_contact: local,
+            ring_max: self.is_emergency(request).then_some(HELP_RING),
         };
         let Ok(session) = self.agent.accept_invite(now.mono, invite) else {
             return None;

@@ -93,9 +93,13 @@ impl Branch {
         let (flow, party, number_reached, mut invitation) = match target {
             Target::Echo => return self.echo_invited(now, leg, offer),
             Target::Contact(target) => {
-                let party = Party::Extension(target.extension.clone());
-                let invitation = self.to_contact(target, &caller.shown);
-                (target.flow, party, target.extension.clone(), invitation)
+                let invitation = self.to_contact(leg.call, target, &caller.shown);
+                (
+                    target.flow,
+                    target.party.clone(),
+                    target.party.name().to_owned(),
+                    invitation,
+                )
             }
             Target::Trunk(target) => {
                 let name = &target.attempt.trunk;
@@ -103,7 +107,13 @@ impl Branch {
                     return self.invite_failed(now, leg.id, Cause::of_status(503));
                 };
                 let party = Party::Trunk(target.attempt.trunk.clone());
-                let invitation = self.to_trunk(target, (trunk, caller), flow);
+                let invitation = match target.urgency {
+                    Urgency::Ordinary | Urgency::Callback => Some(self.to_trunk(target, (trunk, caller), flow)),
+                    Urgency::Emergency => self.to_help(now, leg, target, flow),
+                };
+                let Some(invitation) = invitation else {
+                    return self.invite_failed(now, leg.id, Cause::NO_RESOURCE);
+                };
                 (flow, party, target.attempt.number.clone(), invitation)
             }
             Target::Hosted(target) => {
@@ -156,9 +166,17 @@ impl Branch {
         }
     }
 
-    fn to_contact(&self, target: &ContactTarget, caller: &Shown) -> Invitation {
+    fn to_contact(&self, call: CallId, target: &ContactTarget, caller: &Shown) -> Invitation {
         let domain = host(target.flow.local);
         let mut headers = Headers::new();
+        if self
+            .facts
+            .get(&call)
+            .is_some_and(|facts| facts.urgency == Urgency::Callback)
+        {
+            // RFC 7090: the phone may let it through where it would not ring.
+            headers.push(Name::Priority, "psap-callback");
+        }
         for diversion in &target.diversions {
             let by = match &diversion.by {
                 Diverter::Extension(extension) => extension.as_str(),
@@ -175,15 +193,22 @@ impl Branch {
             max_forwards: MAX_FORWARDS,
             request_uri: target.uri.clone(),
             from: caller.name_addr(&domain),
-            to: format!("<sip:{}@{domain}>", escaped(&target.extension)),
+            to: target.to(&domain),
             contact: contact(caller.contact_user(), target.flow),
             route: target.path.clone(),
             headers,
             body: None,
+            attachment: None,
+            ring_max: None,
         }
     }
 
-    fn to_trunk(&self, target: &TrunkTarget, (trunk, caller): (&Trunk, &LegEntry), flow: Flow) -> Invitation {
+    pub(crate) fn to_trunk(
+        &self,
+        target: &TrunkTarget,
+        (trunk, caller): (&Trunk, &LegEntry),
+        flow: Flow,
+    ) -> Invitation {
         let attempt = &target.attempt;
         let host_name = &trunk.host;
         let domain = trunk.from_domain.as_ref().unwrap_or(host_name);
@@ -234,6 +259,8 @@ impl Branch {
             route: Vec::new(),
             headers,
             body: None,
+            attachment: None,
+            ring_max: None,
         }
     }
 

@@ -10,6 +10,7 @@ mod auth;
 mod body;
 mod dial;
 mod echo;
+mod emergency;
 mod hosted;
 mod identity;
 mod ingress;
@@ -46,12 +47,13 @@ use branchline_sip::binding::Bindings;
 
 pub use journal::JournalStart;
 pub use now::Now;
-pub use output::{Command, Journalled, Level, Lookup, Notice, Output, Resolved, Watched};
+pub use output::{Command, Journalled, Level, Lookup, Notice, Output, Post, Resolved, Watched};
 pub use setup::{Configuration, Setup, Trust};
 pub use timers::Reason;
 
 use crate::anchor::Anchors;
 use crate::auth::Auth;
+use crate::emergency::Emergencies;
 use crate::hosted::Hosted;
 use crate::journal::Journal;
 use crate::legs::Legs;
@@ -81,6 +83,7 @@ pub struct Branch {
     bindings: Bindings,
     replies: Replies,
     messages: Messages,
+    emergencies: Emergencies,
     trunks: Trunks,
     hosted: Hosted,
     auth: Auth,

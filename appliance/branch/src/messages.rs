@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use branchline_route::{ArrivalKind, Decision, Request};
 use branchline_sip::Flow;
-use branchline_sip::agent::Body;
+use branchline_sip::agent::{Body, Full};
 use branchline_sip::message::{Builder, Message, Method, Name};
 use branchline_sip::transaction::{ClientKey, ServerKey};
 
 use crate::Branch;
-use crate::identity::host;
+use crate::identity::{Shown, host};
 use crate::legs::Party;
 use crate::now::Now;
 use crate::targets::ContactTarget;
@@ -74,22 +74,9 @@ impl Branch {
         let from = self.shown(party, request);
         let contacts: Vec<ContactTarget> = self.contact_groups(extension).into_iter().flatten().collect();
         let mut copies = 0;
-        for ContactTarget { uri, flow, path, .. } in contacts {
-            let domain = host(flow.local);
-            let tag = self.agent.fresh_tag();
-            let copy = Builder::request(&Method::Message, &uri)
-                .header(Name::From, format_args!("{};tag={tag}", from.name_addr(&domain)))
-                .header(Name::To, format_args!("<sip:{extension}@{domain}>"))
-                .header(Name::CallId, self.agent.fresh_call_id())
-                .header(Name::CSeq, "1 MESSAGE")
-                .header(Name::MaxForwards, 69);
-            // The way the registration came (RFC 3327 section 5.3).
-            let copy = path.iter().fold(copy, |copy, hop| copy.header(Name::Route, hop));
-            let copy = match Body::of(request) {
-                Some(body) => copy.body(&body.content_type, &body.bytes),
-                None => copy,
-            };
-            if let Ok(copy) = self.agent.request(now.mono, flow, copy) {
+        let body = Body::of(request);
+        for contact in contacts {
+            if let Ok(copy) = self.send_message(now, &contact, (&from, body.as_ref())) {
                 self.messages.of_copy.insert(copy, key);
                 copies += 1;
             }
@@ -105,6 +92,33 @@ impl Branch {
             },
         );
         Ok(())
+    }
+
+    /// One message to one phone.
+    pub(crate) fn send_message(
+        &mut self,
+        now: Now,
+        contact: &ContactTarget,
+        (from, body): (&Shown, Option<&Body>),
+    ) -> Result<ClientKey, Full> {
+        let domain = host(contact.flow.local);
+        let tag = self.agent.fresh_tag();
+        let message = Builder::request(&Method::Message, &contact.uri)
+            .header(Name::From, format_args!("{};tag={tag}", from.name_addr(&domain)))
+            .header(Name::To, contact.to(&domain))
+            .header(Name::CallId, self.agent.fresh_call_id())
+            .header(Name::CSeq, "1 MESSAGE")
+            .header(Name::MaxForwards, 69);
+        // The way the registration came (RFC 3327 section 5.3).
+        let message = contact
+            .path
+            .iter()
+            .fold(message, |message, hop| message.header(Name::Route, hop));
+        let message = match body {
+            Some(body) => message.body(&body.content_type, &body.bytes),
+            None => message,
+        };
+        self.agent.request(now.mono, contact.flow, message)
     }
 
     /// A final response to a copy, or none at all. Says whether it was one of ours.

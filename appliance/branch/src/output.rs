@@ -24,8 +24,19 @@ pub enum Output {
     Resolve(Lookup),
     /// A message crossed the wire while somebody watches.
     Trace(Box<TraceLine>),
+    /// Post to a web address; nothing is answered.
+    Post(Post),
     /// Something worth a line in the log.
     Notice(Notice),
+}
+
+/// Something for a program elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Post {
+    /// Where to, http or https.
+    pub url: String,
+    /// JSON.
+    pub body: String,
 }
 
 /// A name that wants an address (RFC 3263).

@@ -14,6 +14,7 @@ use crate::Branch;
 use crate::echo::ECHO;
 use crate::now::Now;
 use crate::output::Output;
+use crate::targets::Urgency;
 
 /// What is known of a call besides its legs' states.
 #[derive(Clone, Debug)]
@@ -22,7 +23,9 @@ pub(crate) struct CallFacts {
     pub(crate) from: Party,
     pub(crate) to: Party,
     pub(crate) direction: Direction,
-    pub(crate) emergency: bool,
+    pub(crate) urgency: Urgency,
+    /// Trunks that had no channel for this call for help.
+    pub(crate) congested: Vec<String>,
     pub(crate) mode: Mode,
     pub(crate) started: Stamp,
     pub(crate) started_mono: Instant,
@@ -73,12 +76,12 @@ impl Branch {
             direction: facts.direction,
             trunks: facts.trunks.clone(),
             extensions: facts.extensions.clone(),
-            emergency: facts.emergency,
+            emergency: facts.urgency == Urgency::Emergency,
             mode: facts.mode,
             at: facts.started,
         };
         self.counters.calls_started += 1;
-        self.counters.calls_emergency += u64::from(facts.emergency);
+        self.counters.calls_emergency += u64::from(facts.urgency == Urgency::Emergency);
         self.journal(now, Event::CallStarted(started));
     }
 
@@ -251,7 +254,7 @@ fn record(facts: &CallFacts, ending: &Ending, quality: Vec<(LegId, branchline_me
         direction: facts.direction,
         trunks: facts.trunks.clone(),
         extensions: facts.extensions.clone(),
-        emergency: facts.emergency,
+        emergency: facts.urgency == Urgency::Emergency,
         started: facts.started,
         answered: facts.answered.map(|(stamp, _)| stamp),
         ended: ending.ended,

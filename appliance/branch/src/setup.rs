@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use branchline_call::{Calls, LegId};
 use branchline_config::{Config, Secret};
-use branchline_journal::{Binding, Event, Mode};
+use branchline_journal::{Binding, EmergencyCall, Event, Mode};
 use branchline_media::{PoolConfig, PortPool};
 use branchline_route::{Admission, AdmissionLimits, Guard, GuardLimits, Tables};
 use branchline_sip::agent::{Agent, AgentSettings};
@@ -18,6 +18,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::anchor::{Anchors, Timeouts};
 use crate::auth::Auth;
+use crate::emergency::Emergencies;
 use crate::hosted::Hosted;
 use crate::journal::{Journal, JournalStart};
 use crate::now::Now;
@@ -61,6 +62,8 @@ pub struct Setup {
     pub journal: JournalStart,
     /// Registrations that were alive when the box stopped.
     pub bindings: Vec<Binding>,
+    /// Calls for help that operators may call back, the latest last.
+    pub emergencies: Vec<EmergencyCall>,
     /// Version of the program.
     pub version: String,
 }
@@ -73,6 +76,7 @@ impl Branch {
             seed,
             journal,
             bindings,
+            emergencies,
             version,
         } = setup;
         let mut rng = ChaCha12Rng::from_seed(seed);
@@ -93,6 +97,7 @@ impl Branch {
             bindings: Bindings::new(bindings_config(&config)),
             replies: Default::default(),
             messages: Default::default(),
+            emergencies: Emergencies::new(emergencies, config.emergency.callback_hours),
             trunks,
             hosted,
             auth,
@@ -148,6 +153,7 @@ impl Branch {
         self.admission
             .handle_limits(now.mono, AdmissionLimits::from(&config.sip));
         self.anchors.set_timeouts(timeouts(&config));
+        self.emergencies.set_window(config.emergency.callback_hours);
         self.bindings.handle_config(bindings_config(&config));
         self.trunks.handle_configuration(now.mono, &configuration);
         for gone in self

@@ -10,7 +10,10 @@ use branchline_sip::Flow;
 use branchline_sip::binding::Binding;
 
 use crate::Branch;
+use crate::emergency::HELP_RING;
 use crate::hosted::HostedTarget;
+use crate::identity::escaped;
+use crate::legs::Party;
 
 /// What an outgoing leg is sent to.
 #[derive(Clone, Debug)]
@@ -59,17 +62,20 @@ pub(crate) enum Diverter {
     Number(String),
 }
 
-/// Whether a call is for help.
+/// What stands behind a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Urgency {
     Ordinary,
+    /// Somebody calls for help.
     Emergency,
+    /// The operator calls back.
+    Callback,
 }
 
 /// One registered contact.
 #[derive(Clone, Debug)]
 pub(crate) struct ContactTarget {
-    pub(crate) extension: String,
+    pub(crate) party: Party,
     pub(crate) uri: String,
     pub(crate) flow: Flow,
     /// Path of the registration, the first hop first (RFC 3327).
@@ -83,7 +89,7 @@ pub(crate) struct ContactTarget {
 impl ContactTarget {
     fn of(binding: &Binding) -> ContactTarget {
         ContactTarget {
-            extension: binding.user.to_string(),
+            party: Party::Extension(binding.user.to_string()),
             uri: binding.contact.to_string(),
             flow: binding.flow,
             path: binding.path.iter().map(|hop| hop.to_string()).collect(),
@@ -99,6 +105,16 @@ impl Target {
         match self {
             Target::Contact(contact) => &contact.spare,
             Target::Trunk(_) | Target::Hosted(_) | Target::Echo => &[],
+        }
+    }
+}
+
+impl ContactTarget {
+    /// Value of To, without tag.
+    pub(crate) fn to(&self, domain: &str) -> String {
+        match &self.party {
+            Party::Extension(number) => format!("<sip:{}@{domain}>", escaped(number)),
+            Party::Trunk(_) | Party::Hosted(_) | Party::Stranger => format!("<{}>", self.uri),
         }
     }
 }
@@ -191,7 +207,7 @@ impl Branch {
             reason: match after {
                 After::Busy => BUSY,
                 After::NoAnswer => "no-answer",
-                After::Any | After::Unreachable => "unknown",
+                After::Any | After::Unreachable | After::Failure => "unknown",
             },
         };
         let mut attempts = self
@@ -269,7 +285,13 @@ impl Branch {
     /// Trunks in order. Each hangs on the one before, so that all are passed over where the first is.
     pub(crate) fn trunk_attempts(&self, attempts: Vec<TrunkAttempt>, urgency: Urgency) -> Vec<Attempt<Target>> {
         let ring = TRUNK_RING.max(Duration::from_secs(u64::from(self.config.sip.ring_s)));
+        let (sign, ring, after, rounds) = match urgency {
+            Urgency::Ordinary | Urgency::Callback => (SIGN, ring, After::Unreachable, 1),
+            // In the second round ordinary calls make room where there was none.
+            Urgency::Emergency => (HELP_SIGN, HELP_RING, After::Failure, 2),
+        };
         let mut next: Vec<Attempt<Target>> = Vec::new();
+        let attempts = std::iter::repeat_n(attempts, rounds).flatten().collect::<Vec<_>>();
         for attempt in attempts.into_iter().rev() {
             let targets = vec![Target::Trunk(TrunkTarget {
                 attempt,
@@ -278,9 +300,9 @@ impl Branch {
             })];
             next = vec![Attempt {
                 targets,
-                sign: SIGN,
+                sign,
                 ring,
-                after: After::Unreachable,
+                after,
                 then: next,
             }];
         }
@@ -293,6 +315,8 @@ impl Branch {
 
 /// A phone or trunk on the network says something within this, if only 100; one that does not is not there.
 pub(crate) const SIGN: Duration = Duration::from_secs(4);
+/// Who calls for help waits less for a way that is dead; a message that was lost has been sent three times by then.
+const HELP_SIGN: Duration = Duration::from_secs(3);
 /// Reason of a diversion (RFC 5806 section 6.2).
 const BUSY: &str = "user-busy";
 /// The network rings its own time; the box only guards against a trunk that never answers.

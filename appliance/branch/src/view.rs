@@ -22,6 +22,9 @@ pub struct View {
     /// The hosted PBX, where there is one.
     #[serde(default)]
     pub hosted: Option<HostedView>,
+    /// Calls for help, the latest first, with those of before the last start. What is active is what an alarm contact follows.
+    #[serde(default)]
+    pub emergencies: Vec<EmergencyView>,
     /// What the health column shows.
     pub health: HealthView,
     /// Where records are kept.
@@ -83,6 +86,59 @@ pub struct CallView {
     pub codec: Option<String>,
     /// Worst mean opinion score of the legs, 1.0 to 4.5.
     pub mos: Option<f32>,
+}
+
+/// One call for help.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EmergencyView {
+    /// Call id, the same as in the call record.
+    pub call: String,
+    /// When it was sent.
+    pub utc_ms: i64,
+    /// It goes on.
+    pub active: bool,
+    /// Extension that called; absent for a phone that is not registered.
+    pub extension: Option<String>,
+    /// Who called.
+    pub name: String,
+    /// Number sent.
+    pub number: String,
+    /// Where the phone is, in words; empty when nobody knows.
+    pub place: String,
+    /// Trunk it went to; absent when there was no way out.
+    pub trunk: Option<String>,
+    /// Number that the operator can call.
+    pub callback: Option<String>,
+}
+
+/// What a call for help would do now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outlook {
+    /// Number it is asked for.
+    pub number: String,
+    /// Every phone, in the order of extensions.
+    pub phones: Vec<PhoneOutlook>,
+}
+
+/// What a call for help from one phone would do now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PhoneOutlook {
+    /// Its extension.
+    pub extension: String,
+    /// Where it is registered from; empty when it is not.
+    pub address: String,
+    /// Trunks in the order they would be tried.
+    pub routes: Vec<String>,
+    /// Id of its location.
+    pub location: Option<String>,
+    /// The location in words.
+    pub place: String,
+    /// Number that the operator would see over the first route.
+    pub callback: Option<String>,
+    /// Whose number that is: elin, own or shared.
+    pub line: String,
+    /// What is missing, for a person to read.
+    pub missing: Vec<String>,
 }
 
 /// One trunk.
@@ -228,6 +284,10 @@ pub struct Counters {
     pub calls_shed: u64,
     /// Emergency calls.
     pub calls_emergency: u64,
+    /// Calls that gave their channel to a call for help.
+    pub calls_preempted: u64,
+    /// ELINs given out while who had them before could still be called back.
+    pub elins_reused: u64,
     /// Journal entries made.
     pub journal_entries: u64,
     /// Gauge: live registrations.

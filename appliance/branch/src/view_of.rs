@@ -5,7 +5,8 @@ use branchline_call::CallId;
 use crate::Branch;
 use crate::now::Now;
 use crate::records::CallFacts;
-use crate::view::{CallView, ContactView, Counters, HealthView, PhoneView, StorageView, View};
+use crate::targets::Urgency;
+use crate::view::{CallView, ContactView, Counters, EmergencyView, HealthView, PhoneView, StorageView, View};
 
 impl Branch {
     /// What may be shown now.
@@ -19,6 +20,7 @@ impl Branch {
             calls: self.call_views(now),
             trunks: self.trunks.views(self.legs.state()),
             hosted: self.hosted.view(now),
+            emergencies: self.emergency_views(),
             health: self.health(now),
             storage: StorageView::default(),
             counters: self.counters(),
@@ -113,7 +115,7 @@ impl Branch {
             },
             direction: facts.direction.name().to_owned(),
             state: self.call_state(id, facts).to_owned(),
-            emergency: facts.emergency,
+            emergency: facts.urgency == Urgency::Emergency,
             started_utc_ms: facts.started.utc_ms,
             talk_ms: talk.map(|talk| u64::try_from(talk.as_millis()).unwrap_or(u64::MAX)),
             codec: bridge
@@ -138,6 +140,23 @@ impl Branch {
         } else {
             "ringing"
         }
+    }
+
+    fn emergency_views(&self) -> Vec<EmergencyView> {
+        let shown = self.emergencies.latest_first().take(EMERGENCIES_SHOWN);
+        shown
+            .map(|call| EmergencyView {
+                call: call.call.to_string(),
+                utc_ms: call.at.utc_ms,
+                active: self.calls.contains(CallId(*call.call.as_bytes())),
+                extension: call.extension.clone(),
+                name: call.name.clone(),
+                number: call.number.clone(),
+                place: call.place.clone(),
+                trunk: call.trunk.clone(),
+                callback: call.callback.clone(),
+            })
+            .collect()
     }
 
     fn health(&self, now: Now) -> HealthView {
@@ -179,5 +198,7 @@ impl Branch {
     }
 }
 
+/// Calls for help on the page.
+const EMERGENCIES_SHOWN: usize = 20;
 /// The page says "shedding" this long after the last call that was turned away.
 const SHEDDING: std::time::Duration = std::time::Duration::from_secs(10);

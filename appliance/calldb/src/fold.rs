@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use branchline_journal::{
-    Binding, BindingKey, BootId, CallAnswered, CallRecord, CallStarted, EmergencyCall, EndedBy, Entry, Event, Outcome, Stamp, Uuid,
+    Binding, BindingKey, BootId, CallAnswered, CallRecord, CallStarted, EmergencyCall, EndedBy, Entry, Event, Outcome,
+    Stamp, Uuid,
 };
 
 /// Bindings and open calls after some entries, fed in order.

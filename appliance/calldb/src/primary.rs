@@ -10,12 +10,12 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use tracing::warn;
 
+use crate::fold::EMERGENCY_CALLS_MAX;
 use crate::fold::OpenCall;
 use crate::reconcile::Quarantined;
 use crate::sealed::{readable, seal, text, unseal};
 use crate::segment::Wanted;
 use crate::{Fold, Reason, salvage, schema};
-use crate::fold::EMERGENCY_CALLS_MAX;
 
 /// The open database.
 #[derive(Debug)]
@@ -296,7 +296,9 @@ impl Primary {
         for open in calls.query_map([], open_call)? {
             readable(open)?.into_iter().for_each(|open| fold.open_call(open));
         }
-        let mut calls = self.connection.prepare("SELECT body, crc FROM emergency_call ORDER BY seq")?;
+        let mut calls = self
+            .connection
+            .prepare("SELECT body, crc FROM emergency_call ORDER BY seq")?;
         for call in calls.query_map([], |row| unseal(row, 0))? {
             readable(call)?.into_iter().for_each(|call| fold.emergency(call));
         }

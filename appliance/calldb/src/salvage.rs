@@ -10,7 +10,9 @@ use tracing::warn;
 use crate::Reason;
 use crate::disk::{Disk, RealDisk};
 use crate::fold::OpenCall;
-use crate::primary::{SELECT_OPEN_CALLS, answer_call, open_call, put_binding, put_emergency_call, put_record, start_call};
+use crate::primary::{
+    SELECT_OPEN_CALLS, answer_call, open_call, put_binding, put_emergency_call, put_record, start_call,
+};
 use crate::sealed::unseal;
 
 /// Damaged files kept; the oldest goes when there are more.

@@ -140,6 +140,7 @@ pub fn tells_of(event: &Event) -> Option<branchline_journal::Uuid> {
         Event::CallStarted(started) => Some(started.call),
         Event::CallAnswered(answered) => Some(answered.call),
         Event::CallEnded(record) => Some(record.id),
+        Event::EmergencyCall(call) => Some(call.call),
         Event::BoxStarted { .. }
         | Event::BindingSet(_)
         | Event::BindingRemoved(_)

@@ -137,6 +137,8 @@ impl Upstream {
             route: Vec::new(),
             headers,
             body: None,
+            attachment: None,
+            ring_max: None,
         }
     }
 }

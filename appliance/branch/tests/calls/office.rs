@@ -103,6 +103,7 @@ impl Office {
                 next_seq: 1,
             },
             bindings: Vec::new(),
+            emergencies: Vec::new(),
             version: "test".to_owned(),
         };
         let mut branch = Branch::new(moment(base, base), setup);
@@ -152,7 +153,7 @@ impl Office {
                         };
                         self.branch.handle_resolved(moment(self.base, self.now), resolved);
                     }
-                    Output::Notice(_) => {}
+                    Output::Post(_) | Output::Notice(_) => {}
                 }
             }
             if let Some(last) = self.journal.last() {
@@ -330,6 +331,7 @@ impl Office {
                     next_hop: NextHop::Flow,
                     request,
                     local_contact,
+                    ring_max: None,
                     ring_max: None,
                 };
                 let id = phone.agent.accept_invite(self.now, invite.clone()).unwrap();

@@ -55,6 +55,9 @@ impl Cast {
         for (name, keys) in &flow.classes {
             config.push_str(&format!("[[class]]\nname = \"{name}\"\n{}", lines(keys)));
         }
+        for (id, keys) in &flow.locations {
+            config.push_str(&location(id, keys));
+        }
         for (place, number) in (11..200).zip(flow.extensions.iter().map(|(number, _)| number).chain(&flow.strangers)) {
             let who = Who {
                 kind: "phone",
@@ -157,6 +160,30 @@ fn settings(flow: &Flow, ground: Ground) -> String {
     text
 }
 
+/// A place: fields of its address in capitals, lists in small letters.
+fn location(id: &str, keys: &[(String, String)]) -> String {
+    let (civic, lists): (Vec<_>, Vec<_>) = keys.iter().partition(|(key, _)| key.starts_with(char::is_uppercase));
+    let list = |value: &str| {
+        value
+            .split(',')
+            .map(|it| format!("\"{it}\""))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let lines: String = lists
+        .iter()
+        .map(|(key, value)| format!("{key} = [{}]\n", list(value)))
+        .collect();
+    let fields: Vec<String> = civic
+        .iter()
+        .map(|(key, value)| format!("{key} = \"{value}\""))
+        .collect();
+    format!(
+        "[[location]]\nid = \"{id}\"\n{lines}civic = {{ {} }}\n",
+        fields.join(", ")
+    )
+}
+
 /// `key = value` lines: numbers and lists as they are, `a,b` as a list where the key wants one, all else quoted.
 fn lines(keys: &[(String, String)]) -> String {
     let line = |(key, value): &(String, String)| {
@@ -167,11 +194,14 @@ fn lines(keys: &[(String, String)]) -> String {
             "area_code",
             "default_to",
             "test_number",
+            "callback",
+            "number",
+            "caller_id",
         ];
         let plain = value.starts_with(['[', '"'])
             || ["true", "false"].contains(&value.as_str())
             || (value.bytes().all(|byte| byte.is_ascii_digit()) && !dialled.contains(&key.as_str()));
-        if ["allow", "deny", "trunks"].contains(&key.as_str()) {
+        if ["allow", "deny", "trunks", "notify", "routes"].contains(&key.as_str()) {
             let list: Vec<String> = value.split(',').map(|word| format!("\"{word}\"")).collect();
             return format!("{key} = [{}]\n", list.join(", "));
         }

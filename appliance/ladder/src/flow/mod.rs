@@ -21,6 +21,8 @@ pub struct Flow {
     pub trunks: Vec<(String, Vec<(String, String)>)>,
     /// The hosted PBX with its keys; every extension has a line there.
     pub hosted: Option<(crate::HostedKind, Vec<(String, String)>)>,
+    /// Places with their keys: fields of the address in capitals.
+    pub locations: Vec<(String, Vec<(String, String)>)>,
     /// Classes of service with their keys.
     pub classes: Vec<(String, Vec<(String, String)>)>,
     /// `section.key` and value.

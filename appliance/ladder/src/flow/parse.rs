@@ -67,6 +67,7 @@ fn read_line(flow: &mut Flow, line: usize, words: Words<'_>) -> Result<(), Wrong
         ["hosted", "proxy", keys @ ..] => flow.hosted = Some((HostedKind::Proxy, pairs(keys)?)),
         ["hosted", "b2bua", keys @ ..] => flow.hosted = Some((HostedKind::B2bua, pairs(keys)?)),
         ["class", name, keys @ ..] => flow.classes.push(((*name).to_owned(), pairs(keys)?)),
+        ["location", id, keys @ ..] => flow.locations.push(((*id).to_owned(), pairs(keys)?)),
         ["set", key, value] => flow.settings.push(((*key).to_owned(), (*value).to_owned())),
         ["stranger", number] => flow.strangers.push((*number).to_owned()),
         ["unregistered", number] => flow.unregistered.push((*number).to_owned()),

@@ -349,11 +349,16 @@ fn fits(what: &What, got: &Got) -> bool {
 
 fn is_held(message: &Bytes, holds: &Holds) -> bool {
     Message::parse(message.clone()).is_ok_and(|message| match holds {
+        Holds::With(name, text) if name == "body" => holds_text(message.body(), text),
         Holds::With(name, text) => message
             .values(Name::of(name))
             .any(|value| String::from_utf8_lossy(value).contains(text)),
         Holds::Without(name) => message.value(Name::of(name)).is_none(),
     })
+}
+
+fn holds_text(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
 fn told(what: &What) -> String {

@@ -5,6 +5,7 @@
 
 pub mod bind;
 pub mod facing;
+pub mod post;
 pub mod resolve;
 pub mod stream;
 pub mod tls;

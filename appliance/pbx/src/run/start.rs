@@ -19,6 +19,7 @@ use super::load::{self, Read};
 use super::relay::Relay;
 use super::storage::Storage;
 use crate::io::facing::Facing;
+use crate::io::post::Poster;
 use crate::io::resolve::{Resolver, sip_transport};
 use crate::io::stream::{PER_SOURCE_MAX, Settings, Streams};
 use crate::io::{bind, tls};
@@ -34,6 +35,7 @@ pub struct Daemon {
     pub(super) streams: Streams,
     pub(super) listening: Vec<(Transport, std::net::SocketAddr)>,
     pub(super) resolver: Resolver,
+    pub(super) poster: Poster,
     pub(super) relay: Relay,
     pub(super) db: CallDb,
     pub(super) acks: Arc<Acks>,
@@ -57,6 +59,7 @@ impl Daemon {
         } = sockets(&config)?;
         let streams = Streams::start(streams, stream_settings(&config, place, open_files)?)?;
         let resolver = Resolver::start(Facing::new(listening.clone()))?;
+        let poster = Poster::start()?;
         let relay = Relay::start(&config)?;
         let mut clock = Clock::new();
         let (opened, branch) = remembered(place, configuration, &mut clock)?;
@@ -75,6 +78,7 @@ impl Daemon {
             streams,
             listening,
             resolver,
+            poster,
             relay,
             db: opened.db,
             acks: opened.acks,
@@ -183,6 +187,7 @@ fn remembered(place: &Place, configuration: Configuration, clock: &mut Clock) ->
             next_seq: opened.db.next_seq(),
         },
         bindings: std::mem::take(&mut report.bindings),
+        emergencies: std::mem::take(&mut report.emergencies),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     Ok((opened, Box::new(Branch::new(now, setup))))

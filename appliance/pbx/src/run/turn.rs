@@ -20,6 +20,7 @@ use super::storage::Storage;
 use super::view::{Publisher, Shown};
 use crate::hub::{Feed, Request};
 use crate::io::facing::Facing;
+use crate::io::post::Poster;
 use crate::io::resolve::Resolver;
 use crate::io::stream::{Arrived, Streams};
 use crate::io::udp::{Left, Udp};
@@ -38,6 +39,7 @@ pub(super) struct Loop {
     pub(super) orders: Orders,
     facing: Facing,
     resolver: Resolver,
+    poster: Poster,
     relay: Relay,
     publisher: Publisher,
     unanswered: Vec<Resolved>,
@@ -86,6 +88,7 @@ impl Loop {
             streams,
             listening,
             resolver,
+            poster,
             relay,
             db,
             acks,
@@ -102,6 +105,7 @@ impl Loop {
             orders: Orders::new(place, config),
             facing: Facing::new(listening),
             resolver,
+            poster,
             relay,
             publisher: Publisher::default(),
             unanswered: Vec::new(),
@@ -283,6 +287,7 @@ impl Loop {
                 Output::Measure => self.relay.measure(),
                 Output::Journal(entry) => self.made.entries.push(entry),
                 Output::Resolve(lookup) => self.unanswered.extend(self.resolver.ask(lookup).err()),
+                Output::Post(post) => self.poster.post(post),
                 Output::Trace(line) => self.feed.trace(*line),
                 Output::Notice(notice) => match notice.level {
                     Level::Warning => tracing::warn!("{}", notice.text),

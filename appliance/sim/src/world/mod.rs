@@ -469,6 +469,8 @@ impl World {
                 self.push(now + after, Arrival::Resolved { trunk: lookup.trunk });
             }
             Output::Trace(_) => {}
+            // A server that never answers: nothing may hang on it.
+            Output::Post(_) => {}
             Output::Notice(notice) => self.note(&format!("box: {}", notice.text)),
         }
     }

@@ -61,6 +61,7 @@ impl World {
                 next_seq: self.disk.next_seq(),
             },
             bindings: self.disk.fold().bindings(&stamp),
+            emergencies: self.disk.fold().emergencies().cloned().collect(),
             version: "simulated".to_owned(),
         };
         self.branch = Some(Branch::new(moment, setup));

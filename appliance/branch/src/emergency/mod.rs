@@ -1,0 +1,224 @@
+//! Calls for help: where the phone is and what is sent of it, who gives way, who hears of it, and the way back.
+//!
+//! What is kept is one list of [`EmergencyCall`]s, the same that the journal has: it tells which number stands for which
+//! caller, whom an operator who calls back is looking for, and what the page shows as history.
+
+mod callback;
+mod calls;
+mod notice;
+mod outlook;
+mod pidf;
+mod preempt;
+mod words;
+
+use std::time::Duration;
+
+use branchline_call::CallId;
+use branchline_config::{Location, LocationForm};
+use branchline_journal::{CallbackLine, EmergencyCall, Event};
+use branchline_route::{Whereabouts, location_of};
+use branchline_sip::Flow;
+use branchline_sip::agent::{Attachment, Body, Invitation};
+use branchline_sip::message::Name;
+
+use crate::Branch;
+use crate::dial::Incoming;
+use crate::identity::{Shown, host};
+use crate::invite::NewLeg;
+use crate::legs::Party;
+use crate::now::Now;
+use crate::output::Level;
+use crate::targets::{TrunkTarget, Urgency};
+
+pub(crate) use calls::Emergencies;
+
+/// A phone as it is found on the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Phone {
+    /// Its extension; none where it is not registered.
+    pub(crate) extension: Option<String>,
+    pub(crate) flow: Flow,
+}
+
+/// What a call for help from a phone says over one trunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// Number shown, which the operator can call.
+    pub(crate) callback: Option<String>,
+    pub(crate) line: CallbackLine,
+    /// The caller who had the number before and may still be looked for.
+    pub(crate) taken_from: Option<String>,
+}
+
+impl Branch {
+    pub(crate) fn place_of(&self, phone: &Phone) -> Option<&Location> {
+        let whereabouts = Whereabouts {
+            extension: phone.extension.as_deref(),
+            remote: phone.flow.remote.ip(),
+            local: phone.flow.local.ip(),
+        };
+        location_of(whereabouts, &self.tables)
+    }
+
+    /// Somebody calls for help: it is noted and told before anything is sent.
+    pub(crate) fn help_wanted(&mut self, now: Now, (call, number): (CallId, &str), incoming: &Incoming) {
+        let phone = phone(&incoming.party, incoming.flow);
+        let shown = self.shown(&incoming.party, &incoming.request);
+        let contact = incoming
+            .request
+            .contact()
+            .and_then(Result::ok)
+            .map(|contact| contact.uri_text.to_owned());
+        let mut entry = self.entry_for_help(now, (call, number), (&phone, &shown));
+        entry.contact = contact.unwrap_or_default();
+        self.note_help(now, entry);
+    }
+
+    /// The INVITE that takes a call for help out over one trunk.
+    pub(crate) fn to_help(&mut self, now: Now, leg: NewLeg, target: &TrunkTarget, flow: Flow) -> Option<Invitation> {
+        self.make_room(now, leg.call, &target.attempt.trunk);
+        let caller = self.legs.entry(leg.caller)?;
+        let (phone, shown) = (phone(&caller.party, caller.flow), caller.shown.clone());
+        let said = self.said_over(now, &phone, target);
+        let known = self.emergencies.of_call(leg.call).cloned();
+        let number = target.attempt.number.as_str();
+        let entry = known.unwrap_or_else(|| self.entry_for_help(now, (leg.call, number), (&phone, &shown)));
+        if let Some(other) = &said.taken_from {
+            self.counters.elins_reused += 1;
+            let number = said.callback.as_deref().unwrap_or_default();
+            let text = format!(
+                "no free ELIN where {} calls for help: {number} was {other}'s",
+                entry.name
+            );
+            self.notice(Level::Warning, text);
+        }
+        let mut target = target.clone();
+        target.attempt.caller_id.number.clone_from(&said.callback);
+        let trunk = self.config.trunk(&target.attempt.trunk)?;
+        let mut invitation = self.to_trunk(&target, (trunk, self.legs.entry(leg.caller)?), flow);
+        invitation.ring_max = Some(HELP_RING);
+        self.attach_location(now, &mut invitation, (leg.call, &phone, &target));
+        if let Some(facts) = self.facts.get_mut(&leg.call) {
+            facts.urgency = Urgency::Emergency;
+        }
+        let entry = EmergencyCall {
+            at: self.journal.stamp(now),
+            number: target.attempt.number,
+            trunk: Some(target.attempt.trunk),
+            callback: said.callback,
+            line: said.line,
+            ..entry
+        };
+        self.note_help(now, entry);
+        Some(invitation)
+    }
+
+    /// What is shown over a trunk as the number to call back, and whose it is.
+    pub(crate) fn said_over(&self, now: Now, phone: &Phone, target: &TrunkTarget) -> Said {
+        let trunk = self.config.trunk(&target.attempt.trunk);
+        let place = self.place_of(phone);
+        if trunk.is_some_and(|trunk| trunk.location == LocationForm::Elin)
+            && let Some(elin) = place.and_then(|place| self.emergencies.elin(&self.journal.stamp(now), place, phone))
+        {
+            return Said {
+                callback: Some(elin.number),
+                line: CallbackLine::Elin,
+                taken_from: elin.taken_from,
+            };
+        }
+        let callback = target.attempt.caller_id.number.clone();
+        let own = phone
+            .extension
+            .as_deref()
+            .and_then(|number| self.config.extension(number));
+        let is_own = callback.is_some() && own.is_some_and(|entry| entry.caller_id == callback);
+        Said {
+            callback,
+            line: if is_own {
+                CallbackLine::Own
+            } else {
+                CallbackLine::Shared
+            },
+            taken_from: None,
+        }
+    }
+
+    /// Geolocation (RFC 6442) for a trunk that takes it.
+    fn attach_location(
+        &self,
+        now: Now,
+        invitation: &mut Invitation,
+        (call, phone, target): (CallId, &Phone, &TrunkTarget),
+    ) {
+        let trunk = self.config.trunk(&target.attempt.trunk);
+        if trunk.is_none_or(|trunk| trunk.location != LocationForm::Pidf) {
+            return;
+        }
+        let Some(place) = self.place_of(phone) else { return };
+        let domain = host(invitation.flow.local);
+        let content_id = format!(
+            "{:032x}@{}",
+            u128::from_be_bytes(call.0),
+            domain.trim_matches(['[', ']'])
+        );
+        let subject = pidf::Subject {
+            entity: format!("{}@{domain}", phone.extension.as_deref().unwrap_or("anonymous")),
+            country: self.config.site.country.code,
+            utc_ms: now.utc_ms,
+        };
+        invitation
+            .headers
+            .push(Name::Geolocation, format_args!("<cid:{content_id}>"));
+        invitation.headers.push(Name::GeolocationRouting, "yes");
+        invitation.attachment = Some(Attachment {
+            content_id: content_id.into(),
+            body: Body {
+                content_type: "application/pidf+xml".into(),
+                bytes: pidf::document(place, &subject).into(),
+            },
+        });
+    }
+
+    fn entry_for_help(
+        &self,
+        now: Now,
+        (call, number): (CallId, &str),
+        (phone, shown): (&Phone, &Shown),
+    ) -> EmergencyCall {
+        let place = self.place_of(phone);
+        let display = shown.display.clone().filter(|name| !name.is_empty());
+        EmergencyCall {
+            call: uuid::Uuid::from_bytes(call.0),
+            at: self.journal.stamp(now),
+            extension: phone.extension.clone(),
+            name: display.unwrap_or_else(|| shown.number.clone()),
+            number: number.to_owned(),
+            trunk: None,
+            location: place.map(|place| place.id.clone()),
+            place: place.map(words::in_words).unwrap_or_default(),
+            callback: None,
+            line: CallbackLine::Shared,
+            contact: String::new(),
+            received: format!("{} {}", phone.flow.local, phone.flow.remote),
+            transport: phone.flow.transport.param_name().to_owned(),
+        }
+    }
+
+    /// Keeps, journals and, the first time, tells.
+    fn note_help(&mut self, now: Now, entry: EmergencyCall) {
+        let news = self.emergencies.keep(entry.clone());
+        self.journal(now, Event::EmergencyCall(Box::new(entry.clone())));
+        self.tell_of_help(now, &entry, news);
+    }
+}
+
+fn phone(party: &Party, flow: Flow) -> Phone {
+    let extension = match party {
+        Party::Extension(number) => Some(number.clone()),
+        Party::Trunk(_) | Party::Hosted(_) | Party::Stranger => None,
+    };
+    Phone { extension, flow }
+}
+
+/// An operator who is slow to answer is no failure: it rings for as long as the caller waits.
+pub(crate) const HELP_RING: Duration = Duration::from_secs(3600);

@@ -1,0 +1,68 @@
+//! Who is told of a call for help: phones by a text, a program by a post. Nothing here is waited for.
+
+use branchline_journal::EmergencyCall;
+use branchline_sip::agent::Body;
+
+use super::calls::News;
+use crate::Branch;
+use crate::identity::{Privacy, Shown};
+use crate::now::Now;
+use crate::output::{Level, Output, Post};
+use crate::targets::ContactTarget;
+
+impl Branch {
+    pub(super) fn tell_of_help(&mut self, now: Now, call: &EmergencyCall, news: News) {
+        if let Some(url) = self.config.emergency.webhook.clone() {
+            let body = serde_json::json!({
+                "event": match news { News::First => "called", News::Further => "sent" },
+                "site": self.config.site.name,
+                "call": call,
+            });
+            self.outputs.push_back(Output::Post(Post {
+                url,
+                body: body.to_string(),
+            }));
+        }
+        if news == News::Further {
+            return;
+        }
+        let text = announcement(call);
+        self.notice(Level::Warning, text.clone());
+        let from = Shown {
+            number: call.extension.clone().unwrap_or_else(|| call.name.clone()),
+            display: Some("EMERGENCY".to_owned()),
+            privacy: Privacy::Shown,
+        };
+        for number in self.config.emergency.notify.clone() {
+            for contact in self.contact_groups(number.as_str()).into_iter().flatten() {
+                self.send_text(now, &contact, (&from, &text));
+            }
+        }
+    }
+
+    /// A text from the box (RFC 3428); whether it arrives is not waited for.
+    pub(super) fn send_text(&mut self, now: Now, contact: &ContactTarget, (from, text): (&Shown, &str)) {
+        let body = Body {
+            content_type: "text/plain;charset=UTF-8".into(),
+            bytes: text.to_owned().into(),
+        };
+        if self.send_message(now, contact, (from, Some(&body))).is_err() {
+            self.notice(Level::Warning, format!("no room for a text to {}", contact.uri));
+        }
+    }
+}
+
+/// `EMERGENCY: Anna (201) calls 911 from 120 Broadway, floor 2`.
+fn announcement(call: &EmergencyCall) -> String {
+    let who = match &call.extension {
+        Some(number) if *number != call.name => format!("{} ({number})", call.name),
+        Some(number) => number.clone(),
+        None => format!("{} (a phone that is not registered)", call.name),
+    };
+    let place = if call.place.is_empty() {
+        "an unknown place"
+    } else {
+        &call.place
+    };
+    format!("EMERGENCY: {who} calls {} from {place}", call.number)
+}
