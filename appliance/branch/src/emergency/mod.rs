@@ -207,8 +207,8 @@ impl Branch {
     /// Keeps, journals and, the first time, tells.
     fn note_help(&mut self, now: Now, entry: EmergencyCall) {
         let news = self.emergencies.keep(entry.clone());
-        self.journal(now, Event::EmergencyCall(Box::new(entry.clone())));
         self.tell_of_help(now, &entry, news);
+        self.journal(now, Event::EmergencyCall(Box::new(entry)));
     }
 }
 

@@ -332,7 +332,6 @@ impl Office {
                     request,
                     local_contact,
                     ring_max: None,
-                    ring_max: None,
                 };
                 let id = phone.agent.accept_invite(self.now, invite.clone()).unwrap();
                 return (id, invite);

@@ -1,0 +1,76 @@
+//! Who called for help is known after a restart, from the journal or from SQLite alone.
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod common;
+
+use branchline_calldb::*;
+use branchline_journal::*;
+use common::*;
+
+fn help(number: u64, callback: &str) -> Event {
+    Event::EmergencyCall(Box::new(EmergencyCall {
+        call: call(number),
+        at: stamp(1, number),
+        extension: Some("201".into()),
+        name: "Anna".into(),
+        number: "911".into(),
+        trunk: Some("main".into()),
+        location: Some("hq".into()),
+        place: "120 Broadway".into(),
+        callback: Some(callback.into()),
+        line: CallbackLine::Elin,
+        contact: "sip:201@192.0.2.7".into(),
+        received: "192.0.2.1:5060 192.0.2.7:5060".into(),
+        transport: "udp".into(),
+    }))
+}
+
+fn callbacks(report: &OpenReport) -> Vec<Option<&str>> {
+    report.emergencies.iter().map(|call| call.callback.as_deref()).collect()
+}
+
+#[test]
+fn calls_for_help_come_back_in_order_each_with_its_latest_word() {
+    let expected = [Some("+12125550102"), Some("+12125550103")];
+    for lost in ["nothing", "the journal", "the database"] {
+        let dir = place();
+        let mut rig = open(dir.path());
+        rig.keep(vec![
+            help(1, "+12125550101"),
+            help(2, "+12125550102"),
+            help(1, "+12125550103"),
+        ]);
+        rig.wait_until_applied();
+        rig.close();
+        let paths = Paths::under(dir.path());
+        match lost {
+            "the journal" => std::fs::remove_dir_all(paths.journal).unwrap(),
+            "the database" => std::fs::remove_file(paths.database).unwrap(),
+            _ => {}
+        }
+        let reopened = open(dir.path());
+        assert_eq!(callbacks(&reopened.report), expected, "{lost} is lost");
+        reopened.close();
+    }
+}
+
+#[test]
+fn the_list_of_calls_for_help_is_bounded() {
+    let dir = place();
+    let mut rig = open(dir.path());
+    rig.keep(
+        (1..=600)
+            .map(|number| help(number, &format!("+1212556{number:04}")))
+            .collect(),
+    );
+    rig.wait_until_applied();
+    rig.close();
+    std::fs::remove_dir_all(Paths::under(dir.path()).journal).unwrap();
+    let reopened = open(dir.path());
+    let found = callbacks(&reopened.report);
+    assert_eq!(
+        (found.len(), found[0], found[499]),
+        (500, Some("+12125560101"), Some("+12125560600"))
+    );
+    reopened.close();
+}
