@@ -1,5 +1,4 @@
 //! Who called for help is known after a restart, from the journal or from SQLite alone.
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod common;
 

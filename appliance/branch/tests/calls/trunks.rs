@@ -63,6 +63,8 @@ fn a_call_from_a_provider_with_two_accounts_belongs_to_the_one_that_was_dialled(
             max_forwards: 70,
             headers: Headers::new(),
             body: Some(sdp(provider.address, "sendrecv")),
+            attachment: None,
+            ring_max: None,
         };
         let call = provider.agent.invite(now, invitation).unwrap();
         office.accept(extension);
