@@ -114,7 +114,7 @@ fn with_a_newer_database_the_journal_works_and_nothing_is_overwritten() {
         .pragma_update(None, "user_version", 99)
         .unwrap();
     let mut reopened = open(dir.path());
-    let newer = Reason::NewerSchema { found: 99, known: 2 };
+    let newer = Reason::NewerSchema { found: 99, known: 3 };
     assert_eq!(reopened.report.database, DatabaseState::Degraded(newer.clone()));
     assert_eq!(aors(&reopened.report), ["201", "202"], "bindings come from the journal");
     assert_eq!(reopened.keep(vec![ended(9)]), Kept::Synced);
@@ -125,7 +125,7 @@ fn with_a_newer_database_the_journal_works_and_nothing_is_overwritten() {
     );
     rusqlite::Connection::open(&path)
         .unwrap()
-        .pragma_update(None, "user_version", 2)
+        .pragma_update(None, "user_version", 3)
         .unwrap();
     open(dir.path()).close();
     assert_eq!(records(dir.path()).last(), Some(&record(9)));

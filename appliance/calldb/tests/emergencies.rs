@@ -43,7 +43,7 @@ fn calls_for_help_come_back_in_order_each_with_its_latest_word() {
         rig.close();
         let paths = Paths::under(dir.path());
         match lost {
-            "the journal" => std::fs::remove_dir_all(paths.journal).unwrap(),
+            "the journal" => std::fs::remove_dir_all(&paths.journals[0]).unwrap(),
             "the database" => std::fs::remove_file(paths.database).unwrap(),
             _ => {}
         }
@@ -64,7 +64,7 @@ fn the_list_of_calls_for_help_is_bounded() {
     );
     rig.wait_until_applied();
     rig.close();
-    std::fs::remove_dir_all(Paths::under(dir.path()).journal).unwrap();
+    std::fs::remove_dir_all(&Paths::under(dir.path()).journals[0]).unwrap();
     let reopened = open(dir.path());
     let found = callbacks(&reopened.report);
     assert_eq!(
