@@ -2,7 +2,7 @@
 
 use branchline_call::LegId;
 use branchline_sip::Flow;
-use branchline_sip::message::{Message, Uri};
+use branchline_sip::message::{Message, Name, Uri};
 
 use crate::Branch;
 use crate::now::Now;
@@ -26,7 +26,7 @@ pub(crate) fn line(now: Now, flow: Flow, message: &Message, way: Way) -> TraceLi
         summary: summary(message),
         sip_call_id: message.call_id().to_owned(),
         numbers: [user(message.from().uri_text), user(message.to().uri_text)],
-        text: redacted(message.bytes()),
+        text: redacted(message),
     }
 }
 
@@ -76,72 +76,98 @@ fn user(uri: &str) -> String {
 }
 
 /// The text of a message without what could be used to log in or to decrypt media, and without keys that were pressed.
-pub(crate) fn redacted(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let mut out = String::with_capacity(text.len());
-    let mut blanking = false;
-    let (mut in_body, mut keys) = (false, false);
-    for line in text.split_inclusive('\n') {
-        in_body |= line.trim_end().is_empty();
-        keys |= !in_body && is_keys(line);
-        if in_body && keys {
-            out.push_str("\r\n***\r\n");
-            break;
+pub(crate) fn redacted(message: &Message) -> String {
+    let mut out = String::with_capacity(message.bytes().len());
+    let start_line = message.bytes().split(|&byte| byte == b'\n').next().unwrap_or_default();
+    out.push_str(String::from_utf8_lossy(start_line).trim_end());
+    out.push_str("\r\n");
+    for field in message.fields() {
+        if matches!(field.name, Name::Authorization | Name::ProxyAuthorization) {
+            out.push_str(field.name.as_str());
+            out.push_str(": ***");
+        } else {
+            out.push_str(&String::from_utf8_lossy(field.raw));
         }
-        let folded = line.starts_with([' ', '\t']);
-        blanking = if folded { blanking } else { is_secret(line) };
-        if !blanking {
-            out.push_str(line);
-        } else if !folded {
-            let name = line.split([':', ' ']).next().unwrap_or_default();
-            out.push_str(name);
-            out.push_str(": ***\r\n");
+        out.push_str("\r\n");
+    }
+    out.push_str("\r\n");
+    if is_key(message) {
+        out.push_str("***\r\n");
+        return out;
+    }
+    for line in String::from_utf8_lossy(message.body()).split_inclusive(['\r', '\n']) {
+        match MEDIA_KEYS.iter().find(|key| starts_with(line, key)) {
+            Some(key) => {
+                out.push_str(key);
+                out.push_str("***\r");
+            }
+            None => out.push_str(line),
         }
     }
     out
 }
 
 /// The body is a key that was pressed.
-fn is_keys(line: &str) -> bool {
-    let lower = line.to_ascii_lowercase();
-    let value = lower.strip_prefix("content-type").or_else(|| lower.strip_prefix("c"));
-    let value = value.and_then(|rest| rest.trim_start().strip_prefix(':'));
-    value.is_some_and(|value| value.trim_start().starts_with("application/dtmf"))
+fn is_key(message: &Message) -> bool {
+    message
+        .content_type()
+        .is_some_and(|kind| starts_with(&kind, "application/dtmf"))
 }
 
-fn is_secret(line: &str) -> bool {
-    let lower = line.to_ascii_lowercase();
-    [
-        "authorization:",
-        "proxy-authorization:",
-        "a=crypto:",
-        "a=key-mgmt:",
-        "k=",
-    ]
-    .iter()
-    .any(|secret| lower.starts_with(secret))
-        || lower.starts_with("authorization ")
-        || lower.starts_with("proxy-authorization ")
+fn starts_with(line: &str, prefix: &str) -> bool {
+    line.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
+
+/// Lines of a description that carry keys (RFC 4568, RFC 4567, RFC 4566 section 5.12).
+const MEDIA_KEYS: [&str; 3] = ["a=crypto:", "a=key-mgmt:", "k="];
 
 #[cfg(test)]
 mod tests {
-    use super::redacted;
+    use bytes::Bytes;
+
+    use super::*;
 
     #[test]
-    fn credentials_and_media_keys_never_show() {
-        let message = b"REGISTER sip:x SIP/2.0\r\nVia: SIP/2.0/UDP a\r\nAuthorization: Digest username=\"201\",\r\n response=\"c0ffee\"\r\n\
-            proxy-authorization : Digest response=\"c0ffee\"\r\nCSeq: 1 REGISTER\r\n\r\nv=0\r\na=crypto:1 AES inline:c0ffee\r\nk=clear:c0ffee\r\n";
-        let shown = redacted(message);
-        assert!(!shown.contains("c0ffee"), "{shown}");
-        for kind in ["Content-Type: application/dtmf-relay", "c : application/dtmf"] {
-            let info = format!("INFO sip:x SIP/2.0\r\nCSeq: 7 INFO\r\n{kind}\r\n\r\nSignal=5\r\nDuration=100\r\n");
-            let shown = redacted(info.as_bytes());
+    fn credentials_and_media_keys_never_show_however_the_header_is_written() {
+        let headers = [
+            "Authorization: Digest username=\"201\",\r\n response=\"c0ffee\"",
+            "Authorization\t: Digest response=\"c0ffee\"",
+            "proxy-authorization : Digest response=\"c0ffee\"",
+            "PROXY-AUTHORIZATION \t :\r\n\tDigest response=\"c0ffee\"",
+        ];
+        let bodies = [
+            "k=clear:c0ffee\r\n",
+            "a=crypto:1 AES inline:c0ffee\r\n",
+            "A=Key-Mgmt:mikey c0ffee\n",
+        ];
+        for (header, body) in headers.iter().flat_map(|header| bodies.map(|body| (header, body))) {
+            let text = format!(
+                "REGISTER sip:x SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bKa\r\nFrom: <sip:a@x>;tag=a\r\nTo: <sip:a@x>\r\n\
+                 Call-ID: a\r\n{header}\r\nCSeq: 1 REGISTER\r\n\r\nv=0\r\n{body}s=-\r\n"
+            );
+            let message = Message::parse(Bytes::from(text)).unwrap();
+            let shown = redacted(&message);
+            assert!(!shown.contains("c0ffee"), "{shown}");
+            for kept in [
+                "REGISTER sip:x SIP/2.0\r\n",
+                "uthorization: ***\r\nCSeq: 1 REGISTER\r\n\r\nv=0\r\n",
+                "s=-\r\n",
+            ] {
+                assert!(shown.contains(kept), "{kept:?} in {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_pressed_does_not_show() {
+        for kind in ["Content-Type: application/dtmf-relay", "c : Application/DTMF"] {
+            let text = format!(
+                "INFO sip:x SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bKa\r\nFrom: <sip:a@x>;tag=a\r\nTo: <sip:a@x>\r\n\
+                 Call-ID: a\r\nCSeq: 7 INFO\r\n{kind}\r\n\r\nSignal=5\r\nDuration=100\r\n"
+            );
+            let shown = redacted(&Message::parse(Bytes::from(text)).unwrap());
             assert!(shown.contains("CSeq: 7") && !shown.contains("ignal=5"), "{shown}");
         }
-        assert!(
-            shown.contains("Authorization: ***") && shown.contains("CSeq: 1 REGISTER"),
-            "{shown}"
-        );
     }
 }
