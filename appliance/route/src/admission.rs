@@ -125,7 +125,7 @@ pub struct Admission {
     registers: Bucket,
     others: Bucket,
     sources: Sources<Bucket>,
-    late_since: Option<Instant>,
+    late: Option<Late>,
     shed: u64,
 }
 
@@ -137,7 +137,7 @@ impl Admission {
             registers: Bucket::new(limits.registers_per_second, 2, now),
             others: Bucket::new(limits.others_per_second, 2, now),
             sources: Sources::new(limits.sources_max),
-            late_since: None,
+            late: None,
             shed: 0,
             limits,
         }
@@ -175,7 +175,7 @@ impl Admission {
     pub fn handle_limits(&mut self, now: Instant, limits: AdmissionLimits) {
         *self = Admission {
             shed: self.shed,
-            late_since: self.late_since,
+            late: self.late,
             ..Admission::new(limits, now)
         };
     }
@@ -192,11 +192,17 @@ impl Admission {
 
     fn is_late(&mut self, now: Instant, queue_delay: Duration) -> bool {
         if queue_delay <= self.limits.queue_delay_max {
-            self.late_since = None;
+            self.late = None;
             return false;
         }
-        let since = *self.late_since.get_or_insert(now);
-        now.saturating_duration_since(since) >= self.limits.queue_patience
+        let patience = self.limits.queue_patience;
+        // Delays further apart than that are bursts of their own.
+        let going_on = self
+            .late
+            .filter(|late| now.saturating_duration_since(late.last) <= patience);
+        let since = going_on.map_or(now, |late| late.since);
+        self.late = Some(Late { since, last: now });
+        now.saturating_duration_since(since) >= patience
     }
 
     fn shed(&mut self, wait_s: u32) -> Verdict {
@@ -206,6 +212,13 @@ impl Admission {
             retry_after_s: wait_s.saturating_add(turn),
         }
     }
+}
+
+/// A run of requests that waited too long.
+#[derive(Clone, Copy, Debug)]
+struct Late {
+    since: Instant,
+    last: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -368,6 +381,8 @@ mod tests {
         ));
         assert_eq!(admission.handle_arrival(at(501), late(10)), Verdict::Admit);
         assert_eq!(admission.handle_arrival(at(502), late(300)), Verdict::Admit);
+        // Another burst, with nothing in between.
+        assert_eq!(admission.handle_arrival(at(10_000), late(300)), Verdict::Admit);
     }
 
     #[test]
