@@ -168,6 +168,27 @@ mod tests {
     }
 
     #[test]
+    fn a_caller_who_asks_for_privacy_is_withheld_however_the_word_is_written() {
+        let cases = [
+            ("", Privacy::Shown),
+            ("Privacy: none\r\n", Privacy::Shown),
+            ("Privacy: critical\r\n", Privacy::Shown),
+            ("Privacy: id\r\n", Privacy::Withheld),
+            ("privacy: ID;critical\r\n", Privacy::Withheld),
+            ("Privacy: critical; User\r\n", Privacy::Withheld),
+            ("Privacy: Header\r\n", Privacy::Withheld),
+        ];
+        for (header, privacy) in cases {
+            let text = format!(
+                "INVITE sip:201@x SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bKa\r\nFrom: <sip:030@x>;tag=a\r\nTo: <sip:201@x>\r\n\
+                 Call-ID: a\r\nCSeq: 1 INVITE\r\n{header}\r\n"
+            );
+            let invite = Message::parse(text.into_bytes().into()).unwrap();
+            assert_eq!(Shown::of_request(&invite).privacy, privacy, "{header:?}");
+        }
+    }
+
+    #[test]
     fn our_contact_names_the_transport_and_brackets_ipv6() {
         let remote = "[2001:db8::2]:5060".parse().unwrap();
         let local = "[2001:db8::1]:5061".parse().unwrap();
