@@ -228,13 +228,16 @@ impl Trunks {
                 .unwrap_or_else(|| format!("{} has no address", line.trunk.host));
             return;
         }
-        let addresses: Vec<Address> = resolved
+        let mut addresses: Vec<Address> = resolved
             .addresses
             .into_iter()
             .map(|(remote, facing)| Address { remote, facing })
             .collect();
-        // Name servers turn the list round; what is in use stays in use.
-        if addresses.len() == line.addresses.len() && addresses.iter().all(|known| line.addresses.contains(known)) {
+        // Name servers turn the list round and give parts of it; what is in use stays in use.
+        let in_use = line.addresses.first().copied();
+        if let Some(at) = in_use.and_then(|in_use| addresses.iter().position(|known| *known == in_use)) {
+            addresses.swap(0, at);
+            line.addresses = addresses;
             return;
         }
         line.addresses = addresses;
