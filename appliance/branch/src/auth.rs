@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use branchline_config::{Config, Digest};
 use branchline_route::FailureKind;
 use branchline_sip::Flow;
-use branchline_sip::digest::{Algorithm, Asker, Challenger, ChallengerConfig, Ha1, Stale, Verdict};
+use branchline_sip::digest::{Algorithm, Asker, Challenger, ChallengerConfig, Ha1, Minter, Stale, Verdict};
 use branchline_sip::message::{Builder, Message, Method, Uri};
 
+use crate::Branch;
 use crate::legs::Party;
 use crate::now::Now;
-use crate::{Branch, Level};
 
 /// The passwords' digests and the challenges that are out.
 pub(crate) struct Auth {
@@ -104,31 +104,27 @@ impl Branch {
             }
             Verdict::Challenge { stale } => {
                 if stale == Stale::No {
-                    self.count_unanswered(now, source, request);
+                    self.count_unanswered(now, flow, request);
                 }
                 Err(self.challenge(now, request, stale))
             }
-            Verdict::Denied { username } => {
+            Verdict::Denied { username, nonce } => {
                 self.counters.auth_failures += 1;
                 self.auth.unanswered.remove(&network(source));
                 // Unknown users and wrong passwords count alike: the difference must not show in when a ban comes.
-                if self
-                    .guard
-                    .handle_failure(now.mono, source, FailureKind::WrongPassword)
-                    .is_some()
-                {
-                    self.notice(
-                        Level::Warning,
-                        format!("{source} is shut out: wrong password for {username:?} again"),
-                    );
-                }
+                let kind = match nonce {
+                    Minter::Ours => FailureKind::WrongPassword,
+                    Minter::Foreign => FailureKind::ForeignNonce,
+                };
+                self.count_failure(now, flow, (kind, &format!("wrong password for {username:?} again")));
                 // Not another challenge: phones would answer it with the same password until they are shut out.
                 Err(Box::new(Builder::response_with_tag(request, 403, "0").finish()))
             }
         }
     }
 
-    fn count_unanswered(&mut self, now: Now, source: IpAddr, request: &Message) {
+    fn count_unanswered(&mut self, now: Now, flow: Flow, request: &Message) {
+        let source = flow.remote.ip();
         if self.auth.unanswered.len() >= SOURCES_MAX {
             let oldest = self
                 .auth
@@ -156,16 +152,8 @@ impl Branch {
             .insert(asked.uri_text.chars().take(NAME_CHARS_MAX).collect());
         if tried.names.len() >= UNANSWERED_MAX {
             self.auth.unanswered.remove(&network(source));
-            if self
-                .guard
-                .handle_failure(now.mono, source, FailureKind::Scanner)
-                .is_some()
-            {
-                self.notice(
-                    Level::Warning,
-                    format!("{source} is shut out: it tries names and answers no challenge"),
-                );
-            }
+            let why = "it tries names and answers no challenge";
+            self.count_failure(now, flow, (FailureKind::Scanner, why));
         }
     }
 

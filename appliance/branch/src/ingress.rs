@@ -1,13 +1,11 @@
 //! Everything that comes in from the network and from the rest of the box.
 
-use std::net::IpAddr;
-
 use branchline_journal::DatabaseMode;
 use branchline_media::{Family, MediaEvent};
-use branchline_route::{FailureKind, Service};
+use branchline_route::{Carrier, FailureKind, Peer, Service};
 use branchline_sip::agent::AgentEvent;
 use branchline_sip::message::{Message, Method, Name};
-use branchline_sip::{Flow, Transmit};
+use branchline_sip::{Flow, Transmit, Transport};
 use bytes::Bytes;
 
 use crate::now::Now;
@@ -23,31 +21,31 @@ impl Branch {
     )]
     pub fn handle_message(&mut self, now: Now, flow: Flow, bytes: Bytes) {
         self.counters.sip_received += 1;
-        let source = flow.remote.ip();
+        let peer = peer(flow);
         // Datagrams can be forged: nobody may have a trunk shut out.
         let is_hosted = self.hosted.is_at(flow.remote);
         if is_hosted && let Some(upstream) = self.hosted.upstream() {
             upstream.handle_alive(now.mono);
         }
         let guarded = !is_hosted && !self.trunks.has_address(flow.remote);
-        if guarded && self.guard.is_banned(now.mono, source) && !self.passes_ban(source, &bytes) {
+        if guarded && self.guard.is_banned(now.mono, peer) && !self.passes_ban(flow, &bytes) {
             self.counters.banned_requests += 1;
             return;
         }
         match Message::parse(bytes.clone()) {
             Ok(message) => {
                 self.trace(now, flow, &message, Way::Arrived);
-                if !guarded || !self.turn_away_scanner(now, source, &message) {
+                if !guarded || !self.turn_away_scanner(now, flow, &message) {
                     self.agent.handle_message(now.mono, flow, message);
                 }
             }
-            Err(_) => {
+            Err(fault) => {
                 self.counters.sip_malformed += 1;
                 if guarded {
-                    self.guard.handle_failure(now.mono, source, FailureKind::Malformed);
+                    self.guard.handle_failure(now.mono, peer, FailureKind::Malformed);
                 }
                 // The agent answers 400 where the headers for that can be read.
-                self.agent.handle_bytes(now.mono, flow, &bytes);
+                self.agent.handle_malformed(now.mono, flow, &bytes, fault);
             }
         }
         self.settle(now);
@@ -132,6 +130,7 @@ impl Branch {
                     self.calls.hang_up(now.mono, id, branchline_call::Cause::CLEARED);
                 }
             }
+            Command::Unban { address } => self.guard.handle_unban(address),
             Command::Trace(watched) => self.watched = watched,
         }
         self.settle(now);
@@ -156,7 +155,7 @@ impl Branch {
     }
 
     /// A known scanner gets no answer and no second chance.
-    fn turn_away_scanner(&mut self, now: Now, source: IpAddr, message: &Message) -> bool {
+    fn turn_away_scanner(&mut self, now: Now, flow: Flow, message: &Message) -> bool {
         if !message.is_request() || *message.method() == Method::Ack {
             return false;
         }
@@ -164,20 +163,27 @@ impl Branch {
         if !SCANNERS.iter().any(|scanner| agent.contains(scanner)) {
             return false;
         }
-        if self
-            .guard
-            .handle_failure(now.mono, source, FailureKind::Scanner)
-            .is_some()
-        {
-            self.notice(Level::Warning, format!("{source} is shut out: scanner {agent:?}"));
-        }
+        self.count_failure(now, flow, (FailureKind::Scanner, &format!("scanner {agent:?}")));
         self.counters.banned_requests += 1;
         true
     }
 
+    /// Holds something against a source; a source that is shut out for it is worth a line in the log.
+    pub(crate) fn count_failure(&mut self, now: Now, flow: Flow, (kind, why): (FailureKind, &str)) {
+        if let Some(ban) = self.guard.handle_failure(now.mono, peer(flow), kind)
+            && self.notices.allows(now.mono)
+        {
+            let minutes = ban.until.saturating_duration_since(now.mono).as_secs().div_ceil(60);
+            self.notice(
+                Level::Warning,
+                format!("{} is shut out for {minutes} min: {why}", ban.source),
+            );
+        }
+    }
+
     /// A banned address may still call for help, and what belongs to a call of it goes on.
-    fn passes_ban(&self, source: IpAddr, bytes: &Bytes) -> bool {
-        let has_call = self.legs.has_source(source);
+    fn passes_ban(&self, flow: Flow, bytes: &Bytes) -> bool {
+        let has_call = self.legs.has_source(flow.remote.ip());
         if !has_call && !bytes.starts_with(b"INVITE ") {
             return false;
         }
@@ -205,6 +211,16 @@ impl Branch {
         {
             self.trace(now, transmit.flow, &message, Way::Sent);
         }
+    }
+}
+
+fn peer(flow: Flow) -> Peer {
+    Peer {
+        address: flow.remote.ip(),
+        carrier: match flow.transport {
+            Transport::Udp => Carrier::Datagram,
+            Transport::Tcp | Transport::Tls => Carrier::Connection,
+        },
     }
 }
 

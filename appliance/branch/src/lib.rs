@@ -22,6 +22,7 @@ mod loops;
 mod messages;
 mod now;
 mod output;
+mod pace;
 mod probe;
 mod records;
 mod requests;
@@ -58,6 +59,7 @@ use crate::hosted::Hosted;
 use crate::journal::Journal;
 use crate::legs::Legs;
 use crate::messages::Messages;
+use crate::pace::Pace;
 use crate::probe::Probes;
 use crate::records::{CallFacts, Endings};
 use crate::requests::Replies;
@@ -91,6 +93,10 @@ pub struct Branch {
     admission: Admission,
     journal: Journal,
     outputs: VecDeque<Output>,
+    /// Of sources that are shut out: whoever forges addresses must not fill the log.
+    notices: Pace,
+    /// Records of calls that overload turned away: a storm of them must not become one of records.
+    shed_records: Pace,
     counters: Counters,
     next_heartbeat: std::time::Instant,
     last_shed: Option<std::time::Instant>,

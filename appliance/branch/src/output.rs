@@ -82,6 +82,11 @@ pub enum Command {
         /// Its id as in the view.
         call: String,
     },
+    /// Let an address in that was shut out.
+    Unban {
+        /// Whose.
+        address: IpAddr,
+    },
     /// Somebody watches the trace, or no longer does.
     Trace(Watched),
 }

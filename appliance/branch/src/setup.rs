@@ -23,6 +23,7 @@ use crate::hosted::Hosted;
 use crate::journal::{Journal, JournalStart};
 use crate::now::Now;
 use crate::output::Level;
+use crate::pace::Pace;
 use crate::timers::HEARTBEAT;
 use crate::trunks::Trunks;
 use crate::{Branch, Watched};
@@ -105,6 +106,8 @@ impl Branch {
             admission: Admission::new(AdmissionLimits::from(&config.sip), now.mono),
             journal: Journal::new(now, journal, ChaCha12Rng::from_seed(draw(&mut rng))),
             outputs: Default::default(),
+            notices: Pace::new(NOTICES_PER_SECOND),
+            shed_records: Pace::new(SHED_RECORDS_PER_SECOND),
             counters: Default::default(),
             next_heartbeat: now.mono + HEARTBEAT,
             last_shed: None,
@@ -119,6 +122,7 @@ impl Branch {
         branch.bindings.restore(moment(now), restored);
         branch.restrict();
         branch.follow_bindings();
+        branch.trust_bindings(now);
         branch.journal(now, Event::BoxStarted { version });
         branch.journal(
             now,
@@ -128,6 +132,15 @@ impl Branch {
         );
         branch.settle(now);
         branch
+    }
+
+    /// The phones that were registered before the start keep their good name.
+    fn trust_bindings(&mut self, now: Now) {
+        for binding in self.bindings.iter() {
+            let left_ms = binding.expires_utc_ms.saturating_sub(moment(now).utc_ms);
+            let lasts = Duration::from_millis(left_ms);
+            self.guard.handle_success(now.mono, binding.flow.remote.ip(), lasts);
+        }
     }
 
     /// New tables for new calls; calls and registrations that are there go on.
@@ -321,3 +334,8 @@ fn timeouts(config: &Config) -> Timeouts {
         held: Duration::from_secs(u64::from(config.media.rtp_timeout_hold_s)),
     }
 }
+
+/// Records of calls that overload turned away; more are only counted.
+const SHED_RECORDS_PER_SECOND: u32 = 10;
+/// Lines in the log about sources that are shut out.
+const NOTICES_PER_SECOND: u32 = 5;

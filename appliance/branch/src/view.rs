@@ -276,6 +276,8 @@ pub struct Counters {
     pub auth_failures: u64,
     /// Requests dropped because their source is shut out.
     pub banned_requests: u64,
+    /// Sources that the guard forgot because a table was full.
+    pub sources_forgotten: u64,
     /// Calls started.
     pub calls_started: u64,
     /// Calls answered.

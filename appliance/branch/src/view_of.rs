@@ -189,6 +189,7 @@ impl Branch {
         let count = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
         Counters {
             sip_retransmitted: self.agent.counters().retransmissions,
+            sources_forgotten: self.guard.forgotten_total(),
             journal_entries: self.journal.made,
             registrations: count(self.bindings.len()),
             transactions: count(self.agent.transaction_len()),

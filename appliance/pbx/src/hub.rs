@@ -4,6 +4,7 @@
 //! hold clones of the [`Hub`]. Nobody waits for anybody: a view replaces the one before, a slow trace reader loses
 //! lines and is told how many, and a full command queue is an answer.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -28,6 +29,11 @@ pub enum Command {
     },
     /// Bypass the call database, or use it again.
     Database(DatabaseOrder),
+    /// Let an address in that was shut out.
+    Unban {
+        /// Whose.
+        address: IpAddr,
+    },
     /// End the daemon.
     Shutdown,
 }

@@ -71,6 +71,11 @@ fn counters(page: &mut Page, counters: &Counters) {
             counters.banned_requests,
         ),
         (
+            "branchline_sources_forgotten_total",
+            "Sources that were forgotten because a table of the guard was full.",
+            counters.sources_forgotten,
+        ),
+        (
             "branchline_calls_started_total",
             "Calls started.",
             counters.calls_started,
@@ -96,9 +101,7 @@ fn counters(page: &mut Page, counters: &Counters) {
             counters.journal_entries,
         ),
     ];
-    for (name, help, value) in totals {
-        page.plain(name, Kind::Counter, help, value as f64);
-    }
+    page.counts(Kind::Counter, &totals);
 }
 
 fn gauges(page: &mut Page, counters: &Counters) {
@@ -115,9 +118,7 @@ fn gauges(page: &mut Page, counters: &Counters) {
         ),
         ("branchline_sessions", "SIP sessions in memory.", counters.sessions),
     ];
-    for (name, help, value) in gauges {
-        page.plain(name, Kind::Gauge, help, value as f64);
-    }
+    page.counts(Kind::Gauge, &gauges);
 }
 
 fn storage(page: &mut Page, storage: &StorageView) {
@@ -289,6 +290,12 @@ impl Page {
             let _ = write!(self.0, "{{{}}}", written.join(","));
         }
         let _ = writeln!(self.0, " {value}");
+    }
+
+    fn counts(&mut self, kind: Kind, counts: &[(&str, &str, u64)]) {
+        for (name, help, value) in counts {
+            self.plain(name, kind, help, *value as f64);
+        }
     }
 
     fn plain(&mut self, name: &str, kind: Kind, help: &str, value: f64) {

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use branchline_sip::digest::{
-    Account, Algorithm, AnswerRefused, Answerer, Asker, Challenger, ChallengerConfig, Ha1, Stale, Verdict,
+    Account, Algorithm, AnswerRefused, Answerer, Asker, Challenger, ChallengerConfig, Ha1, Minter, Stale, Verdict,
 };
 use branchline_sip::{Builder, Message, Method, Name};
 use bytes::Bytes;
@@ -15,14 +15,17 @@ fn start() -> Instant {
 }
 
 fn challenger(epoch: Instant, asker: Asker) -> Challenger {
-    let config = ChallengerConfig {
+    Challenger::new(config(asker), epoch, [1; 32])
+}
+
+fn config(asker: Asker) -> ChallengerConfig {
+    ChallengerConfig {
         realm: "branch".into(),
         asker,
         algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
         nonce_lifetime: Duration::from_secs(300),
         nonces_max: 100,
-    };
-    Challenger::new(config, epoch, [1; 32])
+    }
 }
 
 fn answerer(username: &str, password: &str) -> Answerer {
@@ -113,12 +116,16 @@ fn wrong_password_and_unknown_user_look_the_same() {
         let (mut server, mut phone) = (challenger(now, Asker::Server), answerer(username, password));
         phone.handle_challenge(&challenge(&mut server, now)).unwrap();
         let request = phone.authorize(register("sip:branch")).finish();
-        assert_eq!(
-            server.verify(now, &request, lookup),
-            Verdict::Denied {
-                username: username.into()
-            }
-        );
+        let mut other = Challenger::new(config(Asker::Server), now, [8; 32]);
+        for (server, nonce) in [(&mut server, Minter::Ours), (&mut other, Minter::Foreign)] {
+            assert_eq!(
+                server.verify(now, &request, lookup),
+                Verdict::Denied {
+                    username: username.into(),
+                    nonce
+                }
+            );
+        }
     }
 }
 
@@ -158,7 +165,13 @@ fn credentials_for_one_callee_do_not_serve_for_another() {
     let signed = phone.authorize(register("sip:300@branch")).finish();
     let text = String::from_utf8(signed.bytes().to_vec()).unwrap();
     for (uri, expected) in [
-        ("sip:911@branch", Verdict::Denied { username: "201".into() }),
+        (
+            "sip:911@branch",
+            Verdict::Denied {
+                username: "201".into(),
+                nonce: Minter::Ours,
+            },
+        ),
         ("sip:300@10.0.0.1:5060", ok()),
     ] {
         let moved = text.replacen("REGISTER sip:300@branch ", &format!("REGISTER {uri} "), 1);

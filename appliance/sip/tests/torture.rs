@@ -100,7 +100,7 @@ fn load(set: &str, name: &str) -> Vec<u8> {
 fn outcome(bytes: &[u8]) -> Expected {
     match Message::parse(Bytes::copy_from_slice(bytes)) {
         Ok(_) => Accept,
-        Err(why) => match Refusal::for_bytes(bytes) {
+        Err(why) => match Refusal::for_bytes(bytes, why) {
             Some(refusal) => Answer(why, refusal.status),
             None => Discard(why),
         },
@@ -129,8 +129,8 @@ fn every_torture_message_has_its_expected_outcome() {
 #[test]
 fn the_answer_to_a_refused_message_parses() {
     for (name, expected) in RFC4475 {
-        if let Answer(_, status) = expected {
-            let refusal = Refusal::for_bytes(&load("rfc4475", name)).unwrap();
+        if let Answer(why, status) = expected {
+            let refusal = Refusal::for_bytes(&load("rfc4475", name), *why).unwrap();
             let text = refusal.response("box");
             assert!(text.starts_with(format!("SIP/2.0 {status} ").as_bytes()));
             if let Ok(response) = Message::parse(text) {

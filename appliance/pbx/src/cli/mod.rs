@@ -13,6 +13,7 @@ mod reload;
 mod run;
 mod table;
 mod trace;
+mod unban;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -74,6 +75,8 @@ enum Command {
     Doctor,
     /// Play call flows against a box of their own, with telephones on the loopback
     Ladder(ladder::Ladder),
+    /// Let an address in that was shut out; without one, list who is
+    Unban(unban::Unban),
     /// Make the running box read its configuration again; calls go on
     Reload,
     /// Make a new password for the local page
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Drill(command) => drill::run(&place, &command, &mut out),
         Command::Doctor => doctor::run(&place, &mut out),
         Command::Ladder(command) => ladder::run(&command, &mut out),
+        Command::Unban(command) => unban::run(&place, &command, &mut out),
         Command::Reload => reload::run(&place, &mut out),
         Command::PagePassword => page_password::run(&place, &mut out),
     };

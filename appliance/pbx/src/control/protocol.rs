@@ -1,6 +1,8 @@
 //! What travels over the control socket: one JSON object a line, each request answered by one reply, except that a
 //! trace is answered by lines until either side closes.
 
+use std::net::IpAddr;
+
 use branchline_branch::view::{TraceLine, View};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +26,11 @@ pub enum Request {
     },
     /// Bypass the call database, or use it again.
     Database(DatabaseOrder),
+    /// Let an address in that was shut out.
+    Unban {
+        /// Whose.
+        address: IpAddr,
+    },
     /// End the daemon.
     Shutdown,
     /// Log everybody out of the page: its password has changed.

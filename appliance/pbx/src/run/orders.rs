@@ -152,6 +152,17 @@ impl Loop {
                 }
                 answer(Some(reply), Ok(order.outcome()));
             }
+            hub::Command::Unban { address } => {
+                let shut_out = self.branch.view(now).health.banned.len();
+                self.branch.handle_command(now, Command::Unban { address });
+                let outcome = if self.branch.view(now).health.banned.len() < shut_out {
+                    tracing::info!(%address, "let in again by hand");
+                    Ok(format!("{address} is let in again"))
+                } else {
+                    Err(format!("{address} is not shut out"))
+                };
+                answer(Some(reply), outcome);
+            }
             hub::Command::Shutdown => {
                 answer(Some(reply), Ok("stopping".to_owned()));
                 self.stop(now);

@@ -16,7 +16,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use crate::dialog::session::Session;
 use crate::dialog::{Core, Tag, Turn};
 use crate::flow::{Flow, Transmit};
-use crate::message::Message;
+use crate::message::{Message, ParseError};
 use crate::subscription::Subscription;
 use crate::transaction::{self, Counters, Endpoint};
 
@@ -107,6 +107,12 @@ impl Agent {
     /// Parses one datagram or framed message and takes it; see [`Endpoint::handle_bytes`].
     pub fn handle_bytes(&mut self, now: Instant, flow: Flow, bytes: &Bytes) {
         self.core.endpoint.handle_bytes(now, flow, bytes);
+        self.dispatch(now);
+    }
+
+    /// Takes what did not parse; see [`Endpoint::handle_malformed`].
+    pub fn handle_malformed(&mut self, now: Instant, flow: Flow, bytes: &[u8], fault: ParseError) {
+        self.core.endpoint.handle_malformed(flow, bytes, fault);
         self.dispatch(now);
     }
 

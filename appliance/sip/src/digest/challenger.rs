@@ -60,7 +60,18 @@ pub enum Verdict {
     Denied {
         /// The user that was claimed, for counting guesses.
         username: String,
+        /// Whether the sender has heard a challenge of ours.
+        nonce: Minter,
     },
+}
+
+/// Who made the nonce of some credentials.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Minter {
+    /// This challenger, also when it has expired since.
+    Ours,
+    /// Somebody else; a datagram with it may come from anybody.
+    Foreign,
 }
 
 /// Challenges requests and verifies credentials. Wrong guesses cost no memory.
@@ -143,10 +154,15 @@ impl Challenger {
         let given = claim.response.to_ascii_lowercase();
         let right = bool::from(expected.as_bytes().ct_eq(given.as_bytes()));
         let username = claim.username.into_owned();
+        let nonce = self.nonces.check(now, &claim.nonce);
         if !right || known.is_none() || !same_target(&claim.uri, request.request_uri()) {
-            return Verdict::Denied { username };
+            let nonce = match nonce {
+                NonceState::Valid(_) | NonceState::Expired => Minter::Ours,
+                NonceState::Foreign => Minter::Foreign,
+            };
+            return Verdict::Denied { username, nonce };
         }
-        let fresh = match self.nonces.check(now, &claim.nonce) {
+        let fresh = match nonce {
             NonceState::Valid(id) => self.nonces.use_once(now, id, claim.count.map(|(count, _, _)| count)),
             NonceState::Expired | NonceState::Foreign => false,
         };

@@ -6,5 +6,5 @@ mod nonce;
 mod response;
 
 pub use answerer::{Account, AnswerRefused, Answerer};
-pub use challenger::{Asker, Challenger, ChallengerConfig, Stale, Verdict};
+pub use challenger::{Asker, Challenger, ChallengerConfig, Minter, Stale, Verdict};
 pub use response::{Algorithm, Ha1};

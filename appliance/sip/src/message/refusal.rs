@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::error::ParseError;
 use super::field::{Id, lookup};
 use super::lex::{is_token, is_token_byte};
-use super::parse::{HEADER_LINES_MAX, index, leading_line_ends, line_end};
+use super::parse::{HEADER_LINES_MAX, leading_line_ends, line_end};
 
 /// What to answer to a malformed request.
 #[derive(Clone, Debug)]
@@ -23,10 +23,9 @@ const ONCE: [u8; 4] = [Id::From as u8, Id::To as u8, Id::CallId as u8, Id::CSeq 
 const TO: usize = 1;
 
 impl Refusal {
-    /// Reads what an answer needs. `None` if `bytes` parse, are no request, are an ACK, or bring no Via.
-    pub fn for_bytes(bytes: &[u8]) -> Option<Refusal> {
+    /// Reads what an answer needs from `bytes` that did not parse. `None` if they are no request, are an ACK, or bring no Via.
+    pub fn for_bytes(bytes: &[u8], why: ParseError) -> Option<Refusal> {
         let bytes = &bytes[leading_line_ends(bytes)..];
-        let why = index(bytes).err()?;
         let start = line_end(bytes, 0).ok()?;
         let line = &bytes[..start.text];
         let method = line.split(|&byte| byte == b' ').next()?;

@@ -91,14 +91,17 @@ impl Endpoint {
     pub fn handle_bytes(&mut self, now: Instant, flow: Flow, bytes: &Bytes) {
         match Message::parse(bytes.clone()) {
             Ok(message) => self.handle_message(now, flow, message),
-            Err(ParseError::Empty) => {}
             Err(fault) => self.handle_malformed(flow, bytes, fault),
         }
     }
 
-    fn handle_malformed(&mut self, flow: Flow, bytes: &[u8], fault: ParseError) {
+    /// Takes what did not parse, as [`handle_bytes`](Endpoint::handle_bytes) does.
+    pub fn handle_malformed(&mut self, flow: Flow, bytes: &[u8], fault: ParseError) {
+        if fault == ParseError::Empty {
+            return;
+        }
         self.counters.received += 1;
-        match self.answer_to_malformed(flow, bytes) {
+        match self.answer_to_malformed(flow, bytes, fault) {
             Some(answer) => {
                 self.counters.malformed_answered += 1;
                 self.transmit(flow, Send::First(answer));
@@ -111,8 +114,8 @@ impl Endpoint {
         });
     }
 
-    fn answer_to_malformed(&self, flow: Flow, bytes: &[u8]) -> Option<Bytes> {
-        let answer = message::Refusal::for_bytes(bytes)?.response(&self.identifier.tag_of_bytes(bytes));
+    fn answer_to_malformed(&self, flow: Flow, bytes: &[u8], fault: ParseError) -> Option<Bytes> {
+        let answer = message::Refusal::for_bytes(bytes, fault)?.response(&self.identifier.tag_of_bytes(bytes));
         if answer.len() > BLIND_ANSWER_BYTES_MAX {
             return None;
         }

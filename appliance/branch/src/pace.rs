@@ -1,0 +1,52 @@
+//! A bound on how often something is done: so many times within a second, the rest not at all.
+
+use std::time::{Duration, Instant};
+
+/// Counts within the running second.
+pub(crate) struct Pace {
+    per_second: u32,
+    since: Option<Instant>,
+    done: u32,
+}
+
+impl Pace {
+    pub(crate) fn new(per_second: u32) -> Pace {
+        Pace {
+            per_second,
+            since: None,
+            done: 0,
+        }
+    }
+
+    /// Whether it may be done once more now.
+    pub(crate) fn allows(&mut self, now: Instant) -> bool {
+        let is_over = |since: Instant| now.saturating_duration_since(since) >= Duration::from_secs(1);
+        if self.since.is_none_or(is_over) {
+            self.since = Some(now);
+            self.done = 0;
+        }
+        let allowed = self.done < self.per_second;
+        self.done += u32::from(allowed);
+        allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "an Instant can only be made from the clock")]
+    fn a_flood_is_cut_to_the_pace_and_the_next_second_begins_anew() {
+        let now = Instant::now();
+        let mut pace = Pace::new(3);
+        let allowed = |pace: &mut Pace, ms: u64| {
+            let now = now + Duration::from_millis(ms);
+            (0..10).filter(|_| pace.allows(now)).count()
+        };
+        assert_eq!(
+            [0, 500, 999, 1000, 2500].map(|ms| allowed(&mut pace, ms)),
+            [3, 0, 0, 3, 3]
+        );
+    }
+}
