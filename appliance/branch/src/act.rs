@@ -58,7 +58,7 @@ impl Branch {
             Action::RefuseReoffer { leg, status } => {
                 self.anchors.forget_offer(leg);
                 if let Some(session) = self.session_of(leg) {
-                    self.agent.refuse_reoffer(now.mono, session, status);
+                    self.agent.refuse_reoffer(now.mono, session, reoffer_status(status));
                 }
             }
             Action::AcknowledgeReoffer { leg, answer } => {
@@ -198,6 +198,15 @@ fn caller_status(cause: Cause) -> u16 {
     }
 }
 
+/// The status for an offer inside a call that the other party, or the box, refused: one that ends neither the dialog nor
+/// its use (RFC 5057 section 5.1), and nothing of what concerned only the box and the other party.
+pub(crate) fn reoffer_status(status: u16) -> u16 {
+    match status {
+        403 | 406 | 415 | 486 | 488 | 491 | 500 | 600 | 603 | 606 => status,
+        _ => 488,
+    }
+}
+
 /// The Reason of a hang-up; a phone that hears that another took the call shows no missed call (RFC 3326 section 3).
 fn reasons(cause: Cause) -> String {
     if cause == Cause::ANSWERED_ELSEWHERE {
@@ -236,4 +245,23 @@ pub(crate) fn reason(cause: Cause) -> String {
         _ => "Interworking",
     };
     format!("Q.850;cause={};text=\"{text}\"", cause.q850)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_offer_ends_no_call_and_asks_for_no_password() {
+        for status in 300..700 {
+            let passed = reoffer_status(status);
+            assert!(
+                !matches!(passed, 300..=402 | 404 | 405 | 407..=410 | 481..=485 | 501..=599 | 604),
+                "{status} becomes {passed}"
+            );
+        }
+        for kept in [415, 488, 491] {
+            assert_eq!(reoffer_status(kept), kept);
+        }
+    }
 }

@@ -55,9 +55,6 @@ impl Branch {
                 },
             );
         }
-        if request.number(Name::MaxForwards) == Some(0) {
-            return self.turn_away(now, key, Builder::response(&request, 483));
-        }
         let party = match self.identify(now, flow, &request) {
             Ok(party) => party,
             Err(challenge) => return self.agent.respond_and_forget(key, *challenge),
@@ -78,11 +75,12 @@ impl Branch {
             .and_then(|value| Replaces::parse(&value));
         if let Some(replaces) = replaces {
             self.take_over(now, &incoming, &replaces);
+        } else if let Some(retry_after_s) = self.admit(now, incoming.flow.remote.ip(), ArrivalKind::Call) {
+            self.shed_call(now, &incoming, retry_after_s);
+        } else if incoming.request.number(Name::MaxForwards) == Some(0) {
+            self.refuse_call(now, &incoming, Cause::of_status(483));
         } else if self.is_busy(&incoming.party) {
-            self.turn_away(now, key, Builder::response(&incoming.request, 486));
-        } else if let Some(shed) = self.shed_call(now, &incoming) {
-            // A flood that never acknowledges would be remembered and answered for half a minute.
-            self.agent.respond_and_forget(key, shed.finish());
+            self.refuse_call(now, &incoming, Cause::BUSY);
         } else {
             self.route(now, &incoming);
         }
@@ -124,11 +122,25 @@ impl Branch {
     }
 
     /// Overload (RFC 7339 in spirit).
-    fn shed_call(&mut self, now: Now, incoming: &Incoming) -> Option<Builder> {
-        let retry_after_s = self.admit(now, incoming.flow.remote.ip(), ArrivalKind::Call)?;
+    fn shed_call(&mut self, now: Now, incoming: &Incoming, retry_after_s: u32) {
         self.last_shed = Some(now.mono);
         self.counters.calls_shed += 1;
-        Some(Builder::response(&incoming.request, 503).header(Name::RetryAfter, retry_after_s))
+        if self.shed_records.allows(now.mono) {
+            self.record_refusal(now, incoming, Cause::of_status(503));
+        }
+        let response = Builder::response(&incoming.request, 503).header(Name::RetryAfter, retry_after_s);
+        // A flood that never acknowledges would be remembered and answered for half a minute.
+        self.agent.respond_and_forget(incoming.key, response.finish());
+    }
+
+    /// The way out for a call that was let in and goes nowhere: it leaves a record, and the caller hears why.
+    fn refuse_call(&mut self, now: Now, incoming: &Incoming, cause: Cause) {
+        self.record_refusal(now, incoming, cause);
+        let mut response = Builder::response(&incoming.request, cause.status).header(Name::Reason, reason(cause));
+        if cause.status == 503 {
+            response = response.header(Name::RetryAfter, RETRY_AFTER_S);
+        }
+        self.turn_away(now, incoming.key, response);
     }
 
     fn route(&mut self, now: Now, incoming: &Incoming) {
@@ -140,14 +152,8 @@ impl Branch {
         match self.plan(&request) {
             Ok(plan) => self.start(now, incoming, plan),
             Err(why) => {
-                self.record_refusal(now, incoming, why);
                 let (status, q850) = why.codes();
-                let cause = Cause { status, q850 };
-                let mut response = Builder::response(&incoming.request, status).header(Name::Reason, reason(cause));
-                if status == 503 {
-                    response = response.header(Name::RetryAfter, RETRY_AFTER_S);
-                }
-                self.turn_away(now, incoming.key, response);
+                self.refuse_call(now, incoming, Cause { status, q850 });
             }
         }
     }
@@ -238,14 +244,14 @@ impl Branch {
     }
 
     /// Attempts for a number, as a transfer or a forward of `from` would dial it.
-    pub(crate) fn attempts_for(&self, request: &Request<'_>) -> Result<(Vec<Attempt<Target>>, Direction), Why> {
-        self.plan(request).map(|plan| (plan.attempts, plan.direction))
+    pub(crate) fn attempts_for(&self, request: &Request<'_>) -> Result<Vec<Attempt<Target>>, Why> {
+        self.plan(request).map(|plan| plan.attempts)
     }
 
     fn start(&mut self, now: Now, incoming: &Incoming, plan: Plan) {
         let offer = match offer(&incoming.request) {
             Ok(offer) => offer,
-            Err(status) => return self.turn_away(now, incoming.key, Builder::response(&incoming.request, status)),
+            Err(status) => return self.refuse_call(now, incoming, Cause::of_status(status)),
         };
         let id = self.journal.id(now);
         let call = CallId(*id.as_bytes());
@@ -271,7 +277,9 @@ impl Branch {
         match (placed, returned, self.hosted.upstream()) {
             (Some(back), Some((out, _)), Some(upstream)) => upstream.loops.came_back(out, back),
             (None, _, _) => {
-                self.facts.remove(&call);
+                if let Some(facts) = self.facts.remove(&call) {
+                    self.write_refusal(now, facts, Cause::NO_RESOURCE);
+                }
             }
             (Some(_), _, _) => {}
         }
@@ -316,7 +324,7 @@ impl Branch {
     }
 
     /// A number that leads nowhere leaves a record as well: it is what people ask about.
-    fn record_refusal(&mut self, now: Now, incoming: &Incoming, why: Why) {
+    fn record_refusal(&mut self, now: Now, incoming: &Incoming, cause: Cause) {
         let id = self.journal.id(now);
         let shown = self.shown(&incoming.party, &incoming.request);
         let direction = match incoming.party {
@@ -330,7 +338,7 @@ impl Branch {
             normalised: String::new(),
         };
         let facts = self.facts_of(now, (id, incoming), &shown, &plan);
-        self.write_refusal(now, facts, why);
+        self.write_refusal(now, facts, cause);
     }
 
     /// Gives the caller's INVITE its session and its leg; `None` where it was refused instead.
@@ -407,6 +415,10 @@ impl Branch {
             Ok(None) => return self.turn_away(now, incoming.key, Builder::response(&incoming.request, 488)),
             Err(status) => return self.turn_away(now, incoming.key, Builder::response(&incoming.request, status)),
         };
+        // Found out before the conversation is touched: it goes on without the one who has no port.
+        if self.anchors.pool().available(self.address_facing(incoming.flow).into()) == 0 {
+            return self.turn_away(now, incoming.key, Builder::response(&incoming.request, 503));
+        }
         let shown = self.shown(&incoming.party, &incoming.request);
         self.bind_caller(now, incoming, (call, shown), |branch| {
             match branch.calls.take_over(now.mono, old, offer.clone()) {

@@ -2,6 +2,7 @@
 
 use branchline_call::{CallId, Cause, LegId};
 use branchline_config::Trunk;
+use branchline_journal::Direction;
 use branchline_sdp::Sdp;
 use branchline_sip::Flow;
 use branchline_sip::agent::{Headers, Invitation, NextHop};
@@ -130,6 +131,7 @@ impl Branch {
             Ok(body) => body,
             Err(cause) => return self.invite_failed(now, leg.id, cause),
         };
+        self.note_direction(leg.call, &target);
         let crossing = match (&calling, &party) {
             (_, Party::Trunk(_)) => Crossing::Out,
             (Party::Trunk(_), Party::Extension(_) | Party::Hosted(_) | Party::Stranger) => Crossing::In,
@@ -286,6 +288,20 @@ impl Branch {
             Party::Extension(number) => self.config.extension(number)?.caller_id.clone(),
             Party::Trunk(_) | Party::Hosted(_) => Some(caller.shown.number.clone()).filter(|number| !number.is_empty()),
             Party::Stranger => None,
+        }
+    }
+
+    /// A call that a forward or transfer takes outside, or to those who help, is of that kind from then on.
+    fn note_direction(&mut self, call: CallId, target: &Target) {
+        let Some(facts) = self.facts.get_mut(&call) else { return };
+        let Target::Trunk(trunk) = target else { return };
+        let is_new_emergency = trunk.urgency == Urgency::Emergency && !facts.emergency;
+        if is_new_emergency {
+            facts.emergency = true;
+            self.counters.calls_emergency += 1;
+        }
+        if is_new_emergency || facts.direction == Direction::Internal {
+            facts.direction = Direction::Outbound;
         }
     }
 

@@ -84,6 +84,17 @@ impl Legs {
         self.entries.get(&leg)
     }
 
+    /// Whether two legs belong to the same party, which may then join them. What is unregistered is known by its address.
+    pub(crate) fn are_of_one_party(&self, one: LegId, other: LegId) -> bool {
+        let (Some(one), Some(other)) = (self.entry(one), self.entry(other)) else {
+            return false;
+        };
+        match (&one.party, &other.party) {
+            (Party::Stranger, Party::Stranger) => one.flow.remote == other.flow.remote,
+            (one, other) => one == other,
+        }
+    }
+
     /// A leg that was taken into another call by a transfer.
     pub(crate) fn move_to(&mut self, leg: LegId, call: CallId) {
         if let Some(entry) = self.remove(leg) {

@@ -1,10 +1,12 @@
-//! Instant messages between extensions (RFC 3428): each phone of the addressee gets a copy, the first answer counts.
+//! Requests that are passed on and answered with what comes back: instant messages between extensions (RFC 3428), of
+//! which each phone of the addressee gets a copy and the first answer counts, and INFO and MESSAGE inside a call.
 
 use std::collections::HashMap;
 
+use branchline_call::LegId;
 use branchline_route::{ArrivalKind, Decision, Request};
 use branchline_sip::Flow;
-use branchline_sip::agent::{Body, Full};
+use branchline_sip::agent::{Body, Full, Headers, InDialogRequest, SessionId};
 use branchline_sip::message::{Builder, Message, Method, Name};
 use branchline_sip::transaction::{ClientKey, ServerKey};
 
@@ -24,6 +26,8 @@ pub(crate) struct Messages {
 struct Open {
     request: Message,
     copies: u32,
+    /// The session it went into; when that ends no answer comes.
+    into: Option<SessionId>,
 }
 
 impl Messages {
@@ -44,20 +48,17 @@ impl Branch {
         }
         let dialled = crate::dial::dialled(request);
         let asked = Request::new(self.caller(&party), &dialled);
-        let decision = match branchline_route::decide(&asked, &self.tables, self.legs.state()) {
-            // Texts between telephones of the branch stay here.
-            Decision::Hosted { otherwise, .. } => *otherwise,
-            other => other,
-        };
-        let status = match decision {
-            Decision::Extension(extension) => self.copy_message(now, (key, &party), (request, extension.as_str())),
-            // A call in progress is no reason to refuse a text.
-            Decision::Refuse {
-                why: branchline_route::Why::Busy,
-                ..
-            } => self.copy_message(now, (key, &party), (request, &dialled)),
-            Decision::Trunks { .. } | Decision::Emergency { .. } | Decision::Hosted { .. } | Decision::Echo => Err(405),
-            Decision::Refuse { status, .. } => Err(status),
+        // A call in progress is no reason to refuse a text.
+        let status = match self.called_extension(&asked) {
+            Some(extension) => self.copy_message(now, (key, &party), (request, extension.as_str())),
+            None => Err(
+                match branchline_route::decide(&asked, &self.tables, self.legs.state()) {
+                    Decision::Refuse { status, .. } => status,
+                    Decision::Extension(_) | Decision::Trunks { .. } | Decision::Emergency { .. } | Decision::Hosted { .. } | Decision::Echo => {
+                        405
+                    }
+                },
+            ),
         };
         if let Err(status) = status {
             self.agent
@@ -89,6 +90,7 @@ impl Branch {
             Open {
                 request: request.clone(),
                 copies,
+                into: None,
             },
         );
         Ok(())
@@ -131,10 +133,80 @@ impl Branch {
         };
         open.copies -= 1;
         if (200..300).contains(&status) || open.copies == 0 {
-            let response = Builder::response(&open.request, status).finish();
+            let response = Builder::response(&open.request, passed_status(status)).finish();
             self.messages.open.remove(&key);
             self.agent.respond(now.mono, key, response);
         }
         true
+    }
+
+    /// A request in a call (INFO, MESSAGE) goes to the other party of the conversation, whose answer comes back.
+    pub(crate) fn pass_in_dialog(&mut self, now: Now, leg: LegId, key: ServerKey, request: &Message) {
+        let peer = self.calls.peer_of(leg).and_then(|peer| self.session_of(peer));
+        let Some(peer) = peer else {
+            return self.agent.respond_in_dialog(now.mono, key, 481);
+        };
+        let passed = InDialogRequest {
+            method: request.method().clone(),
+            headers: end_to_end(request),
+            body: Body::of(request),
+        };
+        let Some(copy) = self.agent.send_in_dialog(now.mono, peer, &passed) else {
+            return self.agent.respond_in_dialog(now.mono, key, 500);
+        };
+        self.messages.of_copy.insert(copy, key);
+        let open = Open {
+            request: request.clone(),
+            copies: 1,
+            into: Some(peer),
+        };
+        self.messages.open.insert(key, open);
+    }
+
+    /// A session is over: what was passed into it gets no answer any more.
+    pub(crate) fn session_left(&mut self, now: Now, session: SessionId) {
+        let of_session = |open: &Open| open.into == Some(session);
+        if !self.messages.open.values().any(of_session) {
+            return;
+        }
+        let left: Vec<ServerKey> = self
+            .messages
+            .open
+            .extract_if(|_, open| of_session(open))
+            .map(|(key, _)| key)
+            .collect();
+        self.messages.of_copy.retain(|_, key| !left.contains(key));
+        for key in left {
+            self.agent.respond_in_dialog(now.mono, key, 500);
+        }
+    }
+}
+
+/// What belongs to the body or to those who talk, not to the dialog.
+fn end_to_end(request: &Message) -> Headers {
+    let passes = |name: &Name<'_>| {
+        matches!(
+            name,
+            Name::InfoPackage
+                | Name::ContentDisposition
+                | Name::ContentEncoding
+                | Name::ContentLanguage
+                | Name::Subject
+                | Name::Date
+        )
+    };
+    request
+        .fields()
+        .filter(|field| passes(&field.name))
+        .map(|field| (field.name, String::from_utf8_lossy(field.value).into_owned()))
+        .collect()
+}
+
+/// The answer to a request that was passed on: nothing that concerned only the box and the other party, and nothing that
+/// would end the sender's own dialog.
+fn passed_status(status: u16) -> u16 {
+    match status {
+        401 | 404 | 405 | 407 | 408 | 410 | 416 | 481..=485 | 501..=504 | 604 => 500,
+        status => status,
     }
 }

@@ -189,15 +189,14 @@ impl Branch {
     }
 
     /// The record of a call that was refused before it began.
-    pub(crate) fn write_refusal(&mut self, now: Now, facts: CallFacts, why: branchline_route::Why) {
-        let (status, q850) = why.codes();
+    pub(crate) fn write_refusal(&mut self, now: Now, facts: CallFacts, cause: Cause) {
         let call = CallId(*facts.id.as_bytes());
         let summary = Summary {
             call,
             started: now.mono,
             answered: None,
             ended: now.mono,
-            cause: Cause { status, q850 },
+            cause,
             ended_by: EndedBy::Box,
             transfers: 0,
             legs: Vec::new(),

@@ -3,10 +3,11 @@
 use branchline_call::{Cause, LegEvent, LegId};
 use branchline_sdp::Sdp;
 use branchline_sip::agent::SessionId;
-use branchline_sip::agent::{Body, End, Headers, InDialogRequest, Refusal, SessionEvent, Verdict};
+use branchline_sip::agent::{Body, End, Refusal, SessionEvent, Verdict};
 use branchline_sip::message::{Message, Name};
 
 use crate::Branch;
+use crate::act::reoffer_status;
 use crate::body;
 use crate::legs::Party;
 use crate::now::Now;
@@ -47,7 +48,7 @@ impl Branch {
             SessionEvent::Reoffer { body, .. } => match self.hear(leg, &Heard::Offer(body)) {
                 Ok(offer) => self.calls.handle_leg(now.mono, leg, LegEvent::Reoffer { offer }),
                 // The call goes on as it was (RFC 3261 section 14.2).
-                Err(cause) => self.agent.refuse_reoffer(now.mono, id, cause.status),
+                Err(cause) => self.agent.refuse_reoffer(now.mono, id, reoffer_status(cause.status)),
             },
             SessionEvent::ReofferAnswered { body, needs_answer } => {
                 let heard = if needs_answer {
@@ -82,7 +83,9 @@ impl Branch {
             } => self.refer(now, leg, (key, ReferTo::new(refer_to, replaces, &request))),
             SessionEvent::ReferProgress { .. } => {}
             SessionEvent::InDialogAnswered { key, status, response } => {
-                self.probe_answered(now, leg, (key, status, response.as_ref()));
+                if !self.message_answered(now, key, status) {
+                    self.probe_answered(now, leg, (key, status, response.as_ref()));
+                }
             }
             SessionEvent::Info { key, request } | SessionEvent::InDialog { key, request } => {
                 self.pass_in_dialog(now, leg, key, &request);
@@ -219,36 +222,12 @@ impl Branch {
     }
 
     pub(crate) fn forget_leg(&mut self, now: Now, leg: LegId) {
-        self.legs.remove(leg);
+        if let Some(entry) = self.legs.remove(leg) {
+            self.session_left(now, entry.session);
+        }
         self.probes.forget(leg);
         self.forget_loop(leg);
         self.anchors.release(now.mono, leg);
-    }
-
-    /// INFO (DTMF of old phones) and MESSAGE go to the other party of the conversation.
-    fn pass_in_dialog(&mut self, now: Now, leg: LegId, key: branchline_sip::transaction::ServerKey, request: &Message) {
-        let peer = self
-            .calls
-            .peer_of(leg)
-            .and_then(|peer| self.legs.entry(peer))
-            .map(|entry| entry.session);
-        let status = match peer {
-            Some(peer) => {
-                let method = request.method().clone();
-                let passed = InDialogRequest {
-                    method,
-                    headers: Headers::new(),
-                    body: Body::of(request),
-                };
-                if self.agent.send_in_dialog(now.mono, peer, &passed).is_some() {
-                    200
-                } else {
-                    503
-                }
-            }
-            None => 481,
-        };
-        self.agent.respond_in_dialog(now.mono, key, status);
     }
 }
 

@@ -210,10 +210,7 @@ impl Branch {
                 After::Any | After::Unreachable | After::Failure => "unknown",
             },
         };
-        let mut attempts = self
-            .attempts_for(&forward.request())
-            .map(|(attempts, _)| attempts)
-            .unwrap_or_default();
+        let mut attempts = self.attempts_for(&forward.request()).unwrap_or_default();
         forward.mark(&mut attempts);
         let mut attempts = attempts.into_iter();
         let mut first = attempts.next()?;

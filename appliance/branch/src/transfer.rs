@@ -34,7 +34,8 @@ impl Branch {
         let Some(session) = self.session_of(leg) else { return };
         let attended = to.replaces.as_ref().map(|replaces| {
             let consultation = self.agent.find_consultation(replaces).ok();
-            consultation.and_then(|session| self.legs.of_session(session))
+            let consultation = consultation.and_then(|session| self.legs.of_session(session));
+            consultation.filter(|other| self.legs.are_of_one_party(leg, *other))
         });
         let verdict = match attended {
             Some(Some(consultation)) => self.join(now, leg, (consultation, &to.uri)),
@@ -89,7 +90,7 @@ impl Branch {
             .legs
             .entry(leg)
             .map_or(Caller::Unknown, |entry| self.caller(&entry.party));
-        let (attempts, _) = self
+        let attempts = self
             .attempts_for(&Request::new(caller, &number))
             .map_err(|why| why.codes().0)?;
         let transfer = self.transfer_record(now, leg, (TransferKind::Blind, &number));
