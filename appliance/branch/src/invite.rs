@@ -131,7 +131,7 @@ impl Branch {
             Ok(body) => body,
             Err(cause) => return self.invite_failed(now, leg.id, cause),
         };
-        self.note_direction(leg.call, &target);
+        self.note_direction(leg.call, target);
         let crossing = match (&calling, &party) {
             (_, Party::Trunk(_)) => Crossing::Out,
             (Party::Trunk(_), Party::Extension(_) | Party::Hosted(_) | Party::Stranger) => Crossing::In,

@@ -4,22 +4,13 @@ use std::time::Duration;
 
 use branchline_branch::{Command, Watched};
 use branchline_media::{LegQuality, MediaEvent};
-use branchline_sip::agent::{Answer, Headers};
 
-use crate::office::{Office, moment, sdp};
+use crate::office::{Office, moment};
 
 fn talking() -> Office {
     let mut office = Office::new();
     assert_eq!((office.register(0), office.register(1)), (200, 200));
-    office.call(0, "202");
-    let (callee, _) = office.accept(1);
-    let answer = Answer {
-        body: Some(sdp(office.phones[1].address, "sendrecv")),
-        headers: Headers::new(),
-    };
-    let now = office.now;
-    office.phones[1].agent.answer(now, callee, answer);
-    office.run();
+    office.talk(0, 1);
     office
 }
 

@@ -6,6 +6,8 @@ mod flows;
 mod live;
 mod messages;
 mod office;
+mod refused;
+mod shut_out;
 mod transfers;
 mod trunks;
 mod two_phones;

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use branchline_branch::view::TraceLine;
+use branchline_branch::view::{TraceLine, View};
 use branchline_branch::{Branch, Configuration, JournalStart, Journalled, Now, Output, Resolved, Setup};
 use branchline_config::{Config, Secret, Trunk};
-use branchline_journal::{BootId, Entry, Event};
+use branchline_journal::{Binding, BootId, Entry, Event};
 use branchline_media::{Family, MediaPlan};
 use branchline_sip::agent::{
-    Agent, AgentEvent, AgentSettings, Body, Headers, IncomingInvite, Invitation, NextHop, SessionEvent, SessionId,
+    Agent, AgentEvent, AgentSettings, Answer, Body, Headers, IncomingInvite, Invitation, NextHop, SessionEvent, SessionId,
 };
 use branchline_sip::digest::{Account, Answerer};
 use branchline_sip::message::{Builder, Method, Name};
@@ -19,6 +19,7 @@ use branchline_sip::{Flow, Transmit};
 use bytes::Bytes;
 
 pub(crate) const BOX: &str = "192.0.2.1:5060";
+const PORTS: [u16; 6] = [20_000, 20_002, 20_004, 20_006, 20_008, 20_010];
 /// Where every trunk is.
 pub(crate) const PROVIDER: &str = "198.51.100.9:5060";
 
@@ -89,25 +90,23 @@ impl Office {
     }
 
     /// An office with further sections in its configuration.
+    pub(crate) fn with(more: &str) -> Office {
+        Office::of(more, &PORTS)
+    }
+
+    /// An office with no more than these media ports.
+    pub(crate) fn with_ports(ports: &[u16]) -> Office {
+        Office::of("", ports)
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "one reading to have an Instant at all; the office then moves it itself"
     )]
-    pub(crate) fn with(more: &str) -> Office {
+    fn of(more: &str, ports: &[u16]) -> Office {
         let base = Instant::now();
-        let setup = Setup {
-            configuration: configuration(more),
-            seed: [7; 32],
-            journal: JournalStart {
-                boot: BootId(branchline_journal::Uuid::nil()),
-                next_seq: 1,
-            },
-            bindings: Vec::new(),
-            emergencies: Vec::new(),
-            version: "test".to_owned(),
-        };
-        let mut branch = Branch::new(moment(base, base), setup);
-        branch.handle_ports(Family::V4, &[20_000, 20_002, 20_004, 20_006, 20_008, 20_010]);
+        let mut branch = start(moment(base, base), more, Vec::new());
+        branch.handle_ports(Family::V4, ports);
         let phone = |number, at: u8| Phone {
             number,
             address: SocketAddr::from(([192, 0, 2, at], 5060)),
@@ -131,6 +130,18 @@ impl Office {
             measures: 0,
             wire: VecDeque::new(),
         }
+    }
+
+    /// The box loses everything but its journal.
+    pub(crate) fn restart(&mut self) {
+        let set = |entry: &Entry| match &entry.event {
+            Event::BindingSet(binding) => Some((**binding).clone()),
+            _ => None,
+        };
+        let bindings = self.journal.iter().filter_map(set).collect();
+        self.branch = start(moment(self.base, self.now), "", bindings);
+        self.branch.handle_ports(Family::V4, &PORTS);
+        self.run();
     }
 
     /// Carries messages until nobody has anything to say.
@@ -262,29 +273,32 @@ impl Office {
         panic!("no response");
     }
 
+    pub(crate) fn invitation(&self, from: usize, number: &str) -> Invitation {
+        let phone = &self.phones[from];
+        Invitation {
+            flow: Flow::udp(phone.address, BOX.parse().unwrap()),
+            next_hop: NextHop::Flow,
+            request_uri: format!("sip:{number}@192.0.2.1"),
+            from: format!("<sip:{}@192.0.2.1>", phone.number),
+            to: format!("<sip:{number}@192.0.2.1>"),
+            contact: format!("<sip:{}@{}>", phone.number, phone.address),
+            route: Vec::new(),
+            max_forwards: 70,
+            headers: Headers::new().with(Name::Subject, "lunch"),
+            body: Some(sdp(phone.address, "sendrecv")),
+            attachment: None,
+            ring_max: None,
+        }
+    }
+
     pub(crate) fn call(&mut self, from: usize, number: &str) -> SessionId {
-        let phone = &mut self.phones[from];
-        let flow = Flow::udp(phone.address, BOX.parse().unwrap());
-        let id = phone
-            .agent
-            .invite(
-                self.now,
-                Invitation {
-                    flow,
-                    next_hop: NextHop::Flow,
-                    request_uri: format!("sip:{number}@192.0.2.1"),
-                    from: format!("<sip:{}@192.0.2.1>", phone.number),
-                    to: format!("<sip:{number}@192.0.2.1>"),
-                    contact: format!("<sip:{}@{}>", phone.number, phone.address),
-                    route: Vec::new(),
-                    max_forwards: 70,
-                    headers: Headers::new().with(Name::Subject, "lunch"),
-                    body: Some(sdp(phone.address, "sendrecv")),
-                    attachment: None,
-                    ring_max: None,
-                },
-            )
-            .unwrap();
+        self.invite(from, self.invitation(from, number))
+    }
+
+    /// Sends an INVITE and answers the challenge.
+    pub(crate) fn invite(&mut self, from: usize, invitation: Invitation) -> SessionId {
+        let uri = invitation.request_uri.clone();
+        let id = self.phones[from].agent.invite(self.now, invitation).unwrap();
         self.run();
         let challenge = self.event(from, |event| match event {
             SessionEvent::Challenged { response } => Some(response),
@@ -296,9 +310,7 @@ impl Office {
         };
         let mut answerer = Answerer::new(account, [2; 32]);
         answerer.handle_challenge(&challenge).unwrap();
-        let (name, value) = answerer
-            .credentials("INVITE", &format!("sip:{number}@192.0.2.1"))
-            .unwrap();
+        let (name, value) = answerer.credentials("INVITE", &uri).unwrap();
         self.phones[from]
             .agent
             .retry_invite(self.now, id, Headers::new().with(name, value));
@@ -340,6 +352,23 @@ impl Office {
         panic!("phone {} was not called", phone.number);
     }
 
+    /// A call that is up: the caller's session and the callee's.
+    pub(crate) fn talk(&mut self, from: usize, to: usize) -> (SessionId, SessionId) {
+        let caller = self.call(from, self.phones[to].number);
+        let (callee, _) = self.accept(to);
+        let answer = Answer {
+            body: Some(sdp(self.phones[to].address, "sendrecv")),
+            headers: Headers::new(),
+        };
+        self.phones[to].agent.answer(self.now, callee, answer);
+        self.run();
+        (caller, callee)
+    }
+
+    pub(crate) fn view(&self) -> View {
+        self.branch.view(moment(self.base, self.now))
+    }
+
     pub(crate) fn records(&self) -> Vec<branchline_journal::CallRecord> {
         self.journal
             .iter()
@@ -349,6 +378,21 @@ impl Office {
             })
             .collect()
     }
+}
+
+fn start(now: Now, more: &str, bindings: Vec<Binding>) -> Branch {
+    let setup = Setup {
+        configuration: configuration(more),
+        seed: [7; 32],
+        journal: JournalStart {
+            boot: BootId(branchline_journal::Uuid::nil()),
+            next_seq: 1,
+        },
+        bindings,
+        emergencies: Vec::new(),
+        version: "test".to_owned(),
+    };
+    Branch::new(now, setup)
 }
 
 pub(crate) fn moment(base: Instant, mono: Instant) -> Now {
