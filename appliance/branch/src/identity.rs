@@ -184,7 +184,11 @@ mod tests {
                  Call-ID: a\r\nCSeq: 1 INVITE\r\n{header}\r\n"
             );
             let invite = Message::parse(text.into_bytes().into()).unwrap();
-            assert_eq!(Shown::of_request(&invite).privacy, privacy, "{header:?}");
+            assert_eq!(
+                Shown::of_request(&invite, Sender::Untrusted).privacy,
+                privacy,
+                "{header:?}"
+            );
         }
     }
 

@@ -27,7 +27,6 @@ impl Branch {
             }
             SessionEvent::Progress { status, body, .. } => self.leg_progress(now, (leg, status), body),
             SessionEvent::Challenged { .. } => self.challenged(now, leg),
-            SessionEvent::Redirected { .. } => {}
             SessionEvent::Answered { body, needs_answer, .. } => {
                 let heard = if needs_answer {
                     Heard::Offer(body)
@@ -81,7 +80,7 @@ impl Branch {
                 request,
                 ..
             } => self.refer(now, leg, (key, ReferTo::new(refer_to, replaces, &request))),
-            SessionEvent::ReferProgress { .. } => {}
+            SessionEvent::Redirected { .. } | SessionEvent::ReferProgress { .. } => {}
             SessionEvent::InDialogAnswered { key, status, response } => {
                 if !self.message_answered(now, key, status) {
                     self.probe_answered(now, leg, (key, status, response.as_ref()));
