@@ -1,4 +1,4 @@
-//! Batched UDP sockets.
+//! Batched UDP sockets, and STUN, which shares a socket with whatever else is on it.
 //!
 //! In: ready sockets. Out: datagrams, many per system call, in buffers that are allocated once. Nothing is decided here,
 //! and there is no `unsafe`: `recvmmsg` and `sendmmsg` are `nix`'s.
@@ -6,6 +6,7 @@
 mod receive;
 mod send;
 mod socket;
+pub mod stun;
 
 pub use receive::{BatchReceiver, Datagram};
 pub use send::{BatchSender, Outgoing, Sent};

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
-use branchline_net::{BATCH_MAX, BatchReceiver, BatchSender, DATAGRAM_BYTES_MAX, Datagram, Outgoing, Socket};
+use branchline_net::{BATCH_MAX, BatchReceiver, BatchSender, DATAGRAM_BYTES_MAX, Datagram, Outgoing, Socket, stun};
 use branchline_sip::Transmit;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -77,12 +77,12 @@ impl Udp {
                 Taken::Last => {}
                 Taken::More => left = Left::More,
             }
-            for datagram in self
-                .receiver
-                .datagrams()
-                .filter(|datagram| !is_keep_alive(datagram.data))
-            {
-                each(listener.bound, datagram);
+            for datagram in self.receiver.datagrams() {
+                if stun::is_stun(datagram.data) {
+                    self.dropped += u64::from(!listener.answer(&mut self.sender, &datagram));
+                } else if !is_blank(datagram.data) {
+                    each(listener.bound, datagram);
+                }
             }
         }
         left
@@ -129,6 +129,18 @@ enum Taken {
 }
 
 impl Listener {
+    /// Answers STUN at once; false if the kernel had no room.
+    fn answer(&self, sender: &mut BatchSender, request: &Datagram<'_>) -> bool {
+        let Some(answer) = stun::answer(request.data, request.source) else {
+            return true;
+        };
+        let answer = Outgoing {
+            to: request.source,
+            data: &answer,
+        };
+        sender.send(self.fd.get_ref(), &[answer]).sent == 1
+    }
+
     fn take(&self, receiver: &mut BatchReceiver) -> Taken {
         let mut taken = Taken::Nothing;
         let read = self.fd.try_io(Interest::READABLE, |socket| {
@@ -161,15 +173,10 @@ fn watched(socket: Socket) -> io::Result<AsyncFd<Socket>> {
     AsyncFd::with_interest(socket, Interest::READABLE)
 }
 
-// Phones keep their way through a router open with line ends, zeros or a STUN binding request; none wants an answer
-// and none is a broken message.
-fn is_keep_alive(data: &[u8]) -> bool {
-    let is_blank = data.len() <= 8 && data.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | 0));
-    is_blank || (data.first().is_some_and(|first| *first < 4) && data.get(4..8) == Some(&STUN_COOKIE))
+// Phones keep their way through a router open with line ends or zeros; they want no answer and are no broken message.
+fn is_blank(data: &[u8]) -> bool {
+    data.len() <= 8 && data.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | 0))
 }
-
-/// RFC 8489 section 5.
-const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 
 #[cfg(test)]
 mod tests {
@@ -254,20 +261,34 @@ mod tests {
         assert_eq!(lefts, [Left::More, Left::More, Left::More, Left::Nothing]);
     }
 
+    #[tokio::test]
+    async fn a_stun_keep_alive_is_answered_from_the_same_socket_and_goes_no_further() {
+        let socket = bind::udp("127.9.4.15:0".parse().unwrap()).unwrap();
+        let local = socket.local_address();
+        let mut udp = Udp::new(vec![socket]).unwrap();
+        let phone = phone("127.9.4.21");
+        let request = [&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12]].concat();
+        phone.send_to(&request, local).unwrap();
+        udp.readable().await;
+        udp.receive(|_, datagram| panic!("{:?} was handed on", datagram.data));
+        let mut buffer = [0; 64];
+        let (bytes, from) = phone.recv_from(&mut buffer).unwrap();
+        assert_eq!(from, local);
+        assert_eq!((bytes, &buffer[..2], &buffer[8..20]), (32, &[1, 1][..], &[7; 12][..]));
+    }
+
     #[test]
     fn keep_alives_are_told_from_messages() {
-        let stun = [&[0, 1, 0, 0][..], &STUN_COOKIE, &[7; 12]].concat();
-        let cases: [(&[u8], bool); 7] = [
+        let cases: [(&[u8], bool); 6] = [
             (b"", true),
             (b"\r\n\r\n", true),
             (b"\0\0\0\0", true),
-            (&stun, true),
             (b"OPTIONS sip:a SIP/2.0\r\n", false),
             (b"x", false),
             (b"\r\n\r\n\r\n\r\n\r\n", false),
         ];
         for (data, expected) in cases {
-            assert_eq!(is_keep_alive(data), expected, "{data:?}");
+            assert_eq!(is_blank(data), expected, "{data:?}");
         }
     }
 }
