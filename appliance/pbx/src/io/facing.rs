@@ -10,7 +10,18 @@ use branchline_sip::Transport;
 #[derive(Debug)]
 pub struct Facing {
     listening: Vec<(Transport, SocketAddr)>,
-    known: HashMap<SocketAddr, (IpAddr, Instant)>,
+    /// Peers heard of lately; when it is full it becomes `older`, and what is in neither is forgotten.
+    known: HashMap<SocketAddr, Known>,
+    older: HashMap<SocketAddr, Known>,
+    /// Times that the kernel was asked since start.
+    pub asked: u64,
+}
+
+/// The address that faces a peer, and since when that is known.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    local: IpAddr,
+    found: Instant,
 }
 
 impl Facing {
@@ -19,6 +30,8 @@ impl Facing {
         Facing {
             listening,
             known: HashMap::new(),
+            older: HashMap::new(),
+            asked: 0,
         }
     }
 
@@ -53,17 +66,25 @@ impl Facing {
     fn towards(&mut self, now: Instant, remote: SocketAddr) -> Option<IpAddr> {
         let mut peer = remote;
         peer.set_port(0);
-        if let Some((local, found)) = self.known.get(&peer)
-            && now.saturating_duration_since(*found) < REFRESH
-        {
-            return Some(*local);
+        let is_fresh = |known: &&Known| now.saturating_duration_since(known.found) < REFRESH;
+        if let Some(known) = self.known.get(&peer).filter(is_fresh) {
+            return Some(known.local);
         }
-        let local = routed(remote)?;
-        if self.known.len() >= KNOWN_MAX {
-            self.known.clear();
+        let found = match self.older.get(&peer).filter(is_fresh) {
+            Some(known) => *known,
+            None => {
+                self.asked += 1;
+                Known {
+                    local: routed(remote)?,
+                    found: now,
+                }
+            }
+        };
+        if self.known.len() >= KNOWN_MAX / 2 {
+            self.older = std::mem::take(&mut self.known);
         }
-        self.known.insert(peer, (local, now));
-        Some(local)
+        self.known.insert(peer, found);
+        Some(found.local)
     }
 }
 
@@ -78,7 +99,8 @@ fn routed(remote: SocketAddr) -> Option<IpAddr> {
     Some(socket.local_addr().ok()?.ip())
 }
 
-/// Peers remembered at once; a flood of made-up sources costs a few system calls each, and no memory.
+/// Peers remembered at once; a flood of made-up sources costs a few system calls each and no memory, and who is heard
+/// meanwhile stays known.
 pub const KNOWN_MAX: usize = 4096;
 /// A changed route or address shows after this at the latest.
 const REFRESH: Duration = Duration::from_secs(30);
@@ -125,13 +147,19 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_peers_is_not_remembered_beyond_the_bound() {
+    fn a_flood_of_peers_is_not_remembered_beyond_the_bound_and_pushes_out_nobody_who_talks() {
         let mut facing = Facing::new(vec![]);
         let now = clock::now();
-        for n in 0..KNOWN_MAX as u32 + 10 {
+        let wildcard = "0.0.0.0:5060".parse().unwrap();
+        let phone = "127.0.0.9:5060".parse().unwrap();
+        let made_up = 2 * KNOWN_MAX as u32;
+        for n in 0..made_up {
             let remote = SocketAddr::from((Ipv4Addr::from(0x7f01_0000 + n), 5060));
-            facing.of_socket(now, "0.0.0.0:5060".parse().unwrap(), remote);
-            assert!(facing.known.len() <= KNOWN_MAX);
+            for remote in [remote, phone] {
+                facing.of_socket(now, wildcard, remote);
+            }
+            assert!(facing.known.len() + facing.older.len() <= KNOWN_MAX);
         }
+        assert_eq!(facing.asked, u64::from(made_up) + 1, "the phone stays known");
     }
 }

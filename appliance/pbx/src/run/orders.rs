@@ -68,7 +68,7 @@ impl Orders {
     }
 
     /// Whether a message is still taken: a box that stops takes no new calls.
-    pub(super) fn takes(&self, message: &[u8]) -> bool {
+    pub(super) fn lets_in(&self, message: &[u8]) -> bool {
         self.ending == Ending::No || !message.starts_with(b"INVITE ")
     }
 
@@ -233,6 +233,7 @@ impl Loop {
         tracing::info!(
             datagrams_unsent = self.udp.dropped,
             entries_lost = self.journal.lost,
+            routes_asked = self.facing.asked,
             ?counts,
             "stopped taking messages"
         );

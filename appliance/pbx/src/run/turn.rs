@@ -37,7 +37,7 @@ pub(super) struct Loop {
     pub(super) storage: Arc<Storage>,
     pub(super) feed: Feed,
     pub(super) orders: Orders,
-    facing: Facing,
+    pub(super) facing: Facing,
     resolver: Resolver,
     poster: Poster,
     relay: Relay,
@@ -224,7 +224,7 @@ impl Loop {
                 remote: datagram.source,
                 connection: None,
             };
-            if orders.takes(datagram.data) {
+            if orders.lets_in(datagram.data) {
                 branch.handle_message(now, flow, Bytes::copy_from_slice(datagram.data));
             }
         });
@@ -258,7 +258,9 @@ impl Loop {
 
     fn arrived(&mut self, now: Now, arrived: Arrived) {
         match arrived {
-            Arrived::Message(flow, bytes) if self.orders.takes(&bytes) => self.branch.handle_message(now, flow, bytes),
+            Arrived::Message(flow, bytes) if self.orders.lets_in(&bytes) => {
+                self.branch.handle_message(now, flow, bytes);
+            }
             Arrived::Message(..) => {}
             Arrived::Failed(flow) => self.branch.handle_flow_failed(now, flow),
         }
