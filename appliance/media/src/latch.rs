@@ -2,7 +2,8 @@
 //!
 //! A phone behind NAT sends from another address than it signalled, so the box has to learn it; a stranger must not be
 //! able to teach it. The signalled source locks at once. Another source has to send several packets in a row with one
-//! SSRC, inside a window after the plan changed. A lock gives way only to the signalled source, or after silence.
+//! SSRC, inside a window after the plan changed. A lock gives way only to the signalled source, or after silence; its SSRC
+//! only just after the plan changed, or after several packets in a row.
 
 use crate::rtp::Rtp;
 use std::net::SocketAddr;
@@ -105,16 +106,50 @@ impl Latch {
     pub(crate) fn admit(&mut self, arrival: &Arrival<'_>, config: &LatchConfig) -> Admission {
         let ssrc = arrival.rtp.ssrc;
         match &mut self.lock {
-            Some(lock) if lock.source == arrival.source => {
+            Some(lock) if lock.source == arrival.source && lock.ssrc == ssrc => {
                 lock.last_at = arrival.now;
-                let ssrc_changed = std::mem::replace(&mut lock.ssrc, ssrc) != ssrc;
+                self.forget_candidate(arrival.source);
                 Admission::Accepted {
                     locked_now: false,
-                    ssrc_changed,
+                    ssrc_changed: false,
                 }
+            }
+            Some(lock) if lock.source == arrival.source => {
+                let lock = *lock;
+                self.consider_ssrc(arrival, lock, config)
             }
             None if self.signalled == Some(arrival.source) => self.lock_to(arrival),
             Some(_) | None => self.consider(arrival, config),
+        }
+    }
+
+    /// Another SSRC from the locked source: a phone that begins anew, or somebody who forges its address. Just after a change
+    /// of the plan it is the phone; otherwise it has to come in a row while the old one is silent.
+    fn consider_ssrc(&mut self, arrival: &Arrival<'_>, lock: Lock, config: &LatchConfig) -> Admission {
+        if arrival.now > self.window_until {
+            let packets = self.count(arrival);
+            let silence = arrival.now.saturating_duration_since(lock.last_at);
+            if packets < config.confirm_packets || silence < SSRC_SILENCE {
+                return Admission::Unconfirmed;
+            }
+        }
+        self.forget_candidate(arrival.source);
+        self.lock = Some(Lock {
+            ssrc: arrival.rtp.ssrc,
+            last_at: arrival.now,
+            ..lock
+        });
+        Admission::Accepted {
+            locked_now: false,
+            ssrc_changed: true,
+        }
+    }
+
+    fn forget_candidate(&mut self, source: SocketAddr) {
+        for place in &mut self.candidates {
+            if place.is_some_and(|candidate| candidate.source == source) {
+                *place = None;
+            }
         }
     }
 
@@ -221,6 +256,8 @@ impl Candidate {
     }
 }
 
+/// What a phone that begins anew leaves between its old SSRC and the third packet of the new one: two of its packets.
+const SSRC_SILENCE: Duration = Duration::from_millis(40);
 /// Sources watched at once before the lock.
 const CANDIDATES: usize = 4;
 /// A source that has not sent for this long is no candidate; phones send every 10 to 60 ms.

@@ -208,6 +208,51 @@ fn a_new_ssrc_of_the_locked_source_is_counted_and_heard() {
 }
 
 #[test]
+fn a_new_ssrc_long_after_the_plan_is_heard_once_it_comes_in_a_row_and_a_forger_in_between_is_not() {
+    let speech = |sequence: u16, ssrc: u32| rtp(8, sequence, ssrc, &[0; 160]);
+    let mut bed = Bed::bridged();
+    bed.rtp(A, PHONE_A, 1);
+    bed.pass_ms(60_000);
+    for n in 2..20 {
+        assert_eq!(bed.rtp(A, PHONE_A, n), forward(B, PHONE_B), "the phone goes on");
+        for burst in 0..4 {
+            let forged = speech(500 + n * 4 + burst, 77);
+            assert_ne!(bed.send(A, PHONE_A, &forged), forward(B, PHONE_B), "{n} {burst}");
+        }
+        bed.pass_ms(20);
+    }
+    let heard: Vec<bool> = (0..5)
+        .map(|n| {
+            let verdict = bed.send(A, PHONE_A, &speech(40_000 + n, 78));
+            bed.pass_ms(20);
+            verdict == forward(B, PHONE_B)
+        })
+        .collect();
+    assert_eq!(heard, [false, false, true, true, true]);
+}
+
+#[test]
+fn a_phone_that_begins_anew_when_a_hold_ends_loses_nothing() {
+    let mut bed = Bed::bridged();
+    for n in 1..3000 {
+        bed.rtp(A, PHONE_A, n);
+        bed.pass_ms(20);
+    }
+    let mut held = legs();
+    held[0].direction = Direction::RecvOnly;
+    bed.plan(1, held).unwrap();
+    bed.pass_ms(20_000);
+    bed.plan(1, legs()).unwrap();
+    for n in 0..100 {
+        let anew = rtp(8, 40_000 + n, 78, &[0; 160]);
+        assert_eq!(bed.send(A, PHONE_A, &anew), forward(B, PHONE_B), "{n}");
+        bed.pass_ms(20);
+    }
+    let quality = bed.relay.quality(LegId(1)).unwrap();
+    assert_eq!((quality.packets_in, quality.lost, quality.ssrc_changes), (3099, 0, 1));
+}
+
+#[test]
 fn hold_lets_pass_only_what_the_plan_says() {
     let mut bed = Bed::bridged();
     let mut held = legs();
