@@ -121,7 +121,7 @@ impl Draft {
         }
     }
 
-    /// A relay port that SIP listens on would steal its packets.
+    /// Ports for the calls that are let in, and none that SIP listens on: it would steal the relay's packets.
     fn check_ports(&self, faults: &Faults<'_>) {
         let (Some(sip), Some(media)) = (&self.sip, &self.media) else {
             return;
@@ -132,6 +132,21 @@ impl Draft {
         if let Some(listen) = sip.listen.iter().find(|listen| taken(listen)) {
             let problem = format!("the relay's ports hold {listen}, where SIP listens");
             faults.push("media.port_min", Wrong::new(problem, "move port_min above it"));
+        }
+        let ports = u32::from(media.port_max.saturating_sub(media.port_min)) + 1;
+        let room = (ports / 2).saturating_sub(RESERVE_PAIRS) / 2;
+        if room < sip.max_calls {
+            let last = u32::from(media.port_min) + 2 * (2 * sip.max_calls + RESERVE_PAIRS) - 1;
+            let fewer = format!("sip.max_calls = {}", room.max(1));
+            let fix = match u16::try_from(last) {
+                Ok(last) => format!("write port_max = {last}, or {fewer}"),
+                Err(_) => format!("write {fewer}, or move port_min down"),
+            };
+            let problem = format!(
+                "the relay's ports are enough for {room} calls, and sip.max_calls lets in {}",
+                sip.max_calls
+            );
+            faults.push("media.port_max", Wrong::new(problem, fix));
         }
     }
 
@@ -213,6 +228,10 @@ impl Draft {
         }
     }
 }
+
+/// Pairs of ports beyond two for each call: for phones that ring together, for calls for help past the limit, and for ports
+/// that rest after a call.
+const RESERVE_PAIRS: u32 = 32;
 
 fn without_paths<T>(list: Vec<(String, T)>) -> Vec<T> {
     list.into_iter().map(|(_, item)| item).collect()

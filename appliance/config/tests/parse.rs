@@ -431,6 +431,14 @@ const FAULTS: &[(&str, &str)] = &[
         "branchline.toml:4: media.port_min: the relay's ports hold udp:0.0.0.0:5060, where SIP listens; move port_min above it",
     ),
     (
+        "{ok}[media]\nport_max = 18000\n",
+        "branchline.toml:4: media.port_max: the relay's ports are enough for 388 calls, and sip.max_calls lets in 500; write port_max = 18447, or sip.max_calls = 388",
+    ),
+    (
+        "{ok}[sip]\nmax_calls = 20000\n[media]\nworkers = 1\n",
+        "branchline.toml:5: media.port_max: the relay's ports are enough for 4080 calls, and sip.max_calls lets in 20000; write sip.max_calls = 4080, or move port_min down",
+    ),
+    (
         "{ok}[site.x]\n",
         "branchline.toml:3: site.x: unknown key; remove it; known here: name, realm, country, area_code, outside_prefix",
     ),
@@ -507,4 +515,21 @@ fn no_text_makes_the_parser_panic() {
 fn faults_are_bounded() {
     let many: String = (0..5000).map(|n| format!("k{n} = 1\n")).collect();
     assert_eq!(Config::parse("f", &many).unwrap_err().len(), 200);
+}
+
+#[test]
+fn a_file_that_is_cut_or_has_a_character_changed_is_read_or_refused_with_bounded_faults() {
+    let check = |text: &str| {
+        if let Err(faults) = Config::parse("branchline.toml", text) {
+            assert!((1..=200).contains(&faults.len()), "{} faults: {text}", faults.len());
+        }
+    };
+    let places: Vec<usize> = FULL.char_indices().map(|(at, _)| at).collect();
+    for at in places.iter().step_by(7) {
+        check(&FULL[..*at]);
+    }
+    for (at, character) in places.iter().zip("\"[]{}=,.\n\u{0}#9é-".chars().cycle()).step_by(3) {
+        let rest = FULL[*at..].chars().skip(1).collect::<String>();
+        check(&format!("{}{character}{rest}", &FULL[..*at]));
+    }
 }

@@ -74,7 +74,7 @@ fn configuration(site: &Site, bounds: Bounds) -> String {
     let mut text = format!(
         "[site]\ncountry = \"DE\"\nrealm = \"{REALM}\"\n\n[sip]\nlisten = [\"udp:{ip}:5060\"]\n{wide}\n\
          [sip.ban]\nnever = [\"127.0.0.0/8\"]\n\n\
-         [media]\naddresses = [\"{ip}\"]\nport_min = 20000\nport_max = 25999\nworkers = 1\n\n\
+         [media]\naddresses = [\"{ip}\"]\nport_min = 20000\nport_max = 29999\nworkers = 1\n\n\
          [page]\nlisten = \"{ip}:8080\"\n"
     );
     for user in &site.users {

@@ -27,7 +27,7 @@ const RECORDS_MAX: &str = "500";
 const CONTROL_WITHIN: Duration = Duration::from_secs(10);
 /// Below the phones' RTP ports, which baresip binds on every address.
 const RTP_PORT_MIN: u16 = 10_000;
-const RTP_PORT_MAX: u16 = 11_999;
+const RTP_PORT_MAX: u16 = 12_099;
 
 /// Which hashes of a password the configuration holds. baresip 1.0.0 gives up when SHA-256 is among the challenges,
 /// SIPp and sipsak when it is the first.
