@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use branchline_journal::Event;
+use branchline_journal::{Entry, Event};
 use branchline_ladder::{Side, What};
 
 use crate::records;
@@ -97,21 +97,31 @@ pub fn answered(world: &World) -> usize {
         .count()
 }
 
-/// Telephones that the box promised to know, until when.
-pub fn promised(world: &World) -> Vec<(String, SocketAddr, Instant)> {
-    if world.disk().moving() > 0 {
-        return Vec::new();
-    }
+/// A telephone that the box promised to know.
+#[derive(Clone, Debug)]
+pub struct Promise {
+    number: String,
+    address: SocketAddr,
+    until: Instant,
+}
+
+/// Telephones that had a 200 to their REGISTER.
+pub fn promised(world: &World) -> Vec<Promise> {
     let phones = world.members.iter().filter(|member| member.is_phone());
     let promise = |member: &crate::world::Member| {
         let setup = member.actor.setup();
-        Some((setup.number.clone(), setup.address, member.actor.registered_until()?))
+        Some(Promise {
+            number: setup.number.clone(),
+            address: setup.address,
+            until: member.actor.registered_until()?,
+        })
     };
     phones.filter_map(promise).collect()
 }
 
-/// Who was promised to be known is known after a restart.
-pub fn reachable(world: &mut World, promised: &[(String, SocketAddr, Instant)]) {
+/// Who was promised to be known is known after a restart, but for those whose last word the disk lost: an answer waits for
+/// the disk for a moment only.
+pub fn reachable(world: &mut World, promised: &[Promise]) {
     let Some(view) = world.branch().map(|branch| branch.view(world.moment())) else {
         return;
     };
@@ -119,19 +129,42 @@ pub fn reachable(world: &mut World, promised: &[(String, SocketAddr, Instant)]) 
     let margin = Duration::from_secs(5);
     let missing: Vec<String> = promised
         .iter()
-        .filter(|(_, _, until)| *until > now + margin)
-        .filter(|(number, address, _)| {
-            let phone = view.phones.iter().find(|phone| phone.extension == *number);
-            let own = address.to_string();
+        .filter(|promise| promise.until > now + margin && !is_forgotten(world, promise))
+        .filter(|promise| {
+            let phone = view.phones.iter().find(|phone| phone.extension == promise.number);
+            let own = promise.address.to_string();
             !phone.is_some_and(|phone| phone.contacts.iter().any(|contact| contact.uri.contains(&own)))
         })
-        .map(|(number, address, _)| format!("{number} at {address}"))
+        .map(|promise| format!("{} at {}", promise.number, promise.address))
         .collect();
     for text in missing {
         world.fault(format!(
             "{text} had a 200 to its REGISTER and is unknown after a restart"
         ));
     }
+}
+
+/// The last entry about this telephone's contact is one that a stop took.
+fn is_forgotten(world: &World, promise: &Promise) -> bool {
+    let own = promise.address.to_string();
+    let is_about = |entry: &&Entry| {
+        let (number, contact) = match &entry.event {
+            Event::BindingSet(binding) => (&*binding.aor, &*binding.contact),
+            Event::BindingRemoved(key) => (&*key.aor, &*key.contact),
+            Event::BoxStarted { .. }
+            | Event::CallStarted(_)
+            | Event::CallAnswered(_)
+            | Event::CallEnded(_)
+            | Event::Heartbeat { .. }
+            | Event::ConfigLoaded { .. }
+            | Event::Omitted { .. }
+            | Event::Unknown(_) => return false,
+        };
+        number == promise.number && contact.contains(&own)
+    };
+    let last = |entries: &[Entry]| entries.iter().rfind(is_about).map(|entry| entry.stamp.utc_ms);
+    let (safe, lost) = (last(world.disk().safe()), last(world.disk().lost()));
+    lost.is_some() && lost >= safe
 }
 
 /// Whether the journal tells of this call at all.

@@ -44,7 +44,6 @@ pub fn run(seed: u64) -> Outcome {
         dice,
         numbers: 0,
         stepped: false,
-        forgot: false,
     };
     plot.play();
     let world = plot.world;
@@ -63,8 +62,6 @@ struct Plot {
     /// Outside numbers that were used, so that each is used once.
     numbers: u32,
     stepped: bool,
-    /// A stop took registrations that were not on the disk yet; telephones do not know.
-    forgot: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -439,10 +436,9 @@ impl Plot {
 
     fn restart(&mut self, how: Stop) {
         let promised = check::promised(&self.world);
-        self.forgot |= how == Stop::PowerCut || self.world.disk().moving() > 0;
         let pause = self.dice.ms(100..20_000);
         self.world.restart(how, pause);
-        if !self.forgot && !self.stepped {
+        if !self.stepped {
             check::reachable(&mut self.world, &promised);
         }
     }
