@@ -11,7 +11,8 @@ use branchline_config::{Config, Secret, Trunk};
 use branchline_journal::{Binding, BootId, Entry, Event};
 use branchline_media::{Family, MediaPlan};
 use branchline_sip::agent::{
-    Agent, AgentEvent, AgentSettings, Answer, Body, Headers, IncomingInvite, Invitation, NextHop, SessionEvent, SessionId,
+    Agent, AgentEvent, AgentSettings, Answer, Body, Headers, IncomingInvite, Invitation, NextHop, SessionEvent,
+    SessionId,
 };
 use branchline_sip::digest::{Account, Answerer};
 use branchline_sip::message::{Builder, Method, Name};
