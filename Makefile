@@ -22,7 +22,7 @@ TEST_PACKAGES := $(RUN_PACKAGES) baresip-core sip-tester sipsak sipvicious kamai
 BENCH_PACKAGES := $(RUN_PACKAGES) sip-tester kamailio rtpengine-daemon
 
 .PHONY: help run test bench sim lint image setup-run setup-test setup-bench test-packages \
-	check-format check-lints check-tests check-documentation check-sim
+	check-format check-lints check-licences check-tests check-documentation check-sim
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,7 +33,7 @@ run: setup-run ## Build and start the box; STATE=folder holds its files
 	@# One heap for all threads, as in branchline.service.
 	MALLOC_ARENA_MAX=1 exec "$(TARGET)/release/branchline" run --state "$(STATE)"
 
-test: setup-test check-format check-lints check-tests check-documentation check-sim ## Check everything
+test: setup-test check-format check-lints check-licences check-tests check-documentation check-sim ## Check everything
 
 sim: setup-run ## Run whole branches in memory; SEEDS=n of them
 	$(CARGO) run --release --package branchline-sim -- --seeds $(SEEDS)
@@ -43,8 +43,7 @@ bench: setup-bench ## Measure against other programs, side by side
 	$(CARGO) build --release --package branchline-net --example bare_relay
 	"$(TARGET)/release/branchline-bench"
 
-lint: setup-run check-format check-lints $(DENY)/bin/cargo-deny ## Check format, lints, licences and sources
-	"$(DENY)/bin/cargo-deny" check licenses bans sources
+lint: setup-run check-format check-lints check-licences ## Check format, lints, licences and sources
 
 image:
 	@echo "The ARM image is not part of this version." >&2; exit 1
@@ -56,6 +55,10 @@ check-format:
 check-lints:
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 	@echo "passed: lints"
+
+check-licences: $(DENY)/bin/cargo-deny
+	"$(DENY)/bin/cargo-deny" check licenses bans sources
+	@echo "passed: licences and sources"
 
 # nextest runs the slow tests of all programs side by side; without it they run program by program.
 check-tests:
