@@ -54,9 +54,11 @@ impl Branch {
             None => Err(
                 match branchline_route::decide(&asked, &self.tables, self.legs.state()) {
                     Decision::Refuse { status, .. } => status,
-                    Decision::Extension(_) | Decision::Trunks { .. } | Decision::Emergency { .. } | Decision::Hosted { .. } | Decision::Echo => {
-                        405
-                    }
+                    Decision::Extension(_)
+                    | Decision::Trunks { .. }
+                    | Decision::Emergency { .. }
+                    | Decision::Hosted { .. }
+                    | Decision::Echo => 405,
                 },
             ),
         };

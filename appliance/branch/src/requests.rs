@@ -120,7 +120,7 @@ impl Branch {
     /// Journals a change of the registrations.
     pub(crate) fn binding_changed(&mut self, now: Now, event: BindingEvent) {
         let (BindingEvent::Changed { binding, .. } | BindingEvent::Removed { binding, .. }) = &event;
-        self.follow_binding(&binding.user.to_string());
+        self.follow_binding(&binding.user);
         let event = match event {
             BindingEvent::Changed {
                 binding,
