@@ -295,9 +295,9 @@ impl Branch {
     fn note_direction(&mut self, call: CallId, target: &Target) {
         let Some(facts) = self.facts.get_mut(&call) else { return };
         let Target::Trunk(trunk) = target else { return };
-        let is_new_emergency = trunk.urgency == Urgency::Emergency && !facts.emergency;
+        let is_new_emergency = trunk.urgency == Urgency::Emergency && facts.urgency != Urgency::Emergency;
         if is_new_emergency {
-            facts.emergency = true;
+            facts.urgency = Urgency::Emergency;
             self.counters.calls_emergency += 1;
         }
         if is_new_emergency || facts.direction == Direction::Internal {

@@ -36,7 +36,7 @@ impl Branch {
         let (mut first, others) = self.phones_of(call);
         let mut later = Vec::new();
         if call.line == CallbackLine::Shared
-            && let Ok((ordinary, _)) = self.attempts_for(request)
+            && let Ok(ordinary) = self.attempts_for(request)
         {
             let mut ordinary = ordinary.into_iter();
             let known: Vec<String> = first.iter().filter_map(uri).map(str::to_owned).collect();

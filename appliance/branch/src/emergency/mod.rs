@@ -28,7 +28,7 @@ use crate::invite::NewLeg;
 use crate::legs::Party;
 use crate::now::Now;
 use crate::output::Level;
-use crate::targets::{TrunkTarget, Urgency};
+use crate::targets::TrunkTarget;
 
 pub(crate) use calls::Emergencies;
 
@@ -98,9 +98,6 @@ impl Branch {
         let mut invitation = self.to_trunk(&target, (trunk, self.legs.entry(leg.caller)?), flow);
         invitation.ring_max = Some(HELP_RING);
         self.attach_location(now, &mut invitation, (leg.call, &phone, &target));
-        if let Some(facts) = self.facts.get_mut(&leg.call) {
-            facts.urgency = Urgency::Emergency;
-        }
         let entry = EmergencyCall {
             at: self.journal.stamp(now),
             number: target.attempt.number,
