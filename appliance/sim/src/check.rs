@@ -155,6 +155,7 @@ fn is_forgotten(world: &World, promise: &Promise) -> bool {
             | Event::CallStarted(_)
             | Event::CallAnswered(_)
             | Event::CallEnded(_)
+            | Event::EmergencyCall(_)
             | Event::Heartbeat { .. }
             | Event::ConfigLoaded { .. }
             | Event::Omitted { .. }
