@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use crate::calls::{Action, Call, Calls, EndedBy, Phase};
+use crate::action::{Action, EndedBy};
+use crate::calls::{Call, Calls, Phase};
 use crate::cause::Cause;
 use crate::dialing::Dialing;
 use crate::leg::LegId;

@@ -6,6 +6,7 @@
 //!
 //! This crate never sees a SIP message, a socket or a port.
 
+mod action;
 mod bypass;
 mod calls;
 mod cause;
@@ -15,7 +16,8 @@ mod ringing;
 mod talking;
 mod transfer;
 
-pub use calls::{Action, Calls, EndedBy, NewCall, Replaced, Summary};
+pub use action::{Action, EndedBy, NewCall, Replaced, Summary};
+pub use calls::Calls;
 pub use cause::{Cause, Class};
 pub use dialing::{After, Attempt};
 pub use leg::{CallId, LegEvent, LegId};

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use branchline_sdp::Sdp;
 
-use crate::calls::{Action, Call, Calls, EndedBy, Phase};
+use crate::action::{Action, EndedBy};
+use crate::calls::{Call, Calls, Phase};
 use crate::cause::Cause;
 use crate::dialing::Dialing;
 use crate::leg::{LegId, LegState};

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use branchline_sdp::Sdp;
 
-use crate::calls::{Action, Call, Calls, Phase, Replaced};
+use crate::action::{Action, Replaced};
+use crate::calls::{Call, Calls, Phase};
 use crate::cause::Cause;
 use crate::dialing::{Attempt, Dialing};
 use crate::leg::{Leg, LegId, LegState};
