@@ -135,6 +135,7 @@ fn phone_by_chance(dice: &mut Dice, number: &str, place: u8) -> ActorSetup {
             .then(|| format!("urn:uuid:00000000-0000-4000-8000-0000000000{place:02}")),
         timer: dice.percent(50),
         update: dice.percent(60),
+        prack: dice.percent(30),
         ..Features::default()
     };
     setup

@@ -90,6 +90,8 @@ pub struct Call {
     pub(super) cseq: u32,
     pub(super) remote_cseq: u32,
     pub(super) version: u32,
+    /// Number of the last reliable provisional response, of either side (RFC 3262).
+    pub(super) rseq: u32,
     /// The INVITE that came in, or the last one that went out.
     pub(super) invite: Option<Message>,
     /// It was offerless: the answer carries the offer, the ACK the answer.

@@ -46,11 +46,12 @@ impl Actor {
             (Method::Options, _) => self.reply(now, request, 200),
             (Method::Message, None) => self.reply(now, request, 200),
             (Method::Notify, Some(handle)) => self.handle_notify(now, handle, request),
+            (Method::Prack, Some(_)) => self.reply(now, request, 200),
             (Method::Info | Method::Message, Some(handle)) => {
                 let alive = self.call(handle).is_some_and(Call::is_alive);
                 self.reply(now, request, if alive { 200 } else { 481 });
             }
-            (Method::Invite | Method::Bye | Method::Update | Method::Info | Method::Notify, None) => {
+            (Method::Invite | Method::Bye | Method::Update | Method::Info | Method::Notify | Method::Prack, None) => {
                 self.reply(now, request, 481);
             }
             (method, _) => {
@@ -114,6 +115,7 @@ impl Actor {
             cseq: 0,
             remote_cseq: request.cseq(),
             version: 1,
+            rseq: 0,
             invite: Some(request.clone()),
             offer_in_answer: offered.is_none(),
             cancel: Cancel::No,
@@ -188,6 +190,14 @@ impl Actor {
         if status == 200 {
             response = self.with_timer(&invite, response);
         }
+        let is_described = !call.offer_in_answer;
+        if status < 200 && self.setup.features.prack && is_described && invite.has_token(Name::Supported, "100rel") {
+            let rseq = self.call_mut(handle).map_or(1, |call| {
+                call.rseq += 1;
+                call.rseq
+            });
+            response = response.header(Name::Require, "100rel").header(Name::RSeq, rseq);
+        }
         if let Some(body) = body {
             response = response.body("application/sdp", body.as_bytes());
         }
@@ -196,7 +206,7 @@ impl Actor {
 
     fn allow(&self) -> &'static str {
         match self.setup.features.update {
-            true => "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, REFER, NOTIFY, MESSAGE, UPDATE",
+            true => "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, REFER, NOTIFY, MESSAGE, UPDATE",
             false => "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, REFER, NOTIFY, MESSAGE",
         }
     }

@@ -1,5 +1,6 @@
 //! A telephone, or the provider's end of a trunk, with a small state machine of its own.
 
+mod answers;
 mod call;
 mod digest;
 mod incoming;

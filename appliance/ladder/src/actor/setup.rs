@@ -54,6 +54,8 @@ pub struct Features {
     pub timer: bool,
     /// Allows UPDATE.
     pub update: bool,
+    /// Rings reliably and acknowledges ringing by PRACK (RFC 3262), where the description came in the INVITE.
+    pub prack: bool,
     /// A trunk that challenges the box's INVITEs.
     pub challenges: bool,
     /// Never answers anything, as if unplugged.
@@ -70,6 +72,7 @@ impl Default for Features {
             instance: None,
             timer: true,
             update: true,
+            prack: false,
             challenges: false,
             deaf: false,
             never_acks: false,

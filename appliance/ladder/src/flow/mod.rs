@@ -138,6 +138,8 @@ pub enum Habit {
     Challenges,
     /// It knows no session timers.
     NoTimers,
+    /// It rings reliably and acknowledges ringing (RFC 3262).
+    Prack,
 }
 
 impl Habit {
@@ -147,6 +149,7 @@ impl Habit {
             Habit::NeverAcks => features.never_acks = true,
             Habit::Challenges => features.challenges = true,
             Habit::NoTimers => features.timer = false,
+            Habit::Prack => features.prack = true,
         }
     }
 }

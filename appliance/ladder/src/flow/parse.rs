@@ -105,6 +105,7 @@ fn action(words: Words<'_>) -> Result<Action, Wrong> {
                 ["never", "acks"] => Order::Takes(who, Habit::NeverAcks),
                 ["challenges"] => Order::Takes(who, Habit::Challenges),
                 ["knows", "no", "timers"] => Order::Takes(who, Habit::NoTimers),
+                ["knows", "prack"] => Order::Takes(who, Habit::Prack),
                 _ => return Err(unknown(words)),
             };
             Ok(Action::Order(order))
