@@ -43,11 +43,12 @@ impl Actor {
             (Method::Bye, Some(handle)) => self.handle_bye(now, handle, request),
             (Method::Cancel, _) => self.handle_cancel(now, request),
             (Method::Register, None) if self.setup.role == Role::Trunk => self.handle_register(now, request),
-            (Method::Options, _) => self.reply(now, request, 200),
             (Method::Message, None) => self.reply(now, request, 200),
             (Method::Notify, Some(handle)) => self.handle_notify(now, handle, request),
             (Method::Prack, Some(_)) => self.reply(now, request, 200),
-            (Method::Info | Method::Message, Some(handle)) => {
+            (Method::Options, None) if request.to_tag().is_none() => self.reply(now, request, 200),
+            (Method::Options, None) => self.reply(now, request, 481),
+            (Method::Info | Method::Message | Method::Options, Some(handle)) => {
                 let alive = self.call(handle).is_some_and(Call::is_alive);
                 self.reply(now, request, if alive { 200 } else { 481 });
             }

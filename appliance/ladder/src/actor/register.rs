@@ -51,6 +51,14 @@ impl Actor {
         self.send_register(now, 0);
     }
 
+    /// The connection to the box broke. A registration of a flow ended with it (RFC 5626 section 4.4): a new one is asked for.
+    pub fn lose_stream(&mut self, now: Instant) {
+        if self.setup.features.instance.is_some() && self.registering.wanted {
+            self.registering.until = None;
+            self.send_register(now, self.setup.features.expires_s);
+        }
+    }
+
     fn send_register(&mut self, now: Instant, expires_s: u32) {
         self.deeds.retain(|(_, deed)| *deed != Deed::Register);
         if self.wire.has_pending(Purpose::Register) {

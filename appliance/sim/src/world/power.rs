@@ -99,14 +99,21 @@ impl World {
             "{} crashes, comes back at {address}",
             self.members[member].name
         ));
-        self.break_stream(member);
+        self.cut_stream(member);
         self.with(member, |actor, now| actor.crash(now, address));
     }
 
     /// The stream of a member breaks; both ends see it.
     pub fn break_stream(&mut self, member: usize) {
+        if self.cut_stream(member) {
+            self.with(member, |actor, now| actor.lose_stream(now));
+        }
+    }
+
+    /// The box sees that a stream is gone; says whether there was one.
+    fn cut_stream(&mut self, member: usize) -> bool {
         let Some(connection) = self.members[member].connection.take() else {
-            return;
+            return false;
         };
         self.rough = self.rough.max(super::Rough::Lossy);
         self.note(&format!("stream of {} breaks", self.members[member].name));
@@ -120,6 +127,7 @@ impl World {
                 connection: Some(connection.0),
             },
         );
+        true
     }
 
     /// A cable is pulled or plugged in.
