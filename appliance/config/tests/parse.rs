@@ -395,6 +395,18 @@ const FAULTS: &[(&str, &str)] = &[
         "branchline.toml:6: extension[0].class: there is no class \"ofice\"; did you mean \"office\"?",
     ),
     (
+        "{ok}[storage]\nclass_while_degraded = \"ofice\"\n[[class]]\nname = \"office\"\n",
+        "branchline.toml:4: storage.class_while_degraded: there is no class \"ofice\"; did you mean \"office\"?",
+    ),
+    (
+        "{ok}[storage]\nspool = \"media/spool\"\n",
+        "branchline.toml:4: storage.spool: is not a path from the root; write the whole path, such as \"/media/spool/branchline\"",
+    ),
+    (
+        "{ok}[storage]\nspol = \"/media/spool\"\n",
+        "branchline.toml:4: storage.spol: unknown key; did you mean \"spool\"?",
+    ),
+    (
         "{ok}[[route]]\ntrunks = [\"x\"]\n",
         "branchline.toml:4: route[0].trunks: there is no trunk \"x\"; add a [[trunk]] first",
     ),

@@ -3,7 +3,7 @@
 
 use branchline_config::{Config, Privacy};
 use branchline_route::{
-    Caller, Decision, FORWARDS_MAX, Loop, Request, State, Tables, TrunkAttempt, TrunkState, Why, decide,
+    Caller, Decision, FORWARDS_MAX, Loop, Request, Service, State, Tables, TrunkAttempt, TrunkState, Why, decide,
 };
 
 const BRANCH: &str = r#"
@@ -434,4 +434,34 @@ fn a_line_of_the_hosted_pbx_asks_there_first_unless_the_site_decides() {
             "{dialled}: {decision:?}"
         );
     }
+}
+
+#[test]
+fn while_the_database_fails_dear_calls_wait_and_emergencies_never() {
+    let named = BRANCH.replace(
+        "[emergency]",
+        "[storage]\nclass_while_degraded = \"lobby\"\n[emergency]",
+    );
+    let cases = [
+        ("201", "203", "extension 203", "extension 203"),
+        ("201", "912125550123", "local: main", "refuse 403 21"),
+        ("201", "9011442079460000", "refuse 403 21", "refuse 403 21"),
+        ("201", "919005551234", "refuse 403 21", "refuse 403 21"),
+        ("202", "912125550123", "refuse 403 21", "refuse 403 21"),
+        ("201", "911", "emergency 911: main", "emergency 911: main"),
+        ("202", "9911", "emergency 911: main", "emergency 911: main"),
+    ];
+    let restricted = State {
+        service: Service::Restricted,
+        ..both_up()
+    };
+    for (from, dialled, by_default, by_name) in cases {
+        for (text, expected) in [(BRANCH, by_default), (&*named, by_name)] {
+            let request = Request::new(extension(from), dialled);
+            let decided = shown(&decide(&request, &tables(text), &restricted));
+            assert!(decided.starts_with(expected), "{from} {dialled}: {decided}");
+        }
+    }
+    let full = decided(extension("201"), "9011442079460000");
+    assert!(full.starts_with("international: "), "{full}");
 }

@@ -9,6 +9,7 @@ mod messages;
 mod office;
 mod refused;
 mod shut_out;
+mod storage;
 mod transfers;
 mod trunks;
 mod two_phones;

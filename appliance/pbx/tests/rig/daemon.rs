@@ -140,6 +140,11 @@ impl Daemon {
         self.program.pid()
     }
 
+    /// Its configuration file.
+    pub fn configuration(&self) -> &Path {
+        &self.place.configuration
+    }
+
     /// Stops it in order.
     pub fn stop(&mut self) {
         let status = self.program.stop();
@@ -199,6 +204,15 @@ impl Daemon {
             output.status
         );
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Runs the command line, with the configuration named in `arguments`, and returns why it refuses.
+    pub fn refused(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(BINARY);
+        command.args(arguments).arg("--state").arg(&self.place.state);
+        let output = command.output().expect("the binary was built for this test");
+        assert!(!output.status.success(), "branchline {arguments:?} was done");
+        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     /// What the control socket says of the box: phones, calls, trunks, health, counters.

@@ -15,6 +15,7 @@ pub mod baresip;
 pub mod clock;
 pub mod daemon;
 pub mod digest;
+pub mod disk;
 pub mod http;
 pub mod inbox;
 pub mod kamailio;

@@ -1,5 +1,6 @@
 //! SIPp: many callers or callees in one process, and how many of their calls succeeded.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -50,6 +51,15 @@ pub struct Sipp {
     within: Duration,
 }
 
+/// A call that rang.
+#[derive(Clone, Copy, Debug)]
+pub struct Ring {
+    /// When its INVITE with credentials left; UTC seconds.
+    pub asked_utc_s: f64,
+    /// From there to the 180.
+    pub after_ms: f64,
+}
+
 /// How a run ended.
 #[derive(Debug)]
 pub struct Outcome {
@@ -61,6 +71,8 @@ pub struct Outcome {
     pub failed: u64,
     /// When its calls ended, where the scenario logs it; UTC seconds.
     pub ended_utc_s: Vec<f64>,
+    /// Its calls that rang, where the scenario logs it.
+    pub rings: Vec<Ring>,
     /// SIP messages sent again.
     pub retransmissions: u64,
     /// The most calls at once.
@@ -146,11 +158,13 @@ impl Sipp {
     fn outcome(&self, exit_code: Option<i32>) -> Outcome {
         let table = std::fs::read_to_string(&self.statistics).unwrap_or_default();
         let column = |name: &str| last_value(&table, name).unwrap_or(0);
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         Outcome {
             exit_code,
             successful: column("SuccessfulCall(C)"),
             failed: column("FailedCall(C)"),
-            ended_utc_s: ended_utc_s(&std::fs::read_to_string(&self.log).unwrap_or_default()),
+            ended_utc_s: logged(&log, "ended").into_iter().map(|(_, at)| at).collect(),
+            rings: rings(&log),
             retransmissions: column("Retransmissions(C)"),
             at_once_max: highest_value(&table, "CurrentCall"),
             errors: first_lines(&self.errors),
@@ -188,11 +202,30 @@ fn highest_value(table: &str, name: &str) -> u64 {
     values(table, name).max().unwrap_or(0)
 }
 
-/// The last word of each whole line is the time.
-fn ended_utc_s(log: &str) -> Vec<f64> {
+fn rings(log: &str) -> Vec<Ring> {
+    let asked: BTreeMap<&str, f64> = logged(log, "asks").into_iter().collect();
+    let rang = logged(log, "rings").into_iter();
+    rang.filter_map(|(call, at)| {
+        let asked_utc_s = *asked.get(call)?;
+        Some(Ring {
+            asked_utc_s,
+            after_ms: (at - asked_utc_s) * 1000.0,
+        })
+    })
+    .collect()
+}
+
+/// Lines `word call … time` that are whole: each call with its time.
+fn logged<'l>(log: &'l str, word: &str) -> Vec<(&'l str, f64)> {
     let lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
     lines
-        .filter_map(|line| line.split_whitespace().last()?.parse().ok())
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            if words.next() != Some(word) {
+                return None;
+            }
+            Some((words.next()?, words.last()?.parse().ok()?))
+        })
         .collect()
 }
 
