@@ -11,19 +11,18 @@ use branchline_journal::Entry;
 use tracing::{debug, error, info, warn};
 
 use crate::actor::{DatabaseState, Notice, Shared};
-use crate::disk::Disk;
 use crate::guard::Access;
+use crate::journal_file::Limits;
 use crate::primary::{Extent, Found, Primary};
 use crate::reconcile::{Outage, reconcile};
-use crate::segment::{Wanted, replay};
+use crate::segment::{Homes, Wanted, replay};
 use crate::{Reason, clock};
 
 pub(crate) struct Applier {
     pub(crate) primary: Option<Primary>,
-    pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) homes: Vec<PathBuf>,
+    pub(crate) homes: Homes,
     pub(crate) database: PathBuf,
-    pub(crate) records_max: u64,
+    pub(crate) limits: Limits,
     pub(crate) shared: Arc<Shared>,
     /// Set when the run began without the database: the `seq` that the journal ended with.
     pub(crate) opened_without_at_seq: Option<u64>,
@@ -61,8 +60,6 @@ const GATHER: Duration = Duration::from_millis(100);
 const PROBE_WITHIN: Duration = Duration::from_millis(300);
 /// A database that nobody writes to is tried this often; more often would wear out a flash disk.
 const CANARY_EVERY: Duration = Duration::from_secs(60);
-/// All pages and all rows.
-pub(crate) const CHECK_EVERY: Duration = Duration::from_secs(6 * 3600);
 
 impl Applier {
     /// Runs until the journal thread has ended, then catches up one last time.
@@ -162,7 +159,7 @@ impl Applier {
             primary.probe()?;
         }
         if now >= self.next_check && self.failing.is_none() {
-            self.next_check = now + CHECK_EVERY;
+            self.next_check = now + self.limits.check_every;
             // It reads the whole file, which is no sign of a bad disk.
             self.shared.guard.end(now)?;
             primary.check()?;
@@ -175,7 +172,7 @@ impl Applier {
     }
 
     fn reopen(&mut self) -> Result<(), Reason> {
-        let (mut primary, found) = Primary::open(&self.database, self.records_max)?;
+        let (mut primary, found) = Primary::open(&self.database, self.limits.records_max)?;
         if let Found::Damaged {
             moved_to,
             why,
@@ -206,7 +203,7 @@ impl Applier {
             up_to: written_seq,
         };
         let shared = &self.shared;
-        let replayed = replay((&*self.disk, &self.homes), wanted, |entries| {
+        let replayed = replay(&self.homes, wanted, |entries| {
             let started = clock();
             shared.guard.begin(started);
             primary.apply(entries)?;
@@ -241,7 +238,7 @@ impl Applier {
             up_to: primary.applied_seq(),
         };
         let mut filled = 0;
-        let replayed = replay((&*self.disk, &self.homes), wanted, |entries| {
+        let replayed = replay(&self.homes, wanted, |entries| {
             filled += primary.fill_in(entries)?;
             Ok::<(), Reason>(())
         })?;
@@ -280,7 +277,7 @@ impl Applier {
             degraded: used_since.saturating_duration_since(failing.since),
             recovering: now.saturating_duration_since(used_since),
         };
-        match reconcile(&outage, (&*self.disk, &self.homes), primary) {
+        match reconcile(&outage, &self.homes, primary) {
             Ok(recovery) => self.shared.notify(Notice::Recovered(Box::new(recovery))),
             Err(reason) => warn!(%reason, "the recovered call database cannot be compared with the journal"),
         }

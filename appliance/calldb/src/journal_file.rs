@@ -4,13 +4,14 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use branchline_journal::Decoder;
 use tracing::warn;
 
 use crate::disk::{Disk, DiskFile};
 use crate::hand::SyncJob;
-use crate::segment::{self, Segment, path_of};
+use crate::segment::{self, Homes, Segment, path_of};
 
 /// Sizes that the database keeps within.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,8 @@ pub struct Limits {
     pub queue_entries_max: usize,
     /// Call records in SQLite; beyond it the oldest go.
     pub records_max: u64,
+    /// Between two checks of all pages and rows of SQLite.
+    pub check_every: Duration,
 }
 
 impl Default for Limits {
@@ -33,6 +36,7 @@ impl Default for Limits {
             journal_bytes_max: 128 << 20,
             queue_entries_max: 8192,
             records_max: 200_000,
+            check_every: Duration::from_secs(6 * 3600),
         }
     }
 }
@@ -77,8 +81,10 @@ const DAMAGED_FILES_MAX: usize = 16;
 
 impl JournalFile {
     /// Opens the journal in `dir`; a torn tail is copied to `damaged/` and cut off.
-    pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, limits: Limits) -> io::Result<(JournalFile, FileReport)> {
+    pub(crate) fn open(homes: &Homes, dir: &Path, limits: Limits) -> io::Result<(JournalFile, FileReport)> {
+        let disk = Arc::clone(&homes.disk);
         disk.make_dirs(&dir.join("damaged"))?;
+        homes.claim(dir)?;
         let mut closed = segment::list(&*disk, dir)?;
         let mut report = FileReport::default();
         let (current, file) = match closed.pop() {

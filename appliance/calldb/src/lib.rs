@@ -24,11 +24,13 @@ mod open;
 mod primary;
 mod reconcile;
 mod records;
+mod recover;
 mod salvage;
 mod schema;
 mod sealed;
 mod segment;
 mod spool;
+mod tables;
 mod writer;
 
 pub use actor::{Ack, AppendError, CallDb, DatabaseState, Kept, Notice, Status};

@@ -1,6 +1,5 @@
 //! Opening: repair the journal, check SQLite, bring it up to date, and close the calls that the last run left open.
 
-use std::convert::Infallible;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,19 +10,19 @@ use std::time::Instant;
 
 use branchline_journal::{Binding, CallRecord, EmergencyCall, Entry, Event, Stamp, uuid_v7};
 use thiserror::Error;
-use tracing::{error, warn};
 
 use crate::actor::{CallDb, DatabaseState, Kept, Notice, Shared};
-use crate::applier::{self, Applier, Failing};
+use crate::applier::{Applier, Failing};
+use crate::clock;
 use crate::disk::{Disk, RealDisk};
 use crate::hand::{self, Hand};
 use crate::inbox::Inbox;
-use crate::journal_file::{FileReport, Limits};
-use crate::primary::{Extent, Found, Primary};
-use crate::segment::{Replayed, Wanted, replay};
+use crate::journal_file::Limits;
+use crate::primary::Primary;
+use crate::recover::{Recovered, recover};
+use crate::segment::Homes;
 use crate::spool::{HomeStatus, Spool};
 use crate::writer::Writer;
-use crate::{Fold, Reason, clock};
 
 /// Where the files are.
 #[derive(Clone, Debug)]
@@ -111,8 +110,6 @@ pub enum OpenError {
     Threads(#[source] io::Error),
 }
 
-/// Entries put into SQLite before phones are answered; the rest follows while they are.
-const APPLIED_AT_OPEN_MAX: usize = 5_000;
 /// Batches on their way to SQLite's thread; what does not fit is read from the journal later.
 const APPLIER_BATCHES_MAX: usize = 64;
 
@@ -123,10 +120,19 @@ impl CallDb {
         setup: &Setup,
         notify: impl Fn(Notice) + Send + Sync + 'static,
     ) -> Result<(CallDb, OpenReport), OpenError> {
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        CallDb::open_on(Arc::new(RealDisk), setup, Box::new(notify))
+    }
+
+    /// Opens it with the journal on `disk`.
+    pub(crate) fn open_on(
+        disk: Arc<dyn Disk>,
+        setup: &Setup,
+        notify: Box<dyn Fn(Notice) + Send + Sync>,
+    ) -> Result<(CallDb, OpenReport), OpenError> {
         let locks = lock_all(&setup.paths.journals)?;
-        let (mut spool, met) = Spool::open(clock(), Arc::clone(&disk), (&setup.paths.journals, setup.limits));
-        let mut recovered = recover(setup, &*disk, &met);
+        let homes = Homes::new(disk, &setup.paths.journals, setup.now.boot.0);
+        let (mut spool, met) = Spool::open(clock(), &homes, setup.limits);
+        let mut recovered = recover(setup, &homes, &met);
         let interrupted = recovered.fold.interrupted();
         let first_seq = recovered.last_seq + 1;
         let entries = end_entries(&interrupted, first_seq, setup.now);
@@ -147,55 +153,21 @@ impl CallDb {
             homes: spool.statuses(),
         };
         let running = Running {
-            disk,
+            homes,
             spool,
             recovered,
             locks,
         };
-        let call_db = start(setup, running, Box::new(notify)).map_err(OpenError::Threads)?;
+        let call_db = start(setup, running, notify).map_err(OpenError::Threads)?;
         Ok((call_db, report))
     }
 }
 
 struct Running {
-    disk: Arc<dyn Disk>,
+    homes: Homes,
     spool: Spool,
     recovered: Recovered,
     locks: Vec<File>,
-}
-
-struct Recovered {
-    primary: Option<Primary>,
-    state: DatabaseState,
-    fold: Fold,
-    last_seq: u64,
-    replayed: Replayed,
-    rebuilt: Option<Rebuilt>,
-}
-
-impl Recovered {
-    fn apply(&mut self, entries: &[Entry]) {
-        entries.iter().for_each(|entry| self.fold.apply(entry));
-        self.last_seq = entries.last().map_or(self.last_seq, |entry| entry.seq);
-        if self.state == DatabaseState::Normal {
-            self.store(entries);
-        }
-    }
-
-    fn mark_incomplete(&mut self) {
-        if let Some(Err(reason)) = self.primary.as_mut().map(|primary| primary.mark(Extent::Incomplete)) {
-            warn!(%reason, "the call database cannot be marked as incomplete");
-        }
-    }
-
-    fn store(&mut self, entries: &[Entry]) {
-        let Some(primary) = &mut self.primary else { return };
-        if let Err(reason) = primary.apply(entries) {
-            warn!(%reason, "the call database cannot be brought up to date");
-            self.state = DatabaseState::Degraded(reason);
-            self.primary = None;
-        }
-    }
 }
 
 /// One process writes a home; a home that cannot even be locked is left to [`Spool`] to find out about.
@@ -212,97 +184,6 @@ fn lock_all(dirs: &[PathBuf]) -> Result<Vec<File>, OpenError> {
         locks.push(file);
     }
     Ok(locks)
-}
-
-fn recover(setup: &Setup, disk: &dyn Disk, met: &FileReport) -> Recovered {
-    let before = if setup.paths.database.exists() {
-        Before::Present
-    } else {
-        Before::Absent
-    };
-    let opened = Primary::open(&setup.paths.database, setup.limits.records_max)
-        .and_then(|(primary, found)| Ok((primary.fold(&setup.now)?, primary, found)));
-    let mut recovered = Recovered {
-        primary: None,
-        state: DatabaseState::Normal,
-        fold: Fold::default(),
-        last_seq: met.last_seq,
-        replayed: Replayed::default(),
-        rebuilt: None,
-    };
-    let mut after = 0;
-    match opened {
-        Ok((fold, primary, found)) => {
-            after = primary.applied_seq();
-            let begun = after == 0 && met.last_seq > 0;
-            recovered.rebuilt = Some(rebuilt(found, before)).filter(|rebuilt| begun || rebuilt.moved_to.is_some());
-            recovered.fold = fold;
-            recovered.last_seq = met.last_seq.max(after);
-            recovered.primary = Some(primary);
-        }
-        Err(reason) => {
-            error!(%reason, "the call database cannot be used; the journal keeps the records");
-            recovered.state = DatabaseState::Degraded(reason);
-        }
-    }
-    let wanted = Wanted { after, up_to: u64::MAX };
-    let mut met_entries = 0;
-    let Ok(replayed) = replay::<Infallible>((disk, &setup.paths.journals), wanted, |entries| {
-        entries.iter().for_each(|entry| recovered.fold.apply(entry));
-        met_entries += entries.len();
-        if met_entries <= APPLIED_AT_OPEN_MAX {
-            recovered.store(entries);
-        } else if recovered.state == DatabaseState::Normal {
-            recovered.state = DatabaseState::Recovering;
-        }
-        Ok(())
-    });
-    if let Some(rebuilt) = &mut recovered.rebuilt {
-        rebuilt.replayed = replayed.entries;
-        rebuilt.journal_from_seq = replayed.from_seq;
-    }
-    if met.homes_missed + replayed.homes_missed > 0 {
-        // What the missing part holds is numbered already; it must not meet other entries of the same numbers.
-        recovered.last_seq += SEQS_LEFT_OUT;
-        recovered.mark_incomplete();
-    }
-    recovered.replayed = replayed;
-    recovered
-}
-
-fn rebuilt(found: Found, before: Before) -> Rebuilt {
-    match found {
-        Found::Damaged {
-            moved_to,
-            why,
-            salvaged,
-        } => {
-            error!(moved_to = %moved_to.display(), why, salvaged, "the call database was damaged and is made again");
-            Rebuilt {
-                moved_to: Some(moved_to),
-                why,
-                salvaged,
-                replayed: 0,
-                journal_from_seq: None,
-            }
-        }
-        Found::Sound => Rebuilt {
-            moved_to: None,
-            why: match before {
-                Before::Absent => Reason::Missing.to_string(),
-                Before::Present => "the call database was empty".to_owned(),
-            },
-            salvaged: 0,
-            replayed: 0,
-            journal_from_seq: None,
-        },
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Before {
-    Present,
-    Absent,
 }
 
 fn end_entries(interrupted: &[CallRecord], first_seq: u64, now: Stamp) -> Vec<Entry> {
@@ -336,7 +217,7 @@ fn write_now(spool: &mut Spool, entries: &[Entry]) {
 
 fn start(setup: &Setup, running: Running, notify: Box<dyn Fn(Notice) + Send + Sync>) -> io::Result<CallDb> {
     let Running {
-        disk,
+        homes,
         spool,
         recovered,
         locks,
@@ -356,13 +237,12 @@ fn start(setup: &Setup, running: Running, notify: Box<dyn Fn(Notice) + Send + Sy
         opened_without_at_seq: recovered.primary.is_none().then_some(recovered.last_seq),
         failing: failing(&recovered, now),
         primary: recovered.primary,
-        disk: Arc::clone(&disk),
-        homes: setup.paths.journals.clone(),
+        homes: homes.clone(),
         database: setup.paths.database.clone(),
-        records_max: setup.limits.records_max,
+        limits: setup.limits,
         shared: Arc::clone(&shared),
         looked_up_to_seq: 0,
-        next_check: now + applier::CHECK_EVERY,
+        next_check: now + setup.limits.check_every,
         next_canary: now,
     };
     shared.set_database(recovered.state);
@@ -370,7 +250,7 @@ fn start(setup: &Setup, running: Running, notify: Box<dyn Fn(Notice) + Send + Sy
     let hands = (0..setup.paths.journals.len()).map(|home| {
         Hand::start(hand::Place {
             home,
-            disk: Arc::clone(&disk),
+            disk: Arc::clone(&homes.disk),
             shared: Arc::clone(&shared),
             inbox: Arc::clone(&inbox),
         })
@@ -418,6 +298,3 @@ fn failing(recovered: &Recovered, now: Instant) -> Option<Failing> {
         DatabaseState::Normal => None,
     }
 }
-
-/// More than any home can hold: a number given after a start without a home is given once.
-const SEQS_LEFT_OUT: u64 = 1 << 32;

@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use branchline_journal::{Event, Uuid, crc32c};
 use serde::{Deserialize, Serialize};
 
 use crate::Reason;
-use crate::disk::Disk;
 use crate::primary::Primary;
 use crate::sealed::seal;
-use crate::segment::{Wanted, replay};
+use crate::segment::{Homes, Wanted, replay};
 
 /// How an outage of the database ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,18 +87,14 @@ pub(crate) struct Outage {
 }
 
 /// Compares both sides of what came after `outage.after_seq`.
-pub(crate) fn reconcile(
-    outage: &Outage,
-    (disk, homes): (&dyn Disk, &[PathBuf]),
-    primary: &Primary,
-) -> Result<Recovery, Reason> {
+pub(crate) fn reconcile(outage: &Outage, homes: &Homes, primary: &Primary) -> Result<Recovery, Reason> {
     let wanted = Wanted {
         after: outage.after_seq,
         up_to: primary.applied_seq(),
     };
     let quarantined = primary.quarantined(wanted)?;
     let mut told: BTreeMap<Uuid, u32> = BTreeMap::new();
-    let Ok(replayed) = replay::<Infallible>((disk, homes), wanted, |entries| {
+    let Ok(replayed) = replay::<Infallible>(homes, wanted, |entries| {
         for entry in entries {
             if let Event::CallEnded(record) = &entry.event
                 && !quarantined.iter().any(|refused| refused.seq == entry.seq)

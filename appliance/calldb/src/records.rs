@@ -10,8 +10,8 @@ use branchline_journal::{CallRecord, Uuid};
 use rusqlite::types::Value;
 use rusqlite::{Connection, InterruptHandle, OptionalExtension, params_from_iter};
 
-use crate::primary::seq_of;
 use crate::sealed::{readable, unseal};
+use crate::tables::seq_of;
 use crate::{Lookup, Reason, schema};
 
 /// Which records are wanted; all of the given conditions hold.

@@ -10,10 +10,10 @@ use tracing::warn;
 use crate::Reason;
 use crate::disk::{Disk, RealDisk};
 use crate::fold::OpenCall;
-use crate::primary::{
+use crate::sealed::unseal;
+use crate::tables::{
     SELECT_OPEN_CALLS, answer_call, open_call, put_binding, put_emergency_call, put_record, start_call,
 };
-use crate::sealed::unseal;
 
 /// Damaged files kept; the oldest goes when there are more.
 const KEPT_MAX: u32 = 4;

@@ -154,6 +154,24 @@ mod tests {
     }
 
     #[test]
+    fn an_older_schema_is_brought_up_to_date_with_its_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("calls.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(STEPS[0]).unwrap();
+        old.execute_batch("UPDATE meta SET value = 7; PRAGMA user_version = 1")
+            .unwrap();
+        drop(old);
+        let opened = open(&path).unwrap();
+        assert_eq!(version(&opened).unwrap(), STEPS.len() as i64);
+        let cursor = "SELECT value FROM meta WHERE key = 'applied_seq'";
+        assert_eq!(opened.query_row(cursor, [], |row| row.get::<_, i64>(0)).unwrap(), 7);
+        opened
+            .execute("INSERT INTO quarantine VALUES (1, 'a', 'b', 'c')", [])
+            .unwrap();
+    }
+
+    #[test]
     fn a_locked_file_is_busy_and_not_damaged() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("calls.db");

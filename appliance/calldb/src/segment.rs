@@ -2,9 +2,10 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::vec;
 
-use branchline_journal::{Decoder, Entry, FRAME_BYTES_MAX, HEADER_BYTES};
+use branchline_journal::{Decoder, Entry, FRAME_BYTES_MAX, HEADER_BYTES, Uuid};
 use tracing::warn;
 
 use crate::disk::Disk;
@@ -38,6 +39,57 @@ pub(crate) struct Wanted {
     pub(crate) up_to: u64,
 }
 
+/// The homes of the journal: all are read, one is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Homes {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dirs: Vec<PathBuf>,
+    /// The box that they belong to: entries of another box have the same numbers and tell of other calls.
+    owner: Uuid,
+}
+
+const OWNER_BYTES_MAX: u64 = 64;
+
+impl Homes {
+    /// The last home says whose they are, for it lies beside the database; a new box takes over what it finds, or is
+    /// `fresh`.
+    pub(crate) fn new(disk: Arc<dyn Disk>, dirs: &[PathBuf], fresh: Uuid) -> Homes {
+        let owner = dirs.iter().rev().find_map(|dir| owner_of(&*disk, dir)).unwrap_or(fresh);
+        Homes {
+            disk,
+            dirs: dirs.to_vec(),
+            owner,
+        }
+    }
+
+    /// Fails for the journal of another box.
+    fn check_owner(&self, dir: &Path) -> io::Result<()> {
+        match owner_of(&*self.disk, dir) {
+            Some(owner) if owner != self.owner => Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "it is the journal of another box; empty the directory to use it here",
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Notes whose journal is begun in `dir`; fails for that of another box.
+    pub(crate) fn claim(&self, dir: &Path) -> io::Result<()> {
+        self.check_owner(dir)?;
+        if owner_of(&*self.disk, dir).is_none() {
+            let file = self.disk.create(&dir.join("owner"))?;
+            file.append(self.owner.to_string().as_bytes())?;
+            file.sync()?;
+        }
+        Ok(())
+    }
+}
+
+fn owner_of(disk: &dyn Disk, dir: &Path) -> Option<Uuid> {
+    let text = disk.read(&dir.join("owner"), OWNER_BYTES_MAX).ok()?;
+    Uuid::parse_str(std::str::from_utf8(&text).ok()?.trim()).ok()
+}
+
 /// Entries handed on at once.
 const CHUNK_ENTRIES: usize = 512;
 
@@ -67,14 +119,14 @@ pub(crate) fn list(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<Segment>> {
 /// Hands the wanted entries of all homes to `visit` in order, each `seq` once, in chunks; stops at the first error of
 /// `visit`. A home that cannot be read is left out, and counted.
 pub(crate) fn replay<E>(
-    (disk, homes): (&dyn Disk, &[PathBuf]),
+    homes: &Homes,
     wanted: Wanted,
     mut visit: impl FnMut(&[Entry]) -> Result<(), E>,
 ) -> Result<Replayed, E> {
     let mut replayed = Replayed::default();
     let mut readers: Vec<HomeReader<'_>> = Vec::new();
-    for dir in homes {
-        match HomeReader::open(disk, dir, wanted) {
+    for dir in &homes.dirs {
+        match HomeReader::open(homes, dir, wanted) {
             Ok(reader) => readers.push(reader),
             Err(error) => replayed.miss(dir, &error),
         }
@@ -121,7 +173,9 @@ struct HomeReader<'a> {
 }
 
 impl<'a> HomeReader<'a> {
-    fn open(disk: &'a dyn Disk, dir: &'a Path, wanted: Wanted) -> io::Result<HomeReader<'a>> {
+    fn open(homes: &'a Homes, dir: &'a Path, wanted: Wanted) -> io::Result<HomeReader<'a>> {
+        homes.check_owner(dir)?;
+        let disk = &*homes.disk;
         let mut segments = list(disk, dir)?;
         let from_seq = segments.iter().find_map(|segment| segment.first_seq);
         let first_wanted = wanted.after.saturating_add(1);

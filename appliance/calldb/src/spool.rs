@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use branchline_journal::{Entry, Event, FrameError, encode};
@@ -12,14 +11,14 @@ use tracing::{error, info, warn};
 
 use crate::actor::Kept;
 use crate::breaker::{Breaker, BreakerSettings};
-use crate::disk::Disk;
 use crate::hand::SyncJob;
 use crate::journal_file::{FileReport, JournalFile, Limits};
+use crate::segment::Homes;
 
 /// The journal being written.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    disk: Arc<dyn Disk>,
+    places: Homes,
     limits: Limits,
     homes: Vec<Home>,
     /// Where entries go now; `None` while no home takes them.
@@ -73,9 +72,9 @@ pub(crate) const HOME_BREAKER: BreakerSettings = BreakerSettings {
 
 impl Spool {
     /// Opens the homes, the most preferred first; one that cannot be opened is tried again later.
-    pub(crate) fn open(now: Instant, disk: Arc<dyn Disk>, (dirs, limits): (&[PathBuf], Limits)) -> (Spool, FileReport) {
+    pub(crate) fn open(now: Instant, places: &Homes, limits: Limits) -> (Spool, FileReport) {
         let mut spool = Spool {
-            disk,
+            places: places.clone(),
             limits,
             homes: Vec::new(),
             current: None,
@@ -87,14 +86,14 @@ impl Spool {
             settled_seq: 0,
         };
         let mut report = FileReport::default();
-        for (at, dir) in dirs.iter().enumerate() {
+        for (at, dir) in places.dirs.iter().enumerate() {
             let mut home = Home {
                 dir: dir.clone(),
                 file: None,
                 breaker: Breaker::new(now, HOME_BREAKER),
                 fault: None,
             };
-            match JournalFile::open(Arc::clone(&spool.disk), dir, limits) {
+            match JournalFile::open(places, dir, limits) {
                 Ok((file, met)) => {
                     report.add(met);
                     home.file = Some(file);
@@ -260,7 +259,9 @@ impl Spool {
             .copied()
             .collect();
         let last_seq = *seqs.end();
-        self.homes[at].opened(&self.disk, self.limits)?.append(&frames, seqs)?;
+        self.homes[at]
+            .opened(&self.places, self.limits)?
+            .append(&frames, seqs)?;
         self.written_seq = last_seq;
         Ok(())
     }
@@ -286,8 +287,8 @@ impl Spool {
     /// Writes and syncs all that is not known to be on a disk to a home, part by part: each that succeeds makes room.
     fn move_to(&mut self, at: usize) -> io::Result<()> {
         let dir = self.homes[at].dir.clone();
-        self.disk.make_dirs(&dir)?;
-        self.homes[at].opened(&self.disk, self.limits)?.start_afresh()?;
+        self.places.disk.make_dirs(&dir)?;
+        self.homes[at].opened(&self.places, self.limits)?.start_afresh()?;
         while !self.unsynced.is_empty() {
             self.write_oldest(at)?;
         }
@@ -302,7 +303,7 @@ impl Spool {
             return Ok(());
         };
         let settled_seq = self.settled_seq;
-        let file = self.homes[at].opened(&self.disk, self.limits)?;
+        let file = self.homes[at].opened(&self.places, self.limits)?;
         // Pruning makes room for two segments, so a part of one always fits in the end.
         let part_bytes_max = REWRITE_PART_BYTES_MAX.min(file.segment_bytes_max());
         let (mut part, mut last_seq) = (Vec::new(), first_seq);
@@ -355,10 +356,10 @@ impl Spool {
 }
 
 impl Home {
-    fn opened(&mut self, disk: &Arc<dyn Disk>, limits: Limits) -> io::Result<&mut JournalFile> {
+    fn opened(&mut self, places: &Homes, limits: Limits) -> io::Result<&mut JournalFile> {
         let file = match self.file.take() {
             Some(file) => file,
-            None => JournalFile::open(Arc::clone(disk), &self.dir, limits)?.0,
+            None => JournalFile::open(places, &self.dir, limits)?.0,
         };
         Ok(self.file.insert(file))
     }

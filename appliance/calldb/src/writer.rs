@@ -163,3 +163,146 @@ impl Writer {
         self.shared.set_homes(self.spool.statuses());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::{Path, PathBuf};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc;
+
+    use branchline_journal::{BootId, Entry, Event, Stamp, Uuid, uuid_v7};
+
+    use super::*;
+    use crate::disk::{Disk, DiskFile, RealDisk};
+    use crate::{CallDb, Limits, Paths, Setup};
+
+    /// The real disk, but for syncs of one home, which take 10 s once told to.
+    #[derive(Clone, Debug)]
+    struct SlowDisk {
+        home: PathBuf,
+        is_slow: Arc<AtomicBool>,
+    }
+
+    #[derive(Debug)]
+    struct SlowFile(Arc<dyn DiskFile>, Arc<AtomicBool>);
+
+    impl SlowDisk {
+        fn slowed(&self, path: &Path, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
+            match path.starts_with(&self.home) {
+                true => Arc::new(SlowFile(file, Arc::clone(&self.is_slow))),
+                false => file,
+            }
+        }
+    }
+
+    impl Disk for SlowDisk {
+        fn make_dirs(&self, dir: &Path) -> io::Result<()> {
+            RealDisk.make_dirs(dir)
+        }
+
+        fn list(&self, dir: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
+            RealDisk.list(dir)
+        }
+
+        fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+            RealDisk.read(path, bytes_max)
+        }
+
+        fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+            Ok(self.slowed(path, RealDisk.create(path)?))
+        }
+
+        fn append_to(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+            Ok(self.slowed(path, RealDisk.append_to(path)?))
+        }
+
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            RealDisk.remove(path)
+        }
+
+        fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+            RealDisk.sync_dir(dir)
+        }
+    }
+
+    impl DiskFile for SlowFile {
+        fn append(&self, bytes: &[u8]) -> io::Result<()> {
+            self.0.append(bytes)
+        }
+
+        fn cut(&self, bytes: u64) -> io::Result<()> {
+            self.0.cut(bytes)
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            if self.1.load(Ordering::Relaxed) {
+                std::thread::park_timeout(Duration::from_secs(10));
+            }
+            self.0.sync()
+        }
+
+        fn bytes(&self) -> io::Result<u64> {
+            self.0.bytes()
+        }
+    }
+
+    fn entry(seq: u64) -> Entry {
+        Entry {
+            id: uuid_v7(0, &[0; 10]),
+            seq,
+            stamp: Stamp {
+                utc_ms: 0,
+                clock_trusted: false,
+                mono_ms: seq,
+                boot: BootId(Uuid::nil()),
+            },
+            event: Event::ConfigLoaded { digest: String::new() },
+        }
+    }
+
+    #[test]
+    fn a_flush_that_takes_10_s_holds_up_no_write_and_is_soon_made_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let journals = vec![dir.path().join("spool"), dir.path().join("journal")];
+        let disk = SlowDisk {
+            home: journals[0].clone(),
+            is_slow: Arc::default(),
+        };
+        let setup = Setup {
+            paths: Paths {
+                journals,
+                ..Paths::under(dir.path())
+            },
+            limits: Limits::default(),
+            now: entry(0).stamp,
+        };
+        let (tell, acks) = mpsc::channel();
+        let notify = move |notice| {
+            if let Notice::Acked(ack) = notice {
+                let _ = tell.send(ack);
+            }
+        };
+        let (mut call_db, _) = CallDb::open_on(Arc::new(disk.clone()), &setup, Box::new(notify)).unwrap();
+        let synced = |up_to_seq: u64| loop {
+            let ack = acks
+                .recv_timeout(Duration::from_secs(8))
+                .expect("an ack before the slow flush ends");
+            if ack.up_to_seq >= up_to_seq && ack.kept == Kept::Synced {
+                return;
+            }
+        };
+        call_db.append(vec![entry(1)]).unwrap();
+        synced(1);
+        disk.is_slow.store(true, Ordering::Relaxed);
+        for seq in 2..10 {
+            call_db.append(vec![entry(seq)]).unwrap();
+        }
+        synced(9);
+        let homes = call_db.status().homes;
+        assert!(homes[1].in_use && homes[0].fault.is_some(), "{homes:?}");
+        call_db.append(vec![entry(10)]).unwrap();
+        synced(10);
+        call_db.close();
+    }
+}

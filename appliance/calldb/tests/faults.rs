@@ -40,7 +40,7 @@ enum Fault {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_fails_between_runs_each_call_has_one_record(steps in proptest::collection::vec(step(), 1..25)) {

@@ -40,12 +40,12 @@ pub fn open_with(dir: &Path, limits: Limits) -> Rig {
 }
 
 pub fn open_at(paths: Paths, limits: Limits) -> Rig {
+    open_in(paths, limits, stamp(2, 1))
+}
+
+pub fn open_in(paths: Paths, limits: Limits, now: Stamp) -> Rig {
     let (tell, notices) = mpsc::channel();
-    let setup = Setup {
-        paths,
-        limits,
-        now: stamp(2, 1),
-    };
+    let setup = Setup { paths, limits, now };
     let notify = move |notice| {
         let _ = tell.send(notice);
     };
