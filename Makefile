@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 SEEDS ?= 2000
+CUTS ?= 200
 # Where `make run` keeps the configuration, the journal and the database.
 STATE ?= $(or $(XDG_STATE_HOME),$(HOME)/.local/state)/branchline
 
@@ -19,9 +20,10 @@ DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)
 RUN_PACKAGES := gcc libc6-dev make pkg-config ca-certificates
 TEST_PACKAGES := $(RUN_PACKAGES) baresip-core sip-tester sipsak sipvicious kamailio kamailio-tls-modules \
 	python3 python3-venv chromium chromium-driver openssl iproute2
+DRILL_PACKAGES := $(RUN_PACKAGES) kamailio rtpengine-daemon iproute2
 BENCH_PACKAGES := $(RUN_PACKAGES) sip-tester kamailio rtpengine-daemon
 
-.PHONY: help run test bench sim lint image setup-run setup-test setup-bench test-packages \
+.PHONY: help run test bench sim drill lint image setup-run setup-test setup-bench setup-drill test-packages \
 	check-format check-lints check-licences check-tests check-documentation check-sim
 
 help: ## List the commands
@@ -42,6 +44,10 @@ bench: setup-bench ## Measure against other programs, side by side
 	$(CARGO) build --release --package branchline-pbx --package branchline-bench
 	$(CARGO) build --release --package branchline-net --example bare_relay
 	"$(TARGET)/release/branchline-bench"
+
+drill: setup-drill ## Take the hosted PBX away from a branch in namespaces, and measure; CUTS=n
+	$(CARGO) build --release --package branchline-pbx --package branchline-hw-tests
+	"$(TARGET)/release/branchline-drill" --cuts $(CUTS)
 
 lint: setup-run check-format check-lints check-licences ## Check format, lints, licences and sources
 
@@ -86,6 +92,9 @@ test-packages:
 
 setup-bench:
 	@.ci/need-packages $(BENCH_PACKAGES)
+
+setup-drill:
+	@.ci/need-packages $(DRILL_PACKAGES)
 
 $(VENV)/ready: $(PHONES) | test-packages
 	rm -rf "$(VENV)"

@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("core", &["sip", "call", "route", "media", "survival"]),
     ("branch", &["branch", "ladder"]),
     ("adapter", &["net", "calldb"]),
-    ("program", &["pbx", "sim", "bench"]),
+    ("program", &["pbx", "sim", "bench", "hw-tests"]),
 ];
 
 /// Crates that touch the world; a core or data crate that depends on one is not pure.

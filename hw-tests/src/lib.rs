@@ -1,0 +1,32 @@
+//! Drills from outside: a box with its telephones in one network namespace, a hosted PBX in another, and between them a
+//! line that loses, delays and breaks.
+//!
+//! [`rig`] stands these up and takes them down; [`wan`] plays what happens to the line; [`report`] prints what came of it.
+
+pub mod clock;
+pub mod report;
+pub mod rig;
+pub mod wan;
+
+/// Why a drill could not be held.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The system refused something.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Something did not come about in time.
+    #[error("{0}")]
+    Late(String),
+}
+
+impl Fault {
+    pub(crate) fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Fault {
+        let what = what.into();
+        move |source| Fault::System { what, source }
+    }
+}

@@ -1,0 +1,51 @@
+//! `make drill`: takes the hosted PBX away from a branch and measures what that costs.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a report for people")]
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use branchline_hw_tests::rig;
+use branchline_hw_tests::wan::{Extent, drill};
+use clap::Parser;
+
+/// Takes the hosted PBX away from a branch and measures what that costs.
+#[derive(Parser)]
+struct Command {
+    /// Cuts with a call right after.
+    #[arg(long, default_value_t = 200)]
+    cuts: u32,
+    /// Seconds on each bad line.
+    #[arg(long, default_value_t = 60)]
+    bad_line_s: u64,
+    /// Lines that come back.
+    #[arg(long, default_value_t = 40)]
+    lines: u8,
+}
+
+fn main() -> ExitCode {
+    let command = Command::parse();
+    if let Some(obstacle) = rig::obstacle() {
+        eprintln!("no drill: {obstacle}");
+        return ExitCode::FAILURE;
+    }
+    let extent = Extent {
+        cuts: command.cuts,
+        bad_line: Duration::from_secs(command.bad_line_s),
+        lines: command.lines.clamp(4, 180),
+    };
+    match drill(extent, |step| eprintln!("drill: {step}")) {
+        Ok(report) => {
+            println!("{report}");
+            if report.is_met() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(fault) => {
+            eprintln!("the drill could not be held: {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What came of a drill, beside the times that others publish.
+
+use std::fmt::{self, Display};
+use std::time::Duration;
+
+/// One figure with what it was to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// What was measured.
+    pub what: String,
+    /// How it came out.
+    pub value: String,
+    /// What it should be; empty where nothing was set.
+    pub target: &'static str,
+    /// Whether it is.
+    pub is_met: bool,
+}
+
+/// All figures of a drill.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// In order.
+    pub figures: Vec<Figure>,
+}
+
+/// Times from an outage to working telephones, as published.
+const OTHERS: [(&str, &str); 6] = [
+    (
+        "Cisco SRST",
+        "10-20 s with a standby link, 20-25 s by TCP retry, up to 90 s",
+    ),
+    ("Webex survivability gateway", "30 s"),
+    ("EdgeMarc", "30 s"),
+    ("Avaya B5800", "about 2 min"),
+    ("IP Office", "3 min"),
+    ("DECT on it", "2 min"),
+];
+
+impl Report {
+    /// Adds one.
+    pub fn add(&mut self, figure: Figure) {
+        self.figures.push(figure);
+    }
+
+    /// Every target is met.
+    #[must_use]
+    pub fn is_met(&self) -> bool {
+        self.figures.iter().all(|figure| figure.is_met)
+    }
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for figure in &self.figures {
+            let mark = if figure.is_met { "ok    " } else { "MISSED" };
+            write!(f, "{mark} {:<58} {}", figure.what, figure.value)?;
+            if !figure.target.is_empty() {
+                write!(f, "  (target {})", figure.target)?;
+            }
+            writeln!(f)?;
+        }
+        writeln!(f, "\nFrom outage to working telephones, as others publish it:")?;
+        for (who, time) in OTHERS {
+            writeln!(f, "  {who:<28} {time}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The value that so many percent do not exceed; `None` of nothing.
+#[must_use]
+pub fn percentile(times: &[Duration], percent: usize) -> Option<Duration> {
+    let mut sorted = times.to_vec();
+    sorted.sort();
+    let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(at).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_one_of_the_measured_times() {
+        let times: Vec<Duration> = (1..=200).map(Duration::from_millis).collect();
+        assert_eq!(percentile(&times, 50), Some(Duration::from_millis(100)));
+        assert_eq!(percentile(&times, 99), Some(Duration::from_millis(198)));
+        assert_eq!(percentile(&times[..1], 99), Some(Duration::from_millis(1)));
+        assert_eq!(percentile(&[], 99), None);
+    }
+
+    #[test]
+    fn one_missed_target_is_a_missed_report() {
+        let figure = |is_met| Figure {
+            what: "x".into(),
+            value: "1".into(),
+            target: "2",
+            is_met,
+        };
+        let mut report = Report::default();
+        report.add(figure(true));
+        assert!(report.is_met());
+        report.add(figure(false));
+        assert!(!report.is_met() && report.to_string().contains("MISSED x"));
+    }
+}

@@ -1,0 +1,139 @@
+//! The box in its namespace.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use super::namespace::Namespace;
+use super::upstream::line_password;
+use super::{BOX_INSIDE, HOSTED, Plan};
+use crate::{Fault, clock};
+
+/// A running box.
+pub struct Daemon {
+    child: Child,
+    command: Command,
+    state: PathBuf,
+}
+
+const READY_WITHIN: Duration = Duration::from_secs(20);
+const GONE_WITHIN: Duration = Duration::from_secs(5);
+
+impl Daemon {
+    pub(super) fn start(
+        namespace: &Namespace,
+        folder: &Path,
+        (numbers, plan): (&[String], Plan),
+    ) -> Result<Daemon, Fault> {
+        let (configuration, state) = (folder.join("branchline.toml"), folder.join("state"));
+        std::fs::create_dir_all(&state).map_err(Fault::system("a state folder"))?;
+        let text = configuration_text(numbers, plan);
+        std::fs::write(&configuration, text).map_err(Fault::system("branchline.toml"))?;
+        let mut command = namespace.command(binary()?);
+        command.arg("run").arg("--config").arg(&configuration);
+        command.arg("--state").arg(&state);
+        let log = std::fs::File::create(folder.join("box.log")).map_err(Fault::system("box.log"))?;
+        let errors = log.try_clone().map_err(Fault::system("box.log"))?;
+        command.stdin(Stdio::null()).stdout(log).stderr(errors);
+        let child = command.spawn().map_err(Fault::system("the box"))?;
+        let daemon = Daemon { child, command, state };
+        daemon.wait_until_up(&folder.join("box.log"))?;
+        Ok(daemon)
+    }
+
+    fn wait_until_up(&self, log: &Path) -> Result<(), Fault> {
+        let up = clock::try_for(READY_WITHIN, || self.view());
+        up.map(|_| ()).ok_or_else(|| {
+            let said = std::fs::read_to_string(log).unwrap_or_default();
+            Fault::Late(format!("the box did not start: {said}"))
+        })
+    }
+
+    /// Killed as by a power cut, and started again.
+    ///
+    /// # Errors
+    /// It did not come up.
+    pub fn restart(&mut self) -> Result<(), Fault> {
+        stop(&mut self.child);
+        let _ = std::fs::remove_file(self.state.join("control.sock"));
+        self.child = self.command.spawn().map_err(Fault::system("the box"))?;
+        self.wait_until_up(Path::new("/nonexistent"))
+    }
+
+    /// What it shows; `None` while it does not answer.
+    #[must_use]
+    pub fn view(&self) -> Option<Value> {
+        let mut stream = UnixStream::connect(self.state.join("control.sock")).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+        stream.write_all(b"{\"op\":\"view\"}\n").ok()?;
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).ok()?;
+        let mut reply: Value = serde_json::from_str(&line).ok()?;
+        Some(reply["view"].take())
+    }
+
+    /// How it sees the hosted PBX: mode, confirmed lines, losses so far.
+    #[must_use]
+    pub fn hosted(&self) -> Option<(String, u64, u64)> {
+        let view = self.view()?;
+        let hosted = &view["hosted"];
+        Some((
+            hosted["mode"].as_str()?.to_owned(),
+            hosted["lines_confirmed"].as_u64()?,
+            hosted["lost_total"].as_u64()?,
+        ))
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        stop(&mut self.child);
+    }
+}
+
+/// Ends a program that was started through `ip netns exec`, which is the program itself by now.
+pub(super) fn stop(child: &mut Child) {
+    if let Ok(pid) = i32::try_from(child.id()) {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+    }
+    let ended = clock::try_for(GONE_WITHIN, || child.try_wait().ok().flatten());
+    if ended.is_none() {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+/// `branchline` beside this program, as one build leaves them.
+fn binary() -> Result<PathBuf, Fault> {
+    let own = std::env::current_exe().map_err(Fault::system("this program"))?;
+    let beside = own.ancestors().skip(1).map(|folder| folder.join("branchline"));
+    let found = beside.take(2).find(|path| path.is_file());
+    found.ok_or_else(|| Fault::Late("branchline is not built: cargo build --package branchline-pbx".to_owned()))
+}
+
+fn configuration_text(numbers: &[String], plan: Plan) -> String {
+    let mut text = format!(
+        "[site]\ncountry = \"US\"\narea_code = \"212\"\n[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\nmax_calls_per_second = 50\n\
+         [page]\nlisten = \"{BOX_INSIDE}:8080\"\n[hosted]\nhost = \"{HOSTED}\"\nport = 5060\nprobe_s = 1\nsettle_s = {}\n\
+         registers_per_second = {}\n",
+        plan.settle_s, plan.registers_per_second
+    );
+    for number in numbers {
+        let (md5, sha256) = branchline_ladder::hashes(number, "branchline", &format!("secret-{number}"));
+        let line = line_password(number);
+        // A string grows.
+        let _ = write!(
+            text,
+            "[[extension]]\nnumber = \"{number}\"\nha1_md5 = \"{md5}\"\nha1_sha256 = \"{sha256}\"\nmax_calls = 4\n\
+             hosted = {{ username = \"{number}\", password = \"{line}\" }}\n"
+        );
+    }
+    text
+}

@@ -1,0 +1,115 @@
+//! Two namespaces, the line between them, and the programs in each.
+
+mod daemon;
+mod line;
+mod namespace;
+mod office;
+mod upstream;
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+pub use daemon::Daemon;
+pub use line::{Line, Quality};
+pub use office::{Office, Telephone};
+pub use upstream::{Media, Upstream};
+
+use crate::Fault;
+use namespace::Namespace;
+
+/// Everything a drill needs, taken down when it goes.
+pub struct Rig {
+    /// The branch.
+    pub office: Office,
+    /// The box.
+    pub daemon: Daemon,
+    /// The hosted PBX.
+    pub upstream: Upstream,
+    /// What lies between.
+    pub line: Line,
+    // Dropped after the programs in them.
+    _branch: Namespace,
+    _elsewhere: Namespace,
+    _folder: tempfile::TempDir,
+}
+
+/// How a rig is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Telephones, from extension 201 on.
+    pub telephones: u8,
+    /// Whether the hosted PBX holds the sound of calls.
+    pub media: Media,
+    /// `settle_s` of the box.
+    pub settle_s: u32,
+    /// `registers_per_second` of the box.
+    pub registers_per_second: u32,
+}
+
+/// The box's end of the line.
+pub const BOX_OUTSIDE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
+/// The hosted PBX's end of the line.
+pub const HOSTED: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
+/// The box on the branch's network; telephone n is at .(10 + n).
+pub const BOX_INSIDE: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 1);
+
+/// Where a program listens for SIP.
+#[must_use]
+pub fn sip(ip: Ipv4Addr) -> SocketAddr {
+    (ip, 5060).into()
+}
+
+/// Why no rig can stand here: a line for a person; `None` where it can.
+#[must_use]
+pub fn obstacle() -> Option<String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Some("network namespaces want root".to_owned());
+    }
+    if let Some(missing) = ["ip", "kamailio"].into_iter().find(|program| !is_installed(program)) {
+        return Some(format!("{missing} is not installed"));
+    }
+    let probe = Namespace::new("probe").and_then(|namespace| namespace.tun("probe0", BOX_OUTSIDE));
+    probe.err().map(|fault| fault.to_string())
+}
+
+/// A program is in the path.
+#[must_use]
+pub fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .any(|folder| folder.join(program).exists())
+}
+
+impl Rig {
+    /// Stands everything up and waits until all telephones and all lines are registered.
+    ///
+    /// # Errors
+    /// What the system refused, or what did not come up in time.
+    pub fn new(plan: Plan) -> Result<Rig, Fault> {
+        let folder = tempfile::tempdir().map_err(Fault::system("a folder"))?;
+        let branch = Namespace::new("branch")?;
+        let elsewhere = Namespace::new("elsewhere")?;
+        let line = Line::new(branch.tun("line0", BOX_OUTSIDE)?, elsewhere.tun("line0", HOSTED)?);
+        let numbers: Vec<String> = (0..plan.telephones)
+            .map(|at| format!("{}", 201 + u16::from(at)))
+            .collect();
+        branch.address("lo", BOX_INSIDE)?;
+        for at in 0..plan.telephones {
+            branch.address("lo", Ipv4Addr::new(10, 98, 0, 11 + at))?;
+        }
+        let upstream = Upstream::start(&elsewhere, folder.path(), (&numbers, plan.media))?;
+        let daemon = Daemon::start(&branch, folder.path(), (&numbers, plan))?;
+        let mut office = Office::new(&branch, &numbers)?;
+        office.register_all()?;
+        let rig = Rig {
+            office,
+            daemon,
+            upstream,
+            line,
+            _branch: branch,
+            _elsewhere: elsewhere,
+            _folder: folder,
+        };
+        Ok(rig)
+    }
+}

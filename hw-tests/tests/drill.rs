@@ -1,0 +1,16 @@
+//! The drill of the line to the hosted PBX, short, where network namespaces are permitted.
+
+#![allow(clippy::print_stderr, reason = "says what was skipped, and why")]
+
+use branchline_hw_tests::rig;
+use branchline_hw_tests::wan::{Extent, drill};
+
+#[test]
+fn the_branch_lives_without_the_hosted_pbx_and_returns_to_it() {
+    if let Some(obstacle) = rig::obstacle() {
+        eprintln!("skipped: {obstacle}");
+        return;
+    }
+    let report = drill(Extent::SHORT, |step| eprintln!("drill: {step}")).expect("a rig that stands");
+    assert!(report.is_met(), "{report}");
+}
