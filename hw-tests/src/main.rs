@@ -6,8 +6,30 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use branchline_hw_tests::rig;
-use branchline_hw_tests::wan::{Extent, drill};
-use clap::Parser;
+use branchline_hw_tests::wan::{Extent, Part, drill};
+use clap::{Parser, ValueEnum};
+
+/// A part by its name.
+#[derive(Clone, Copy, ValueEnum)]
+enum Named {
+    Cuts,
+    Sound,
+    BadLines,
+    Flaps,
+    Failback,
+}
+
+impl Named {
+    fn part(self) -> Part {
+        match self {
+            Named::Cuts => Part::Cuts,
+            Named::Sound => Part::Sound,
+            Named::BadLines => Part::BadLines,
+            Named::Flaps => Part::Flaps,
+            Named::Failback => Part::Failback,
+        }
+    }
+}
 
 /// Takes the hosted PBX away from a branch and measures what that costs.
 #[derive(Parser)]
@@ -21,6 +43,9 @@ struct Command {
     /// Lines that come back.
     #[arg(long, default_value_t = 40)]
     lines: u8,
+    /// These parts alone.
+    #[arg(long, value_enum)]
+    only: Vec<Named>,
 }
 
 fn main() -> ExitCode {
@@ -34,7 +59,11 @@ fn main() -> ExitCode {
         bad_line: Duration::from_secs(command.bad_line_s),
         lines: command.lines.clamp(4, 180),
     };
-    match drill(extent, |step| eprintln!("drill: {step}")) {
+    let parts: Vec<Part> = match command.only.as_slice() {
+        [] => Part::ALL.to_vec(),
+        some => some.iter().map(|named| named.part()).collect(),
+    };
+    match drill(&parts, extent, |step| eprintln!("drill: {step}")) {
         Ok(report) => {
             println!("{report}");
             if report.is_met() {

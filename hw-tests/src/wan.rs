@@ -6,6 +6,26 @@ use crate::report::{Figure, Report, percentile};
 use crate::rig::{Media, Plan, Quality, Rig};
 use crate::{Fault, clock};
 
+/// One part of the drill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The line is cut, and a call follows at once.
+    Cuts,
+    /// The line is cut under a call.
+    Sound,
+    /// The line loses or delays.
+    BadLines,
+    /// The line breaks every 10 s.
+    Flaps,
+    /// The line comes back.
+    Failback,
+}
+
+impl Part {
+    /// All, in order.
+    pub const ALL: [Part; 5] = [Part::Cuts, Part::Sound, Part::BadLines, Part::Flaps, Part::Failback];
+}
+
 /// How much is drilled.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent {
@@ -35,27 +55,41 @@ const TWO: Plan = Plan {
 const PATIENCE: Duration = Duration::from_secs(5);
 const ONLINE_WITHIN: Duration = Duration::from_secs(20);
 
-/// Everything, in order.
+/// Holds the parts, in order.
 ///
 /// # Errors
 /// The rig could not be stood up, or did not come back between two runs.
-pub fn drill(extent: Extent, mut tell: impl FnMut(&str)) -> Result<Report, Fault> {
+pub fn drill(parts: &[Part], extent: Extent, mut tell: impl FnMut(&str)) -> Result<Report, Fault> {
     let mut report = Report::default();
-    tell("the line is cut, and a call follows at once");
-    cuts(&mut report, extent.cuts)?;
-    tell("the line is cut under a call");
-    sound(&mut report, Media::Passed)?;
-    if crate::rig::is_installed("rtpengine") {
-        sound(&mut report, Media::Held)?;
+    for part in parts {
+        match part {
+            Part::Cuts => {
+                tell("the line is cut, and a call follows at once");
+                cuts(&mut report, extent.cuts)?;
+            }
+            Part::Sound => {
+                tell("the line is cut under a call");
+                sound(&mut report, Media::Passed)?;
+                if crate::rig::is_installed("rtpengine") {
+                    sound(&mut report, Media::Held)?;
+                }
+            }
+            Part::BadLines => {
+                for bad in BAD_LINES {
+                    tell(bad.name);
+                    bad_line(&mut report, (bad, extent.bad_line))?;
+                }
+            }
+            Part::Flaps => {
+                tell("the line breaks every 10 s");
+                flaps(&mut report, extent.bad_line)?;
+            }
+            Part::Failback => {
+                tell("the line comes back");
+                failback(&mut report, extent.lines)?;
+            }
+        }
     }
-    for bad in BAD_LINES {
-        tell(bad.name);
-        bad_line(&mut report, (bad, extent.bad_line))?;
-    }
-    tell("the line breaks every 10 s");
-    flaps(&mut report, extent.bad_line)?;
-    tell("the line comes back");
-    failback(&mut report, extent.lines)?;
     Ok(report)
 }
 
@@ -260,6 +294,8 @@ fn failback(report: &mut Report, lines: u8) -> Result<(), Fault> {
         made += 1;
         blocked += u32::from(rig.office.call(0, 1, PATIENCE).is_none());
         rig.office.hang_up(0);
+        // Below the rate at which the box sheds calls.
+        rig.office.run(Duration::from_millis(100), |_| false);
         let hosted = rig.daemon.hosted();
         back = hosted
             .is_some_and(|(mode, known, _)| mode == "online" && known == u64::from(lines))
@@ -271,16 +307,27 @@ fn failback(report: &mut Report, lines: u8) -> Result<(), Fault> {
     report.add(Figure {
         what: format!("failback of {lines} lines"),
         value: format!(
-            "{}; dropped {dropped}, blocked {blocked} of {made}, at most {fastest} REGISTER/s",
+            "{}; dropped {dropped}, blocked {blocked} of {made}{}, at most {fastest} REGISTER/s",
             back.map_or("not back".to_owned(), |time| format!(
                 "back after {:.1} s",
                 time.as_secs_f32()
-            ))
+            )),
+            told(&rig.office.refusals),
         ),
         target: "dropped 0, blocked 0, at most 10/s",
         is_met: back.is_some() && dropped == 0 && blocked == 0 && fastest <= PER_SECOND as usize + 1,
     });
     Ok(())
+}
+
+const REASONS_SHOWN: usize = 4;
+
+/// Why calls failed, in brackets; nothing where none did.
+fn told(refusals: &[String]) -> String {
+    match refusals {
+        [] => String::new(),
+        some => format!(" ({})", some[..some.len().min(REASONS_SHOWN)].join(", ")),
+    }
 }
 
 /// The most of them within any second.

@@ -3,7 +3,7 @@
 #![allow(clippy::print_stderr, reason = "says what was skipped, and why")]
 
 use branchline_hw_tests::rig;
-use branchline_hw_tests::wan::{Extent, drill};
+use branchline_hw_tests::wan::{Extent, Part, drill};
 
 #[test]
 fn the_branch_lives_without_the_hosted_pbx_and_returns_to_it() {
@@ -11,6 +11,6 @@ fn the_branch_lives_without_the_hosted_pbx_and_returns_to_it() {
         eprintln!("skipped: {obstacle}");
         return;
     }
-    let report = drill(Extent::SHORT, |step| eprintln!("drill: {step}")).expect("a rig that stands");
+    let report = drill(&Part::ALL, Extent::SHORT, |step| eprintln!("drill: {step}")).expect("a rig that stands");
     assert!(report.is_met(), "{report}");
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::namespace::Namespace;
 use super::upstream::line_password;
-use super::{BOX_INSIDE, HOSTED, Plan};
+use super::{BOX_INSIDE, BOX_OUTSIDE, HOSTED, Plan};
 use crate::{Fault, clock};
 
 /// A running box.
@@ -120,7 +120,7 @@ fn binary() -> Result<PathBuf, Fault> {
 
 fn configuration_text(numbers: &[String], plan: Plan) -> String {
     let mut text = format!(
-        "[site]\ncountry = \"US\"\narea_code = \"212\"\n[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\nmax_calls_per_second = 50\n\
+        "[site]\ncountry = \"US\"\narea_code = \"212\"\n[sip]\nlisten = [\"udp:{BOX_INSIDE}:5060\", \"udp:{BOX_OUTSIDE}:5060\"]\nmax_calls_per_second = 50\n\
          [page]\nlisten = \"{BOX_INSIDE}:8080\"\n[hosted]\nhost = \"{HOSTED}\"\nport = 5060\nprobe_s = 1\nsettle_s = {}\n\
          registers_per_second = {}\n",
         plan.settle_s, plan.registers_per_second

@@ -15,6 +15,8 @@ use crate::{Fault, clock};
 pub struct Office {
     /// In order of their extensions, from 201 on.
     pub telephones: Vec<Telephone>,
+    /// How calls ended that were not answered.
+    pub refusals: Vec<String>,
 }
 
 /// One telephone that answers at once.
@@ -56,7 +58,10 @@ impl Office {
                 longest_gap: Duration::ZERO,
             });
         }
-        Ok(Office { telephones })
+        Ok(Office {
+            telephones,
+            refusals: Vec::new(),
+        })
     }
 
     pub(super) fn register_all(&mut self) -> Result<(), Fault> {
@@ -95,9 +100,22 @@ impl Office {
     pub fn call(&mut self, from: usize, to: usize, patience: Duration) -> Option<Duration> {
         let number = self.telephones[to].actor.setup().number.clone();
         let began = clock::now();
-        self.telephones[from].actor.dial(began, &Dial::new(&number));
-        let is_up = |office: &Office| office.telephones[from].is_up();
-        self.run(patience, is_up).then(|| clock::now() - began)
+        let call = self.telephones[from].actor.dial(began, &Dial::new(&number));
+        let stage = |office: &Office| office.telephones[from].actor.call(call).map(|call| call.stage);
+        let is_decided = |office: &Office| matches!(stage(office), None | Some(Stage::Up | Stage::Over { .. }));
+        self.run(patience, is_decided);
+        let took = clock::now() - began;
+        match stage(self) {
+            Some(Stage::Up) => Some(took),
+            Some(Stage::Over { status, .. }) => {
+                self.refusals.push(format!("{status} after {} ms", took.as_millis()));
+                None
+            }
+            Some(Stage::Inviting | Stage::Ringing) | None => {
+                self.refusals.push(format!("nothing after {} ms", took.as_millis()));
+                None
+            }
+        }
     }
 
     /// One telephone hangs up all its calls, and nobody is left in one.
