@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use branchline_journal::{Entry, Event};
+use branchline_journal::{BindingKey, Entry, Event};
 use branchline_ladder::{Side, What};
 
 use crate::records;
@@ -144,28 +144,25 @@ pub fn reachable(world: &mut World, promised: &[Promise]) {
     }
 }
 
-/// The last entry about this telephone's contact is one that a stop took.
+/// The last entry about this telephone's contact is one that a stop took, or takes the contact back, as when its stream broke
+/// and the telephone has not noticed yet.
 fn is_forgotten(world: &World, promise: &Promise) -> bool {
     let own = promise.address.to_string();
-    let is_about = |entry: &&Entry| {
-        let (number, contact) = match &entry.event {
-            Event::BindingSet(binding) => (&*binding.aor, &*binding.contact),
-            Event::BindingRemoved(key) => (&*key.aor, &*key.contact),
-            Event::BoxStarted { .. }
-            | Event::CallStarted(_)
-            | Event::CallAnswered(_)
-            | Event::CallEnded(_)
-            | Event::EmergencyCall(_)
-            | Event::Heartbeat { .. }
-            | Event::ConfigLoaded { .. }
-            | Event::Omitted { .. }
-            | Event::Unknown(_) => return false,
+    let (safe, lost) = (world.disk().safe(), world.disk().lost());
+    let own_key = |entry: &Entry| -> Option<BindingKey> {
+        let Event::BindingSet(binding) = &entry.event else {
+            return None;
         };
-        number == promise.number && contact.contains(&own)
+        (*binding.aor == *promise.number && binding.contact.contains(&own)).then(|| binding.key())
     };
-    let last = |entries: &[Entry]| entries.iter().rfind(is_about).map(|entry| entry.stamp.utc_ms);
-    let (safe, lost) = (last(world.disk().safe()), last(world.disk().lost()));
-    lost.is_some() && lost >= safe
+    let keys: Vec<BindingKey> = safe.iter().chain(lost).filter_map(own_key).collect();
+    let is_about = |entry: &&Entry| {
+        own_key(entry).is_some() || matches!(&entry.event, Event::BindingRemoved(key) if keys.contains(key))
+    };
+    let (safe, lost) = (safe.iter().rfind(is_about), lost.iter().rfind(is_about));
+    let at = |entry: Option<&Entry>| entry.map(|entry| entry.stamp.utc_ms);
+    let was_lost = lost.is_some() && at(lost) >= at(safe);
+    was_lost || safe.is_some_and(|entry| matches!(entry.event, Event::BindingRemoved(_)))
 }
 
 /// Whether the journal tells of this call at all.
