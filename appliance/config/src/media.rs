@@ -14,7 +14,8 @@ pub struct Media {
     pub port_max: u16,
     /// Silence in both directions before the call is hung up. Default 60 s: longer than any comfort-noise pause.
     pub rtp_timeout_s: u32,
-    /// The same while held. Default 1800 s: held phones may be silent, but not for ever.
+    /// The same while held, and how often a phone that need not send is asked whether it is there. Default 1800 s: held
+    /// phones may be silent, but not for ever.
     pub rtp_timeout_hold_s: u32,
     /// Relay threads. Default none: one per core.
     pub workers: Option<u32>,
