@@ -45,8 +45,6 @@ impl Cause {
     pub const NO_RESOURCE: Cause = Cause { status: 503, q850: 47 };
     /// The two sides share no codec.
     pub const NOT_ACCEPTABLE: Cause = Cause { status: 488, q850: 65 };
-    /// A message that makes no sense in this state.
-    pub const PROTOCOL: Cause = Cause { status: 500, q850: 111 };
 
     /// The cause for a SIP final status.
     pub fn of_status(status: u16) -> Cause {
