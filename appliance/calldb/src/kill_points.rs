@@ -21,7 +21,7 @@ use crate::hand::{probe, sync_all};
 use crate::primary::Primary;
 use crate::reconcile::{Outage, reconcile};
 use crate::segment::{Homes, Wanted, replay};
-use crate::spool::Spool;
+use crate::spool::{HOME_BREAKER, Spool};
 use crate::{Limits, clock};
 
 const CALLS: u64 = 24;
@@ -158,14 +158,12 @@ fn write_calls(disk: &FaultyDisk, trouble: Trouble) -> Acked {
                 }
             }
         }
-        while let Some((home, dir)) = spool.poll_probe(now) {
-            let result = probe(disk, dir);
-            let is_bad = result.is_err();
-            if let Some(kept) = spool.handle_probe(now, home, result) {
-                note(disk, &mut acked, (spool.last_seq(), kept));
-            }
-            if is_bad {
-                break;
+        for _ in 0..HOME_BREAKER.good_needed {
+            for (home, dir) in spool.poll_probes(now) {
+                let result = probe(disk, &dir);
+                if let Some(kept) = spool.handle_probe(now, home, result) {
+                    note(disk, &mut acked, (spool.last_seq(), kept));
+                }
             }
         }
         if disk.is_killed() {

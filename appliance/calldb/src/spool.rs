@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use branchline_journal::{Entry, Event, FrameError, encode};
@@ -216,11 +216,15 @@ impl Spool {
         }
     }
 
-    /// The next home to probe, as far as it is time.
-    pub(crate) fn poll_probe(&mut self, now: Instant) -> Option<(usize, &Path)> {
-        self.homes.iter_mut().for_each(|home| home.breaker.handle_timeout(now));
-        let at = self.homes.iter().position(|home| home.breaker.wants_probe())?;
-        Some((at, &self.homes[at].dir))
+    /// The homes to probe, as far as it is time.
+    pub(crate) fn poll_probes(&mut self, now: Instant) -> Vec<(usize, PathBuf)> {
+        let homes = self.homes.iter_mut().enumerate();
+        homes
+            .filter_map(|(at, home)| {
+                home.breaker.handle_timeout(now);
+                home.breaker.wants_probe().then(|| (at, home.dir.clone()))
+            })
+            .collect()
     }
 
     /// When a probe is due.

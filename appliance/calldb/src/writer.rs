@@ -115,11 +115,11 @@ impl Writer {
         {
             self.sync();
         }
-        if let Some((at, dir)) = self.spool.poll_probe(now)
-            && !self.probing[at]
-        {
-            self.probing[at] = true;
-            self.hands[at].ask(Task::Probe(dir.to_owned()));
+        for (at, dir) in self.spool.poll_probes(now) {
+            // A disk that hangs is not asked again, and keeps no other from being asked.
+            if !std::mem::replace(&mut self.probing[at], true) {
+                self.hands[at].ask(Task::Probe(dir));
+            }
         }
         self.spool.prune(self.shared.settled_seq());
         if self.shared.guard.is_stuck(now) {

@@ -96,6 +96,19 @@ fn write_live(calls: &[&CallView], utc_ms: i64, out: &mut dyn Write) -> std::io:
     table.write(out)
 }
 
+/// Whether there were calls or anything else before: then a missing database is a fault and no new box.
+fn has_journal(place: &Place) -> bool {
+    let homes = place.journals(None).into_iter();
+    homes
+        .filter_map(|home| std::fs::read_dir(home).ok())
+        .flatten()
+        .filter_map(Result::ok)
+        .any(|file| {
+            file.metadata()
+                .is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0)
+        })
+}
+
 fn past(place: &Place, command: &Calls, out: &mut dyn Write) -> Done {
     let filter = Filter {
         number: command.number.clone(),
@@ -112,7 +125,7 @@ fn past(place: &Place, command: &Calls, out: &mut dyn Write) -> Done {
     let page = match Records::open_read_only(&place.records()).query(filter, RECORDS_WITHIN) {
         Lookup::Found(page) => page,
         Lookup::NotFound => Page::default(),
-        Lookup::Unavailable(Reason::Missing) if !command.json => {
+        Lookup::Unavailable(Reason::Missing) if !command.json && !has_journal(place) => {
             writeln!(
                 out,
                 "No calls yet: there is no call database at {}.",

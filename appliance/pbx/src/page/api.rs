@@ -36,7 +36,7 @@ pub(crate) struct Wanted {
 }
 
 /// One page of records, the latest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct RecordsPage {
     records: Vec<CallRecord>,
     /// For `after`; absent on the last page.
@@ -73,10 +73,11 @@ pub(crate) async fn records(
             records: page.records.into_iter().map(|listed| listed.record).collect(),
             next: page.next,
         },
-        Ok(Lookup::NotFound | Lookup::Unavailable(Reason::Missing)) => RecordsPage {
-            records: Vec::new(),
-            next: None,
-        },
+        Ok(Lookup::NotFound) => RecordsPage::default(),
+        // A box that is well and has no database has had no call yet.
+        Ok(Lookup::Unavailable(Reason::Missing)) if shared.hub.view().health.database == "normal" => {
+            RecordsPage::default()
+        }
         Ok(Lookup::Unavailable(reason)) => {
             tracing::warn!(%reason, "records cannot be shown");
             return Err(Problem::unavailable(

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use branchline_calldb::Fold;
-use branchline_journal::{Entry, Event};
+use branchline_journal::{DatabaseMode, Entry, Event};
 
 use crate::dice::Dice;
 
@@ -82,6 +82,14 @@ impl Disk {
         self.stuck_until = Some(until);
         for (ready, _) in &mut self.moving {
             *ready = (*ready).max(until);
+        }
+    }
+
+    /// What the call database on this disk would say of itself.
+    pub(super) fn mode(&self, now: Instant) -> DatabaseMode {
+        match self.stuck_until {
+            Some(until) if now < until => DatabaseMode::Degraded,
+            Some(_) | None => DatabaseMode::Normal,
         }
     }
 

@@ -313,6 +313,10 @@ impl World {
                 branch.handle_journal(moment, journalled);
             }
         }
+        let (moment, mode) = (self.moment(), self.disk.mode(now));
+        if let Some(branch) = &mut self.branch {
+            branch.handle_storage(moment, mode);
+        }
         for member in 0..self.members.len() {
             if self.members[member].actor.poll_timeout().is_some_and(|at| at <= now) {
                 self.with(member, |actor, now| actor.handle_timeout(now));
