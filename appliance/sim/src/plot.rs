@@ -76,6 +76,8 @@ const BEGIN: Duration = Duration::from_secs(5);
 /// for a transfer stays 120 s longer for its report.
 const CALM: Duration = Duration::from_secs(180);
 
+/// A call for help rings for an hour, though the telephone vanished meanwhile.
+const HELP: Duration = Duration::from_secs(3700);
 /// A disk that works is done long before so many looks; one that never is stays a fault.
 const REPLY_LOOKS: u32 = 100;
 const REPLY_LOOK: Duration = Duration::from_millis(10);
@@ -130,9 +132,17 @@ impl Plot {
             check::step(&mut self.world);
         }
         self.world.run_until(self.world.offset() + CALM);
+        if self.is_help_called() {
+            self.world.run_until(self.world.offset() + HELP);
+        }
         self.let_replies_out();
         check::quiet(&mut self.world);
         check::records(&mut self.world);
+    }
+
+    fn is_help_called(&self) -> bool {
+        let view = self.world.branch().map(|branch| branch.view(self.world.moment()));
+        view.is_some_and(|view| view.calls.iter().any(|call| call.emergency))
     }
 
     /// Telephones go on registering: the check falls between two answers that wait for the disk.
