@@ -193,6 +193,11 @@ impl Branch {
         })
     }
 
+    /// Whether these bytes begin a call for help, for a shell that takes no other calls any more.
+    pub fn is_call_for_help(&self, bytes: &Bytes) -> bool {
+        bytes.starts_with(b"INVITE ") && Message::parse(bytes.clone()).is_ok_and(|invite| self.is_emergency(&invite))
+    }
+
     /// An INVITE to an emergency number of the country.
     pub(crate) fn is_emergency(&self, invite: &Message) -> bool {
         branchline_route::emergency_number(&crate::dial::dialled(invite), &self.tables).is_some()

@@ -76,7 +76,7 @@ pub struct CallView {
     pub direction: String,
     /// ringing, early, up, held or transferring.
     pub state: String,
-    /// An emergency call.
+    /// An emergency call, or the operator who calls back.
     pub emergency: bool,
     /// When the call came in.
     pub started_utc_ms: i64,
@@ -129,6 +129,8 @@ pub struct PhoneOutlook {
     pub address: String,
     /// Trunks in the order they would be tried.
     pub routes: Vec<String>,
+    /// The first of them is up.
+    pub way_out: bool,
     /// Id of its location.
     pub location: Option<String>,
     /// The location in words.

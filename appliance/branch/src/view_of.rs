@@ -115,7 +115,7 @@ impl Branch {
             },
             direction: facts.direction.name().to_owned(),
             state: self.call_state(id, facts).to_owned(),
-            emergency: facts.urgency == Urgency::Emergency,
+            emergency: facts.urgency != Urgency::Ordinary,
             started_utc_ms: facts.started.utc_ms,
             talk_ms: talk.map(|talk| u64::try_from(talk.as_millis()).unwrap_or(u64::MAX)),
             codec: bridge

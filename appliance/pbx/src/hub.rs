@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use branchline_branch::view::{TraceLine, View};
+use branchline_branch::view::{Outlook, TraceLine, View};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// Commands waiting for the loop; people give them, so a few are plenty.
@@ -36,6 +36,8 @@ pub enum Command {
     },
     /// End the daemon.
     Shutdown,
+    /// What a call for help would do now, as JSON of an [`Outlook`].
+    Outlook,
 }
 
 /// What the operator says of the call database.
@@ -171,6 +173,13 @@ impl Hub {
                 mpsc::error::TrySendError::Closed(_) => CommandFault::Stopping,
             })?;
         outcome.await.map_err(|_| CommandFault::Stopping)
+    }
+
+    /// What a call for help would do now.
+    pub async fn outlook(&self) -> Result<Outlook, CommandFault> {
+        let outcome = self.command(Command::Outlook).await?;
+        let text = outcome.map_err(|_| CommandFault::Stopping)?;
+        serde_json::from_str(&text).map_err(|_| CommandFault::Stopping)
     }
 
     /// The database of call records; it may not exist yet.

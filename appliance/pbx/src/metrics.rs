@@ -96,6 +96,16 @@ fn counters(page: &mut Page, counters: &Counters) {
             counters.calls_emergency,
         ),
         (
+            "branchline_calls_preempted_total",
+            "Calls that gave their channel to an emergency call.",
+            counters.calls_preempted,
+        ),
+        (
+            "branchline_elins_reused_total",
+            "ELINs given out while their last caller could still be called back.",
+            counters.elins_reused,
+        ),
+        (
             "branchline_journal_entries_total",
             "Journal entries made.",
             counters.journal_entries,

@@ -42,6 +42,7 @@ impl Branch {
             password: "trunk-secret",
             number: OUR_NUMBER,
             rings: "201",
+            more: "",
         };
         let daemon = Daemon::start(
             &rig,

@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 
 const DESK: (u32, u32) = (1280, 800);
 const PHONE: (u32, u32) = (360, 740);
-const PAGES: [&str; 5] = ["phones", "calls", "records", "trunks", "health"];
+const PAGES: [&str; 6] = ["phones", "calls", "records", "trunks", "emergency", "health"];
 
 /// A page with a password, served until it is dropped.
 struct Served {

@@ -63,6 +63,7 @@ impl Branch {
                 String::new()
             },
             routes: attempts.iter().map(|attempt| attempt.trunk.clone()).collect(),
+            way_out: attempts.first().is_some_and(|first| self.is_up(&first.trunk)),
             location: place.map(|place| place.id.clone()),
             place: place.map(words::in_words).unwrap_or_default(),
             callback: None,
@@ -91,15 +92,18 @@ impl Branch {
         outlook
     }
 
+    fn is_up(&self, trunk: &str) -> bool {
+        self.legs.state().trunks.get(trunk).is_some_and(|trunk| trunk.up)
+    }
+
     /// What is wrong with the first way out and with what it says.
     fn missing(&self, target: &TrunkTarget, line: CallbackLine) -> Vec<String> {
         let mut missing = Vec::new();
-        let is_up = |name: &str| self.legs.state().trunks.get(name).is_some_and(|trunk| trunk.up);
         let name = target.attempt.trunk.as_str();
-        if !is_up(name) {
+        if !self.is_up(name) {
             missing.push("every route is down".to_owned());
         }
-        for wanted in self.config.emergency.routes.iter().filter(|route| !is_up(route)) {
+        for wanted in self.config.emergency.routes.iter().filter(|route| !self.is_up(route)) {
             missing.push(format!("route {wanted} is down"));
         }
         let form = self.config.trunk(name).map(|trunk| trunk.location);

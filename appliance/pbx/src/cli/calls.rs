@@ -197,9 +197,16 @@ fn party(party: &Party) -> String {
     party.normalised.clone().unwrap_or_else(|| party.dialled.clone())
 }
 
+/// ITU-T Q.850.
+const PREEMPTED: u8 = 8;
+
 fn outcome(record: &CallRecord) -> String {
     let word = match record.outcome {
+        Outcome::Answered if record.q850_cause == PREEMPTED => {
+            return "answered, gave way to an emergency call".to_owned();
+        }
         Outcome::Answered => return "answered".to_owned(),
+        Outcome::Failed if record.q850_cause == PREEMPTED => return "gave way to an emergency call".to_owned(),
         Outcome::Busy => "busy",
         Outcome::NoAnswer => "no answer",
         Outcome::Cancelled => "cancelled",

@@ -5,6 +5,7 @@ mod check;
 mod database;
 mod doctor;
 mod drill;
+mod emergency;
 mod extension;
 mod ladder;
 mod page_password;
@@ -59,6 +60,9 @@ enum Command {
     /// Add, list or remove extensions, or give one a new password
     #[command(subcommand)]
     Extension(extension::Extension),
+    /// Emergency calls: what each phone would do
+    #[command(subcommand)]
+    Emergency(emergency::Emergency),
     /// Who is registered, and from where
     Phones(phones::Phones),
     /// Calls in progress, or past ones
@@ -117,6 +121,7 @@ pub fn main() -> ExitCode {
         }
         Command::Check => check::run(&place, &mut out),
         Command::Extension(command) => extension::run(&place, &command, &mut out),
+        Command::Emergency(command) => emergency::run(&place, &command, &mut out),
         Command::Phones(command) => phones::run(&place, &command, &mut out),
         Command::Calls(command) => calls::run(&place, &command, &mut out),
         Command::Trace(command) => trace::run(&place, &command, &mut out),

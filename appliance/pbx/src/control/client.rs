@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use branchline_branch::view::View;
+use branchline_branch::view::{Outlook, View};
 
 use super::protocol::{Reply, Request};
 
@@ -57,7 +57,16 @@ impl Client {
         match self.ask(&Request::View)? {
             Reply::View(view) => Ok(*view),
             Reply::Refused(why) => Err(Unreachable::Refused(why)),
-            Reply::Done(_) | Reply::Line(_) | Reply::Gap(_) => Err(Unreachable::Stranger),
+            Reply::Outlook(_) | Reply::Done(_) | Reply::Line(_) | Reply::Gap(_) => Err(Unreachable::Stranger),
+        }
+    }
+
+    /// What a call for help would do now.
+    pub fn outlook(&mut self) -> Result<Outlook, Unreachable> {
+        match self.ask(&Request::Outlook)? {
+            Reply::Outlook(outlook) => Ok(*outlook),
+            Reply::Refused(why) => Err(Unreachable::Refused(why)),
+            Reply::View(_) | Reply::Done(_) | Reply::Line(_) | Reply::Gap(_) => Err(Unreachable::Stranger),
         }
     }
 
@@ -66,7 +75,7 @@ impl Client {
         match self.ask(request)? {
             Reply::Done(text) => Ok(text),
             Reply::Refused(why) => Err(Unreachable::Refused(why)),
-            Reply::View(_) | Reply::Line(_) | Reply::Gap(_) => Err(Unreachable::Stranger),
+            Reply::View(_) | Reply::Outlook(_) | Reply::Line(_) | Reply::Gap(_) => Err(Unreachable::Stranger),
         }
     }
 

@@ -96,6 +96,10 @@ async fn converse(stream: UnixStream, hub: &Hub, sessions: &Sessions) -> io::Res
     while let Some(line) = next_line(&mut read).await? {
         let reply = match serde_json::from_slice(&line) {
             Ok(Request::View) => Reply::View(Box::new(view_now(hub))),
+            Ok(Request::Outlook) => match hub.outlook().await {
+                Ok(outlook) => Reply::Outlook(Box::new(outlook)),
+                Err(fault) => Reply::Refused(fault.to_string()),
+            },
             Ok(Request::Reload) => command(hub, Command::Reload).await,
             Ok(Request::HangUp { call }) => command(hub, Command::HangUp { call }).await,
             Ok(Request::Database(order)) => command(hub, Command::Database(order)).await,

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use branchline_branch::view::{TraceLine, View};
+use branchline_branch::view::{Outlook, TraceLine, View};
 use serde::{Deserialize, Serialize};
 
 use crate::hub::DatabaseOrder;
@@ -17,6 +17,8 @@ pub const REQUEST_BYTES_MAX: usize = 4096;
 pub enum Request {
     /// The latest view.
     View,
+    /// What a call for help would do now, phone by phone.
+    Outlook,
     /// Read the configuration again.
     Reload,
     /// End a call.
@@ -48,6 +50,8 @@ pub enum Request {
 pub enum Reply {
     /// The latest view.
     View(Box<View>),
+    /// What a call for help would do now.
+    Outlook(Box<Outlook>),
     /// It was done.
     Done(String),
     /// It was not done, and why.

@@ -25,6 +25,13 @@ pub(crate) async fn view(State(shared): State<Arc<Shared>>) -> Response {
     Json(Update::between(None, &view, clock::utc_ms())).into_response()
 }
 
+/// What a call for help would do now, phone by phone.
+pub(crate) async fn emergency(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
+    let outlook = shared.hub.outlook().await;
+    let outlook = outlook.map_err(|_| Problem::unavailable("The box is busy or stopping; try again."))?;
+    Ok(Json(outlook).into_response())
+}
+
 /// What is asked of the records; all optional.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Sse;
 use axum::response::sse::Event;
-use branchline_branch::view::{CallView, Counters, HealthView, PhoneView, TrunkView, View};
+use branchline_branch::view::{CallView, Counters, EmergencyView, HealthView, PhoneView, TrunkView, View};
 use futures_util::Stream;
 use futures_util::stream;
 use serde::Serialize;
@@ -40,6 +40,8 @@ pub(crate) struct Update<'v> {
     #[serde(skip_serializing_if = "Option::is_none")]
     trunks: Option<&'v [TrunkView]>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    emergencies: Option<&'v [EmergencyView]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<&'v HealthView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     counters: Option<&'v Counters>,
@@ -66,6 +68,7 @@ impl<'v> Update<'v> {
             phones: news(before.map(|view| view.phones.as_slice()), &view.phones),
             calls: news(before.map(|view| view.calls.as_slice()), &view.calls),
             trunks: news(before.map(|view| view.trunks.as_slice()), &view.trunks),
+            emergencies: news(before.map(|view| view.emergencies.as_slice()), &view.emergencies),
             health: news(before.map(|view| &view.health), &view.health),
             counters: news(before.map(|view| &view.counters), &view.counters),
         }
@@ -150,6 +153,6 @@ mod tests {
         assert_eq!(keys, ["age_ms", "calls", "now_utc_ms", "site", "up_ms", "version"]);
         assert_eq!((&json["age_ms"], &json["up_ms"]), (&500.into(), &510.into()));
         let whole = serde_json::to_value(Update::between(None, &now, 1500)).unwrap();
-        assert_eq!(whole.as_object().unwrap().len(), 10);
+        assert_eq!(whole.as_object().unwrap().len(), 11);
     }
 }

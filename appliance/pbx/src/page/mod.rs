@@ -111,6 +111,7 @@ fn routes(shared: Arc<Shared>) -> Router {
         .route("/events", get(events::stream))
         .route("/api/view", get(api::view))
         .route("/api/records", get(api::records))
+        .route("/api/emergency", get(api::emergency))
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(&shared),
             guard::require_login,

@@ -43,11 +43,19 @@ pub(super) struct Files {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    All,
+    ForHelp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
     No,
     /// Calls are hung up, and their goodbyes and records are on their way.
     HangingUp {
         until: Instant,
+        /// Calls for help go on until then.
+        help_until: Instant,
     },
 }
 
@@ -67,7 +75,7 @@ impl Orders {
         &self.config
     }
 
-    /// Whether a message is still taken: a box that stops takes no new calls.
+    /// Whether a message is still taken: a box that stops takes no new calls but those for help.
     pub(super) fn lets_in(&self, message: &[u8]) -> bool {
         self.ending == Ending::No || !message.starts_with(b"INVITE ")
     }
@@ -110,7 +118,7 @@ impl Orders {
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match self.ending {
             Ending::No => None,
-            Ending::HangingUp { until } => Some(until),
+            Ending::HangingUp { until, help_until } => Some(if until > clock::now() { until } else { help_until }),
         }
     }
 }
@@ -120,14 +128,18 @@ impl Loop {
     pub(super) fn is_going(&mut self) -> bool {
         match self.orders.ending {
             Ending::No => true,
-            Ending::HangingUp { until } => clock::now() < until && self.has_calls(),
+            Ending::HangingUp { until, help_until } => {
+                let now = clock::now();
+                (now < until && self.has_calls(Which::All)) || (now < help_until && self.has_calls(Which::ForHelp))
+            }
         }
     }
 
     // A call is shown until its record is safe.
-    fn has_calls(&mut self) -> bool {
+    fn has_calls(&mut self, which: Which) -> bool {
         let now = self.clock.now();
-        !self.branch.view(now).calls.is_empty()
+        let calls = self.branch.view(now).calls;
+        calls.iter().any(|call| which == Which::All || call.emergency)
     }
 
     pub(super) fn request(&mut self, now: Now, request: Request) {
@@ -162,6 +174,10 @@ impl Loop {
                     Err(format!("{address} is not shut out"))
                 };
                 answer(Some(reply), outcome);
+            }
+            hub::Command::Outlook => {
+                let outlook = serde_json::to_string(&self.branch.outlook(now));
+                answer(Some(reply), outlook.map_err(|error| error.to_string()));
             }
             hub::Command::Shutdown => {
                 answer(Some(reply), Ok("stopping".to_owned()));
@@ -206,19 +222,25 @@ impl Loop {
         answer(reply, Ok(text));
     }
 
-    /// Takes no more calls and hangs up those there are.
+    /// Takes no more calls and hangs up those there are, but for those for help; a second order hangs these up as well.
     pub(super) fn stop(&mut self, now: Now) {
+        let mut help_until = now.mono + HELP_WITHIN;
         if self.orders.ending != Ending::No {
-            return;
+            help_until = now.mono;
         }
         notify::stopping();
         let calls = self.branch.view(now).calls;
-        tracing::info!(calls = calls.len(), "stopping");
-        for call in calls {
+        let for_help = calls.iter().filter(|call| call.emergency).count();
+        tracing::info!(calls = calls.len(), for_help, "stopping");
+        for call in calls
+            .into_iter()
+            .filter(|call| !call.emergency || help_until <= now.mono)
+        {
             self.branch.handle_command(now, Command::HangUp { call: call.id });
         }
         self.orders.ending = Ending::HangingUp {
             until: now.mono + HANG_UP_WITHIN,
+            help_until,
         };
     }
 
@@ -259,5 +281,7 @@ fn answer(reply: Option<oneshot::Sender<Outcome>>, outcome: Outcome) {
 
 /// Goodbyes are answered within a round trip; who does not answer is not waited for.
 const HANG_UP_WITHIN: Duration = Duration::from_millis(700);
+/// Longer than most calls for help take; the unit waits a little longer.
+const HELP_WITHIN: Duration = Duration::from_secs(600);
 /// Together with the goodbyes below two seconds.
 const CLOSE_WITHIN: Duration = Duration::from_millis(1000);

@@ -224,8 +224,9 @@ impl Loop {
                 remote: datagram.source,
                 connection: None,
             };
-            if orders.lets_in(datagram.data) {
-                branch.handle_message(now, flow, Bytes::copy_from_slice(datagram.data));
+            let bytes = Bytes::copy_from_slice(datagram.data);
+            if orders.lets_in(datagram.data) || branch.is_call_for_help(&bytes) {
+                branch.handle_message(now, flow, bytes);
             }
         });
         tide.handle_batch(now.mono, datagrams);
@@ -258,7 +259,7 @@ impl Loop {
 
     fn arrived(&mut self, now: Now, arrived: Arrived) {
         match arrived {
-            Arrived::Message(flow, bytes) if self.orders.lets_in(&bytes) => {
+            Arrived::Message(flow, bytes) if self.orders.lets_in(&bytes) || self.branch.is_call_for_help(&bytes) => {
                 self.branch.handle_message(now, flow, bytes);
             }
             Arrived::Message(..) => {}

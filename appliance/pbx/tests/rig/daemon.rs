@@ -78,6 +78,8 @@ pub struct Trunk<'a> {
     pub number: &'a str,
     /// The extension it rings.
     pub rings: &'a str,
+    /// Further lines of it.
+    pub more: &'a str,
 }
 
 /// A running daemon.
@@ -301,14 +303,15 @@ fn configuration(ip: Ipv4Addr, site: &Site) -> String {
             text,
             "\n[[trunk]]\nname = \"upstream\"\nhost = \"{}\"\nport = {}\nusername = \"{}\"\npassword = \"{}\"\n\
              number = \"+{}\"\ninbound = [{{ number = \"+{}\", to = \"{}\" }}]\nsend = \"digits\"\n\
-             options_s = 2\n",
+             options_s = 2\n{}",
             trunk.host.ip(),
             trunk.host.port(),
             trunk.username,
             trunk.password,
             trunk.number,
             trunk.number,
-            trunk.rings
+            trunk.rings,
+            trunk.more
         )
         .expect("a string grows");
     }

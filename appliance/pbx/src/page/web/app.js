@@ -3,7 +3,7 @@
 // Everything shown is set as text, never as HTML: names and numbers come from the network.
 
 const QUIET_MAX_MS = 25000;
-const state = { site: "", phones: [], calls: [], trunks: [], health: null, counters: null };
+const state = { site: "", phones: [], calls: [], trunks: [], emergencies: [], health: null, counters: null };
 // Time of the box against the clock of this page, which may be wrong.
 let boxMinusPage = 0;
 let upBase = 0;
@@ -153,6 +153,46 @@ function renderTrunks() {
   showEmpty("trunks", state.trunks.length === 0);
 }
 
+function renderEmergencies() {
+  const who = (call) => (call.extension && call.extension !== call.name ? `${call.name} (${call.extension})` : call.name);
+  const rows = state.emergencies.map((call) => el("tr", { "data-key": call.call },
+    el("th", { scope: "row" }, new Date(call.utc_ms).toLocaleString()),
+    cell("Caller", who(call), call.active ? tag("Now", "bad") : "", call.extension ? "" : sub("not registered")),
+    cell("Number", call.number),
+    cell("Location", call.place || tag("Unknown", "bad")),
+    cell("Sent over", call.trunk || tag("No way out", "bad")),
+    cell("Call back", call.callback || "")));
+  fill(byId("rows-emergency"), rows);
+  const active = state.emergencies.filter((call) => call.active);
+  byId("help").hidden = active.length === 0;
+  byId("help").textContent = active.map((call) => `${who(call)} calls ${call.number} from ${call.place || "an unknown place"}`).join(" · ");
+  byId("sum-emergency").textContent = active.length ? `${active.length} now` : "";
+  byId("count-emergency").textContent = active.length || "";
+  byId("count-emergency").classList.toggle("bad", active.length > 0);
+  showEmpty("emergency", state.emergencies.length === 0);
+}
+
+// What a call would do is asked for when the page is opened, not live.
+async function loadOutlook() {
+  const sum = byId("sum-outlook");
+  let outlook;
+  try {
+    const reply = await fetch("/api/emergency", { cache: "no-store" });
+    if (reply.status === 401) { location.href = "/login"; return; }
+    if (!reply.ok) { sum.textContent = (await reply.json()).detail || "The box does not say."; return; }
+    outlook = await reply.json();
+  } catch { sum.textContent = "The box cannot be reached."; return; }
+  const rows = outlook.phones.map((phone, at) => el("tr", { "data-key": `${phone.extension}-${at}` },
+    el("th", { scope: "row" }, phone.extension, sub(phone.address || "not registered")),
+    cell("Routes", phone.routes.join(", "), phone.way_out ? "" : tag("No way out", "bad")),
+    cell("Location", phone.place),
+    cell("Call back", phone.callback || "", sub({ elin: "stands for the place", own: "the extension's own", shared: "shared with others" }[phone.line] || "")),
+    cell("Missing", phone.missing.length ? tag(phone.missing.join("; "), "warn") : tag("Nothing", "good"))));
+  fill(byId("rows-outlook"), rows);
+  const lacking = outlook.phones.filter((phone) => phone.missing.length > 0).length;
+  sum.textContent = `A call to ${outlook.number}: ${lacking ? `${lacking} of ${outlook.phones.length} lack something` : "nothing is missing"}`;
+}
+
 function card(title, value, note) {
   return el("div", {}, el("dt", {}, title), el("dd", {}, value), note ? el("dd", { class: "sub" }, note) : "");
 }
@@ -247,13 +287,14 @@ function take(update) {
     byId("site").textContent = update.site;
     document.title = `${update.site} · Branchline`;
   }
-  for (const part of ["site", "phones", "calls", "trunks", "health", "counters"]) {
+  for (const part of ["site", "phones", "calls", "trunks", "emergencies", "health", "counters"]) {
     if (part in update) state[part] = update[part];
   }
   if ("calls" in update) callsAt = performance.now() - update.age_ms;
   if ("phones" in update) renderPhones();
   if ("calls" in update) renderCalls();
   if ("trunks" in update) renderTrunks();
+  if ("emergencies" in update) renderEmergencies();
   if ("health" in update || "trunks" in update) renderHealth();
   if ("counters" in update) renderCounters();
   heard();
@@ -371,7 +412,7 @@ byId("search").addEventListener("reset", () => setTimeout(searchAnew));
 byId("older").addEventListener("click", () => { cursors.push(next); loadRecords(); });
 byId("newer").addEventListener("click", () => { cursors.pop(); loadRecords(); });
 
-const PAGES = ["phones", "calls", "records", "trunks", "health"];
+const PAGES = ["phones", "calls", "records", "trunks", "emergency", "health"];
 
 function show(moveFocus) {
   const wanted = PAGES.includes(location.hash.slice(1)) ? location.hash.slice(1) : "phones";
@@ -381,6 +422,7 @@ function show(moveFocus) {
     else link.removeAttribute("aria-current");
   });
   if (wanted === "records") loadRecords();
+  if (wanted === "emergency") loadOutlook();
   if (moveFocus) { byId("main").focus({ preventScroll: true }); window.scrollTo(0, 0); }
 }
 

@@ -1,0 +1,152 @@
+//! A call for help goes out from any phone in any state.
+
+use std::time::Duration;
+
+use branchline_branch::Output;
+use branchline_journal::{DatabaseMode, Event};
+use branchline_sip::Flow;
+use bytes::Bytes;
+
+use crate::office::{BOX, Office, PROVIDER, moment};
+
+/// The ordinary class may call nobody, the box takes one call, and there is one channel.
+const STRICT: &str = "[emergency]\nnumbers = [\"5555\"]\n[[class]]\nname = \"default\"\nallow = []\n\
+    [[trunk]]\nname = \"a\"\nhost = \"192.0.2.9\"\nmode = \"address\"\nmax_calls = 1\n";
+const PHONE: &str = "192.0.2.11:5060";
+const OTHER: &str = "198.51.100.66:5060";
+
+fn request(method: &str, dialled: &str, (from, n, more): (&str, usize, &str)) -> Bytes {
+    let sdp = "v=0\r\no=- 1 1 IN IP4 192.0.2.11\r\ns=-\r\nc=IN IP4 192.0.2.11\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
+    let body = if method == "INVITE" { sdp } else { "" };
+    let kind = if method == "INVITE" {
+        "Content-Type: application/sdp\r\n"
+    } else {
+        ""
+    };
+    Bytes::from(format!(
+        "{method} sip:{dialled}@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK{method}{n}\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:201@192.0.2.1>;tag=t{n}\r\nTo: <sip:{dialled}@192.0.2.1>\r\n\
+         Call-ID: {method}{n}\r\nCSeq: 1 {method}\r\nContact: <sip:201@{from}>\r\n{more}{kind}\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    ))
+}
+
+struct Line {
+    office: Office,
+    sent: usize,
+}
+
+impl Line {
+    fn new() -> Line {
+        let mut office = Office::with(STRICT);
+        office.run();
+        Line { office, sent: 0 }
+    }
+
+    fn send(&mut self, from: &str, bytes: Bytes) {
+        let flow = Flow::udp(BOX.parse().unwrap(), from.parse().unwrap());
+        let now = moment(self.office.base, self.office.now);
+        self.office.branch.handle_message(now, flow, bytes);
+    }
+
+    fn invite(&mut self, from: &str, (dialled, more): (&str, &str)) {
+        self.sent += 1;
+        self.send(from, request("INVITE", dialled, (from, self.sent, more)));
+    }
+
+    /// INVITEs that left for the provider; the journal is never acknowledged.
+    fn went_out(&mut self) -> Vec<String> {
+        let mut out = Vec::new();
+        while let Some(output) = self.office.branch.poll_output() {
+            if let Output::Transmit(transmit) = output
+                && transmit.flow.remote == PROVIDER.parse().unwrap()
+                && transmit.bytes.starts_with(b"INVITE ")
+            {
+                out.push(String::from_utf8_lossy(&transmit.bytes).into_owned());
+            }
+        }
+        out
+    }
+}
+
+const UNSUPPORTED: &str = "an extension of SIP that the box does not have";
+
+type State = fn(&mut Line) -> (&'static str, &'static str);
+
+#[test]
+fn a_call_for_help_goes_out_from_any_phone_in_any_state() {
+    let states: [(&str, State); 8] = [
+        ("not registered", |_| (PHONE, "")),
+        ("a wrong password", |_| {
+            let credentials = "Authorization: Digest username=\"201\", realm=\"branchline\", nonce=\"x\", uri=\"sip:a\", \
+                               response=\"00000000000000000000000000000000\"\r\n";
+            (PHONE, credentials)
+        }),
+        ("a registered phone whose class may call nobody", |line| {
+            assert_eq!(line.office.register(0), 200);
+            (PHONE, "")
+        }),
+        ("a banned address", |line| {
+            for n in 0..30 {
+                let scan = request("REGISTER", "201", (OTHER, n, "User-Agent: friendly-scanner\r\n"));
+                line.send(OTHER, scan);
+            }
+            let now = moment(line.office.base, line.office.now);
+            assert!(!line.office.branch.view(now).health.banned.is_empty());
+            (OTHER, "")
+        }),
+        ("every channel in use", |line| {
+            line.invite(PHONE, ("112", ""));
+            assert_eq!(line.went_out().len(), 1);
+            (OTHER, "")
+        }),
+        ("overload", |line| {
+            for _ in 0..3 {
+                line.office.branch.handle_queue_delay(Duration::from_secs(10));
+                line.invite(PHONE, ("201", ""));
+                line.office.now += Duration::from_secs(1);
+            }
+            line.went_out();
+            (PHONE, "")
+        }),
+        ("the database down", |line| {
+            let now = moment(line.office.base, line.office.now);
+            line.office.branch.handle_storage(now, DatabaseMode::Degraded);
+            (PHONE, "")
+        }),
+        (UNSUPPORTED, |_| (PHONE, "Require: teleport\r\n")),
+    ];
+    for (name, state) in states {
+        // The extensions of SIP that a request asks for are looked at before the configuration is.
+        let configured = if name == UNSUPPORTED { "112" } else { "5555" };
+        for dialled in ["112", "110", configured] {
+            let mut line = Line::new();
+            let (from, more) = state(&mut line);
+            line.invite(from, (dialled, more));
+            let out = line.went_out();
+            assert_eq!(out.len(), 1, "{name}, {dialled}");
+            assert!(
+                out[0].starts_with(&format!("INVITE sip:{dialled}@")),
+                "{name}: {}",
+                out[0]
+            );
+        }
+    }
+}
+
+#[test]
+fn a_call_for_help_is_journalled_and_sent_before_the_disk_has_it() {
+    let mut line = Line::new();
+    line.invite(PHONE, ("112", ""));
+    let mut journalled = 0;
+    let mut sent = 0;
+    while let Some(output) = line.office.branch.poll_output() {
+        match output {
+            Output::Journal(entry) => journalled += usize::from(matches!(entry.event, Event::EmergencyCall(_))),
+            Output::Transmit(transmit) => sent += usize::from(transmit.bytes.starts_with(b"INVITE sip:112@")),
+            _ => {}
+        }
+    }
+    assert_eq!((journalled, sent), (2, 1));
+}
