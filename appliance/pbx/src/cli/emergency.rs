@@ -82,12 +82,12 @@ fn write_outlook(outlook: &Outlook, out: &mut dyn Write) -> std::io::Result<()> 
 mod tests {
     use super::*;
 
-    fn phone(way_out: bool, missing: &[&str]) -> PhoneOutlook {
+    fn phone(missing: &[&str]) -> PhoneOutlook {
         PhoneOutlook {
             extension: "201".into(),
             address: "192.0.2.11:5060".into(),
             routes: vec!["local".into(), "provider".into()],
-            way_out,
+            way_out: true,
             place: "120 Broadway".into(),
             callback: Some("+12125550101".into()),
             line: "elin".into(),
@@ -102,11 +102,11 @@ mod tests {
             number: "911".into(),
             phones,
         };
-        let (good, lacking, lost) = (
-            phone(true, &[]),
-            phone(true, &["no location"]),
-            phone(false, &["every route is down"]),
-        );
+        let (good, lacking) = (phone(&[]), phone(&["no location"]));
+        let lost = PhoneOutlook {
+            way_out: false,
+            ..phone(&["every route is down"])
+        };
         assert_eq!(verdict(&outlook(vec![])), 0);
         assert_eq!(verdict(&outlook(vec![good.clone()])), 0);
         assert_eq!(verdict(&outlook(vec![good.clone(), lacking.clone()])), 1);
@@ -117,7 +117,7 @@ mod tests {
     fn each_phone_has_a_line_with_what_it_would_send() {
         let outlook = Outlook {
             number: "911".into(),
-            phones: vec![phone(true, &["no location"])],
+            phones: vec![phone(&["no location"])],
         };
         let mut out = Vec::new();
         write_outlook(&outlook, &mut out).unwrap();
