@@ -95,14 +95,17 @@ impl PortPool {
         }
     }
 
-    /// A port for a call; `None` is counted.
+    /// A port for a call: one from stock, or else the one that has rested longest, for a late packet harms less than a
+    /// refused call. `None` is counted.
     pub fn take(&mut self, family: Family) -> Option<u16> {
-        let Some(port) = self.stock_mut(family).pop_front() else {
-            self.exhausted += 1;
-            return None;
-        };
-        self.owners.insert(port, (family, Place::Call));
-        Some(port)
+        let port = self.stock_mut(family).pop_front().or_else(|| self.rouse(family));
+        match port {
+            Some(port) => {
+                self.owners.insert(port, (family, Place::Call));
+            }
+            None => self.exhausted += 1,
+        }
+        port
     }
 
     /// The call is over; the port rests before it is used again. A port that no call has is ignored.
@@ -157,6 +160,12 @@ impl PortPool {
         self.exhausted
     }
 
+    fn rouse(&mut self, family: Family) -> Option<u16> {
+        let rests = |port: &u16| self.owners.get(port).is_some_and(|(of, _)| *of == family);
+        let longest = self.resting.iter().position(|(_, port)| rests(port))?;
+        self.resting.remove(longest).map(|(_, port)| port)
+    }
+
     fn stock_mut(&mut self, family: Family) -> &mut VecDeque<u16> {
         match family {
             Family::V4 => &mut self.v4,
@@ -207,5 +216,34 @@ mod tests {
             (1, 1, None)
         );
         assert_eq!(pool.take(Family::V4), Some(4000));
+    }
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an Instant can only be made by reading the clock"
+    )]
+    fn with_none_in_stock_the_longest_rested_port_serves_a_call() {
+        let now = Instant::now();
+        let mut pool = PortPool::new(PoolConfig::default());
+        pool.handle_ready(Family::V6, &[3000]);
+        pool.handle_ready(Family::V4, &[4000, 4002]);
+        let taken = [Family::V6, Family::V4, Family::V4].map(|family| pool.take(family));
+        assert_eq!(taken, [Some(3000), Some(4000), Some(4002)]);
+        for port in [3000, 4002, 4000] {
+            pool.give_back(now, port);
+        }
+        let again = [Family::V4, Family::V4, Family::V4].map(|family| pool.take(family));
+        assert_eq!(again, [Some(4002), Some(4000), None]);
+        assert_eq!((pool.busy(), pool.exhausted()), (3, 1));
+        pool.handle_timeout(now + PoolConfig::default().quarantine);
+        assert_eq!(
+            (
+                pool.available(Family::V4),
+                pool.available(Family::V6),
+                pool.poll_timeout()
+            ),
+            (0, 1, None)
+        );
     }
 }
