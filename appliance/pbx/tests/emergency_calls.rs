@@ -4,11 +4,11 @@ mod rig;
 
 use std::time::Duration;
 
-use rig::Rig;
 use rig::daemon::{Daemon, Site, Trunk};
 use rig::kamailio::{Algorithm, Kamailio, Upstream};
 use rig::office::{self, EXTENSIONS, tone_hz};
 use rig::pjsua::{self, Pjsua, Transport};
+use rig::{Rig, clock};
 
 const OPERATOR: u8 = 5;
 const OUTSIDE_NUMBER: &str = "498977700010";
@@ -16,6 +16,7 @@ const OUR_NUMBER: &str = "493055500010";
 const ELIN: &str = "493055500099";
 const LISTEN_MS: usize = 600;
 const TRUNK_UP_WITHIN: Duration = Duration::from_secs(15);
+const STOPPED_WITHIN: Duration = Duration::from_secs(10);
 const PLACES: &str = "[emergency]\nlocation = \"hq\"\n\
     [[location]]\nid = \"hq\"\ncivic = { A1 = \"BE\", A3 = \"Berlin\", RD = \"Torstr.\", HNO = \"12\", FLR = \"3\" }\n\
     elins = [\"+493055500099\"]\n";
@@ -161,4 +162,38 @@ fn an_ordinary_call_gives_its_channel_to_a_call_for_help() {
     branch.daemon.wait_for_records(2, Duration::from_secs(5));
     let printed = branch.daemon.command(&["calls", "--past"]);
     assert!(printed.contains("gave way to an emergency call"), "{printed}");
+}
+
+#[test]
+fn a_box_that_stops_keeps_and_takes_calls_for_help() {
+    let branch = Branch::start("help-stops", "");
+    let mut operator = branch.operator();
+    let mut first = office::baresip(&branch.rig, &branch.daemon, 0);
+    let mut second = office::baresip(&branch.rig, &branch.daemon, 1);
+    first.dial("112");
+    let (one, _) = operator.wait_incoming();
+    operator.answer(one, 200);
+    first.wait_until_talking();
+    let pid = branch.daemon.pid().to_string();
+    let stopped = std::process::Command::new("kill")
+        .arg(&pid)
+        .status()
+        .expect("kill is there");
+    assert!(stopped.success());
+    clock::wait_for("stop", STOPPED_WITHIN, || {
+        branch.daemon.log().contains("stopping").then_some(())
+    });
+    second.dial("112");
+    let (two, _) = operator.wait_incoming();
+    operator.answer(two, 200);
+    second.wait_until_talking();
+    operator
+        .hear(one, LISTEN_MS)
+        .assert_tone(tone_hz(0), "the call from before the stop");
+    first.hang_up();
+    second.hang_up();
+    clock::wait_for("end of the daemon", STOPPED_WITHIN, || {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        (state.is_empty() || state.contains(") Z ")).then_some(())
+    });
 }
