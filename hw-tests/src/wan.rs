@@ -150,7 +150,7 @@ fn sound(report: &mut Report, media: Media) -> Result<(), Fault> {
     wait_online(&mut rig, 2)?;
     let (who, limit) = match media {
         Media::Passed => ("passed on by the hosted PBX", Duration::from_millis(200)),
-        Media::Held => ("held by the hosted PBX", Duration::from_secs(2)),
+        Media::Held => ("held by the hosted PBX", Duration::from_millis(1500)),
     };
     rig.office
         .call(0, 1, PATIENCE)
@@ -173,7 +173,7 @@ fn sound(report: &mut Report, media: Media) -> Result<(), Fault> {
         ),
         target: match media {
             Media::Passed => "< 200 ms",
-            Media::Held => "< 2000 ms",
+            Media::Held => "< 1500 ms",
         },
         is_met: gap < limit && is_up && ends,
     });

@@ -11,6 +11,9 @@ fn the_branch_lives_without_the_hosted_pbx_and_returns_to_it() {
         eprintln!("skipped: {obstacle}");
         return;
     }
-    let report = drill(&Part::ALL, Extent::SHORT, |step| eprintln!("drill: {step}")).expect("a rig that stands");
+    let report = drill(&[Part::Cuts, Part::Sound, Part::Failback], Extent::SHORT, |step| {
+        eprintln!("drill: {step}")
+    })
+    .expect("a rig that stands");
     assert!(report.is_met(), "{report}");
 }

@@ -96,7 +96,8 @@ impl Branch {
         } else {
             Silence::IsNormal
         };
-        if let Some(plan) = self.anchors.plan(call, &self.calls.bridge(call), silence) {
+        if let Some(mut plan) = self.anchors.plan(call, &self.calls.bridge(call), silence) {
+            self.watch_loops(&mut plan);
             self.outputs.push_back(Output::Media(plan));
         }
     }

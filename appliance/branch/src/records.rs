@@ -143,10 +143,10 @@ impl Branch {
     pub(crate) fn handle_media_event(&mut self, now: Now, event: MediaEvent) {
         match event {
             MediaEvent::Silence { leg, .. } => {
+                let leg = LegId(leg.0);
                 // Silence of the hosted PBX does not mean that the party is silent.
-                if !self.bypass_leg(now, LegId(leg.0)) {
-                    self.calls
-                        .handle_leg(now.mono, LegId(leg.0), branchline_call::LegEvent::Silent);
+                if !self.loop_is_quiet(now, leg) {
+                    self.calls.handle_leg(now.mono, leg, branchline_call::LegEvent::Silent);
                 }
             }
             MediaEvent::Closed { bridge, legs } => {

@@ -24,6 +24,7 @@ pub fn render(view: &View) -> String {
     storage(&mut page, &view.storage);
     phones_and_calls(&mut page, view);
     trunks(&mut page, view);
+    hosted(&mut page, view);
     page.0
 }
 
@@ -276,6 +277,53 @@ fn trunks(page: &mut Page, view: &View) {
             page.sample("branchline_trunk_round_trip_seconds", &name, f64::from(rtt_ms) / 1000.0);
         }
     }
+}
+
+fn hosted(page: &mut Page, view: &View) {
+    let Some(hosted) = &view.hosted else { return };
+    let name = "branchline_hosted_mode";
+    page.one(
+        name,
+        Kind::Gauge,
+        "1 for how the hosted PBX is: online, suspect, survival or returning.",
+    );
+    for mode in ["online", "suspect", "survival", "returning"] {
+        let is = f64::from(u8::from(hosted.mode == mode));
+        page.sample(name, &[("mode", mode)], is);
+    }
+    let seconds = |utc_ms: i64| std::time::Duration::from_millis(utc_ms.max(0).unsigned_abs()).as_secs_f64();
+    let figures = [
+        (
+            "since_timestamp_seconds",
+            "When that began.",
+            seconds(hosted.since_utc_ms),
+        ),
+        ("lines", "Lines that have a telephone here.", f64::from(hosted.lines)),
+        (
+            "lines_confirmed",
+            "Lines the hosted PBX routes.",
+            f64::from(hosted.lines_confirmed),
+        ),
+        (
+            "loss_ratio",
+            "Smoothed loss of round trips.",
+            f64::from(hosted.loss_percent) / 100.0,
+        ),
+    ];
+    for (name, help, value) in figures {
+        page.plain(&format!("branchline_hosted_{name}"), Kind::Gauge, help, value);
+    }
+    if let Some(rtt_ms) = hosted.rtt_ms {
+        let name = "branchline_hosted_round_trip_seconds";
+        page.plain(name, Kind::Gauge, "Smoothed round trip.", f64::from(rtt_ms) / 1000.0);
+    }
+    let lost = f64::from(u32::try_from(hosted.lost_total).unwrap_or(u32::MAX));
+    page.plain(
+        "branchline_hosted_lost_total",
+        Kind::Counter,
+        "Times it was lost.",
+        lost,
+    );
 }
 
 // Writing into a String cannot fail.

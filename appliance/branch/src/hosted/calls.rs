@@ -45,6 +45,7 @@ impl Branch {
     /// Calls that wait for a first sign of life of the hosted PBX wait no longer.
     pub(super) fn leave_hosted(&mut self, now: Now) {
         self.tell_lines();
+        self.bypass_quiet(now);
         let waiting = self.hosted.upstream().map(|upstream| upstream.loops.take_unheard());
         for leg in waiting.unwrap_or_default() {
             if self.calls.is_ringing(leg) {

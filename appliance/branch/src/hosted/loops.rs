@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use branchline_call::{CallId, LegId};
+use branchline_media::MediaPlan;
 use branchline_sdp::Sdp;
 use branchline_sip::message::{Message, Name};
+use branchline_survival::Suspicion;
 
 use crate::Branch;
 use crate::legs::Party;
@@ -29,6 +31,8 @@ struct Out {
     sent: Instant,
     is_heard: bool,
     back: Option<LegId>,
+    /// When an end of the loop was last found to be silent.
+    quiet_at: Option<Instant>,
 }
 
 /// A call that has just left for the hosted PBX.
@@ -50,6 +54,7 @@ impl Loops {
                 sent: now,
                 is_heard: false,
                 back: None,
+                quiet_at: None,
             },
         );
     }
@@ -88,6 +93,26 @@ impl Loops {
             (None, Some(out)) => Some((*out, leg)),
             (None, None) => None,
         }
+    }
+
+    /// No sound comes from the hosted PBX on an end of a loop; false where the leg is none.
+    fn is_quiet(&mut self, now: Instant, leg: LegId) -> bool {
+        let out = self.ends_of(leg).and_then(|(out, _)| self.outs.get_mut(&out));
+        if let Some(out) = out {
+            out.quiet_at = Some(now);
+            return true;
+        }
+        false
+    }
+
+    /// Loops whose sound stopped just now.
+    fn lately_quiet(&self, now: Instant) -> Vec<(LegId, LegId)> {
+        let lately = |out: &Out| {
+            out.quiet_at
+                .is_some_and(|at| now.saturating_duration_since(at) < QUIET_LATELY)
+        };
+        let quiet = self.outs.iter().filter(|(_, out)| lately(out));
+        quiet.filter_map(|(leg, out)| Some((*leg, out.back?))).collect()
     }
 
     /// Calls the hosted PBX has said nothing about; they count as heard from now on.
@@ -162,6 +187,41 @@ impl Branch {
         Some((out, self.calls.call_of(out)?))
     }
 
+    /// Wants to hear soon when the hosted PBX sends no sound to an end of a loop.
+    pub(crate) fn watch_loops(&mut self, plan: &mut MediaPlan) {
+        let Some(upstream) = self.hosted.upstream() else { return };
+        for leg in &mut plan.legs {
+            if leg.rtp_timeout.is_some() && upstream.loops.ends_of(LegId(leg.leg.0)).is_some() {
+                leg.rtp_timeout = Some(QUIET);
+            }
+        }
+    }
+
+    /// A leg is silent. Where it is an end of a loop, that raises a doubt about the hosted PBX, and nothing else.
+    pub(crate) fn loop_is_quiet(&mut self, now: Now, leg: LegId) -> bool {
+        let is_lost = self.hosted.is_lost();
+        let Some(upstream) = self.hosted.upstream() else {
+            return false;
+        };
+        if !upstream.loops.is_quiet(now.mono, leg) {
+            return false;
+        }
+        upstream.health.handle_suspicion(now.mono, Suspicion::Media);
+        // With the hosted PBX lost, what could not be joined ends as any silent call does.
+        !is_lost || self.bypass_leg(now, leg)
+    }
+
+    /// A doubt, and no sound either: these calls do not wait for the verdict.
+    pub(super) fn bypass_quiet(&mut self, now: Now) {
+        let quiet = self
+            .hosted
+            .upstream()
+            .map(|upstream| upstream.loops.lately_quiet(now.mono));
+        for (out, back) in quiet.unwrap_or_default() {
+            self.bypass(now, out, back);
+        }
+    }
+
     /// The hosted PBX is lost: calls it holds up go on without it.
     pub(super) fn bypass_hosted(&mut self, now: Now) {
         let all = self.hosted.upstream().map(|upstream| upstream.loops.all());
@@ -201,3 +261,7 @@ impl Branch {
 
 /// A hosted PBX that needs longer for the way back is recognised by other signs only.
 const RETURN_WITHIN: Duration = Duration::from_secs(5);
+/// Twenty packets: chance does not lose so many in a row, and nobody has said "hello?" by then.
+const QUIET: Duration = Duration::from_millis(400);
+/// A doubt is decided within this of the silence that raised it.
+const QUIET_LATELY: Duration = Duration::from_secs(3);

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Sse;
 use axum::response::sse::Event;
-use branchline_branch::view::{CallView, Counters, EmergencyView, HealthView, PhoneView, TrunkView, View};
+use branchline_branch::view::{CallView, Counters, EmergencyView, HealthView, HostedView, PhoneView, TrunkView, View};
 use futures_util::Stream;
 use futures_util::stream;
 use serde::Serialize;
@@ -42,6 +42,8 @@ pub(crate) struct Update<'v> {
     #[serde(skip_serializing_if = "Option::is_none")]
     emergencies: Option<&'v [EmergencyView]>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    hosted: Option<&'v Option<HostedView>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<&'v HealthView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     counters: Option<&'v Counters>,
@@ -69,6 +71,7 @@ impl<'v> Update<'v> {
             calls: news(before.map(|view| view.calls.as_slice()), &view.calls),
             trunks: news(before.map(|view| view.trunks.as_slice()), &view.trunks),
             emergencies: news(before.map(|view| view.emergencies.as_slice()), &view.emergencies),
+            hosted: news(before.map(|view| &view.hosted), &view.hosted),
             health: news(before.map(|view| &view.health), &view.health),
             counters: news(before.map(|view| &view.counters), &view.counters),
         }

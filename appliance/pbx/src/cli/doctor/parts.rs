@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 
-use branchline_branch::view::View;
+use branchline_branch::view::{HostedView, View};
 use branchline_config::{Config, Transport, Trunk};
 use hickory_resolver::Resolver;
 
@@ -322,6 +322,7 @@ pub(super) fn running(view: &View) -> Vec<Finding> {
         let text = format!("{} addresses are shut out for guessing passwords", health.banned.len());
         findings.push(Finding::good("security", text));
     }
+    findings.extend(view.hosted.as_ref().map(hosted));
     for trunk in &view.trunks {
         findings.push(match trunk.state.as_str() {
             "up" => Finding::good("trunk", format!("{} is up", trunk.name)),
@@ -342,6 +343,22 @@ pub(super) fn running(view: &View) -> Vec<Finding> {
         (ready, all) => Finding::good("phones", format!("{ready} of {all} registered")),
     });
     findings
+}
+
+fn hosted(hosted: &HostedView) -> Finding {
+    let lines = format!("{} of {} lines confirmed", hosted.lines_confirmed, hosted.lines);
+    let text = format!("{} is {}, {}: {lines}", hosted.host, hosted.mode, hosted.reason);
+    match hosted.mode.as_str() {
+        "online" | "suspect" if hosted.problems.is_empty() => Finding::good("hosted PBX", text),
+        "online" | "suspect" => {
+            let text = format!("{text}; {}", hosted.problems.join("; "));
+            Finding::warning("hosted PBX", text, "check user names and passwords of these lines")
+        }
+        _ => {
+            let fix = "the branch routes its calls itself; look at the line to the outside, then: branchline trace";
+            Finding::warning("hosted PBX", text, fix)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 // Everything shown is set as text, never as HTML: names and numbers come from the network.
 
 const QUIET_MAX_MS = 25000;
-const state = { site: "", phones: [], calls: [], trunks: [], emergencies: [], health: null, counters: null };
+const state = { site: "", phones: [], calls: [], trunks: [], emergencies: [], hosted: null, health: null, counters: null };
 // Time of the box against the clock of this page, which may be wrong.
 let boxMinusPage = 0;
 let upBase = 0;
@@ -216,6 +216,7 @@ function renderHealth() {
       health.clock_trusted ? "" : "Times in records may be wrong until a time server is reached."),
     card("Trunks", state.trunks.length === 0 ? "None" : tag(`${state.trunks.length - down} of ${state.trunks.length} up`, down ? "bad" : "good"),
       down ? "The Trunks page says why." : ""),
+    ...hostedCard(state.hosted),
     card("Load", health.overloaded ? tag("Shedding new calls", "bad") : tag("Normal", "good"),
       health.overloaded ? "Emergency calls still go through." : ""),
     card("Media ports free", health.ports_free === 0 ? tag("None", "bad") : String(health.ports_free),
@@ -225,6 +226,16 @@ function renderHealth() {
   byId("sum-health").textContent = faults ? plural(faults, "thing needs", "things need") + " attention" : "Everything works";
   byId("count-health").textContent = faults || "";
   byId("count-health").classList.toggle("bad", faults > 0);
+}
+
+const HOSTED_TONES = { online: "good", suspect: "good", survival: "bad", returning: "warn" };
+
+function hostedCard(hosted) {
+  if (!hosted) return [];
+  const since = new Date(hosted.since_utc_ms).toLocaleString();
+  const lines = `${hosted.lines_confirmed} of ${plural(hosted.lines, "line", "lines")} confirmed.`;
+  return [card("Hosted PBX", tag(hosted.mode[0].toUpperCase() + hosted.mode.slice(1), HOSTED_TONES[hosted.mode]),
+    [`Since ${since}: ${hosted.reason}.`, lines, ...hosted.problems].join(" "))];
 }
 
 const COUNTERS = [
@@ -287,7 +298,7 @@ function take(update) {
     byId("site").textContent = update.site;
     document.title = `${update.site} · Branchline`;
   }
-  for (const part of ["site", "phones", "calls", "trunks", "emergencies", "health", "counters"]) {
+  for (const part of ["site", "phones", "calls", "trunks", "emergencies", "hosted", "health", "counters"]) {
     if (part in update) state[part] = update[part];
   }
   if ("calls" in update) callsAt = performance.now() - update.age_ms;
@@ -295,7 +306,7 @@ function take(update) {
   if ("calls" in update) renderCalls();
   if ("trunks" in update) renderTrunks();
   if ("emergencies" in update) renderEmergencies();
-  if ("health" in update || "trunks" in update) renderHealth();
+  if ("health" in update || "trunks" in update || "hosted" in update) renderHealth();
   if ("counters" in update) renderCounters();
   heard();
 }
