@@ -12,7 +12,7 @@ fn the_branch_lives_without_the_hosted_pbx_and_returns_to_it() {
         return;
     }
     let report = drill(&[Part::Cuts, Part::Sound, Part::Failback], Extent::SHORT, |step| {
-        eprintln!("drill: {step}")
+        eprintln!("drill: {step}");
     })
     .expect("a rig that stands");
     assert!(report.is_met(), "{report}");
