@@ -156,6 +156,6 @@ mod tests {
         assert_eq!(keys, ["age_ms", "calls", "now_utc_ms", "site", "up_ms", "version"]);
         assert_eq!((&json["age_ms"], &json["up_ms"]), (&500.into(), &510.into()));
         let whole = serde_json::to_value(Update::between(None, &now, 1500)).unwrap();
-        assert_eq!(whole.as_object().unwrap().len(), 11);
+        assert_eq!(whole.as_object().unwrap().len(), 12);
     }
 }
