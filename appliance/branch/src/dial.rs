@@ -42,7 +42,7 @@ struct Plan {
 impl Branch {
     pub(crate) fn handle_invite(&mut self, now: Now, (key, flow): (ServerKey, Flow), request: Message) {
         let dialled = dialled(&request);
-        if self.is_emergency(&request) {
+        if self.is_emergency(&request) && !self.came_round(flow, &request) {
             let party = self.caller_for_help(flow, &request);
             return self.route(
                 now,
@@ -84,6 +84,11 @@ impl Branch {
         } else {
             self.route(now, &incoming);
         }
+    }
+
+    /// A trunk brings a call that has been through all it may go through: two boxes that are each other's trunk.
+    fn came_round(&self, flow: Flow, request: &Message) -> bool {
+        request.number(Name::MaxForwards) == Some(0) && self.trunks.has_address(flow.remote)
     }
 
     /// Who calls for help: the extension that registered from there, so that it can be called back. Nobody is asked for a

@@ -242,3 +242,15 @@ fn a_call_that_is_sent_on_to_those_who_help_is_an_emergency_call_from_then_on() 
     assert_eq!(record.outcome, Outcome::Answered);
     assert_eq!(office.view().counters.calls_emergency, 1);
 }
+
+#[test]
+fn a_call_for_help_that_trunks_pass_round_ends_in_the_end() {
+    let mut office = Office::with(LINE);
+    let wanted = Invitation {
+        max_forwards: 0,
+        ..office.invitation(PROVIDER_AT, "112")
+    };
+    let now = office.now;
+    office.phones[PROVIDER_AT].agent.invite(now, wanted).unwrap();
+    assert_eq!(refused(&mut office, PROVIDER_AT), 483);
+}
