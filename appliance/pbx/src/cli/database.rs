@@ -33,6 +33,12 @@ pub(crate) enum Database {
     Restore,
 }
 
+impl Default for Database {
+    fn default() -> Database {
+        Database::Status { json: false }
+    }
+}
+
 pub(crate) fn run(place: &Place, command: &Database, out: &mut dyn Write) -> Done {
     let mut client = Client::connect(&place.control_socket())?;
     let order = match command {

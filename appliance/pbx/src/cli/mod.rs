@@ -70,8 +70,10 @@ enum Command {
     /// Watch SIP messages as they pass
     Trace(trace::Trace),
     /// How the call database is; bypass it, or use it again
-    #[command(subcommand)]
-    Database(database::Database),
+    Database {
+        #[command(subcommand)]
+        command: Option<database::Database>,
+    },
     /// Make a part of the running box fail for a while, and see what becomes of its calls
     #[command(subcommand)]
     Drill(drill::Drill),
@@ -125,7 +127,7 @@ pub fn main() -> ExitCode {
         Command::Phones(command) => phones::run(&place, &command, &mut out),
         Command::Calls(command) => calls::run(&place, &command, &mut out),
         Command::Trace(command) => trace::run(&place, &command, &mut out),
-        Command::Database(command) => database::run(&place, &command, &mut out),
+        Command::Database { command } => database::run(&place, &command.unwrap_or_default(), &mut out),
         Command::Drill(command) => drill::run(&place, &command, &mut out),
         Command::Doctor => doctor::run(&place, &mut out),
         Command::Ladder(command) => ladder::run(&command, &mut out),
