@@ -45,7 +45,7 @@ bench: setup-bench ## Measure against other programs, side by side
 	$(CARGO) build --release --package branchline-net --example bare_relay
 	"$(TARGET)/release/branchline-bench"
 
-drill: setup-drill ## Take the hosted PBX away from a branch in namespaces, and measure; CUTS=n
+drill: setup-drill ## Take hosted PBX and call database away from a branch in namespaces, and measure; CUTS=n
 	$(CARGO) build --release --package branchline-pbx --package branchline-hw-tests
 	"$(TARGET)/release/branchline-drill" --cuts $(CUTS)
 

@@ -1,9 +1,11 @@
 //! Drills from outside: a box with its telephones in one network namespace, a hosted PBX in another, and between them a
 //! line that loses, delays and breaks.
 //!
-//! [`rig`] stands these up and takes them down; [`wan`] plays what happens to the line; [`report`] prints what came of it.
+//! [`rig`] stands these up and takes them down; [`wan`] plays what happens to the line, [`database`] lets the call
+//! database fail; [`report`] prints what came of it.
 
 pub mod clock;
+pub mod database;
 pub mod report;
 pub mod rig;
 pub mod wan;

@@ -17,6 +17,7 @@ enum Named {
     BadLines,
     Flaps,
     Failback,
+    Database,
 }
 
 impl Named {
@@ -27,6 +28,7 @@ impl Named {
             Named::BadLines => Part::BadLines,
             Named::Flaps => Part::Flaps,
             Named::Failback => Part::Failback,
+            Named::Database => Part::Database,
         }
     }
 }
@@ -43,6 +45,9 @@ struct Command {
     /// Lines that come back.
     #[arg(long, default_value_t = 40)]
     lines: u8,
+    /// Failures of the call database.
+    #[arg(long, default_value_t = 100)]
+    failures: u32,
     /// These parts alone.
     #[arg(long, value_enum)]
     only: Vec<Named>,
@@ -58,6 +63,7 @@ fn main() -> ExitCode {
         cuts: command.cuts,
         bad_line: Duration::from_secs(command.bad_line_s),
         lines: command.lines.clamp(4, 180),
+        failures: command.failures,
     };
     let parts: Vec<Part> = match command.only.as_slice() {
         [] => Part::ALL.to_vec(),

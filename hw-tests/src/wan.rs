@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::report::{Figure, Report, percentile};
 use crate::rig::{Media, Plan, Quality, Rig};
-use crate::{Fault, clock};
+use crate::{Fault, clock, database};
 
 /// One part of the drill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +19,20 @@ pub enum Part {
     Flaps,
     /// The line comes back.
     Failback,
+    /// The call database fails.
+    Database,
 }
 
 impl Part {
     /// All, in order.
-    pub const ALL: [Part; 5] = [Part::Cuts, Part::Sound, Part::BadLines, Part::Flaps, Part::Failback];
+    pub const ALL: [Part; 6] = [
+        Part::Cuts,
+        Part::Sound,
+        Part::BadLines,
+        Part::Flaps,
+        Part::Failback,
+        Part::Database,
+    ];
 }
 
 /// How much is drilled.
@@ -35,6 +44,8 @@ pub struct Extent {
     pub bad_line: Duration,
     /// Lines in the failback.
     pub lines: u8,
+    /// Failures of the call database.
+    pub failures: u32,
 }
 
 impl Extent {
@@ -43,6 +54,7 @@ impl Extent {
         cuts: 3,
         bad_line: Duration::from_secs(12),
         lines: 6,
+        failures: 1,
     };
 }
 
@@ -87,6 +99,10 @@ pub fn drill(parts: &[Part], extent: Extent, mut tell: impl FnMut(&str)) -> Resu
             Part::Failback => {
                 tell("the line comes back");
                 failback(&mut report, extent.lines)?;
+            }
+            Part::Database => {
+                tell("the call database fails");
+                database::failures(&mut report, extent.failures)?;
             }
         }
     }

@@ -79,6 +79,26 @@ impl Daemon {
         Some(reply["view"].take())
     }
 
+    /// Gives it an order, one line of JSON as the control socket takes it.
+    ///
+    /// # Errors
+    /// It does not do it.
+    pub fn order(&self, line: &str) -> Result<(), Fault> {
+        let asked = || {
+            let mut stream = UnixStream::connect(self.state.join("control.sock"))?;
+            stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+            stream.write_all(format!("{line}\n").as_bytes())?;
+            let mut reply = String::new();
+            BufReader::new(stream).read_line(&mut reply)?;
+            Ok(reply)
+        };
+        let reply = asked().map_err(Fault::system("the control socket"))?;
+        if reply.contains("\"done\"") {
+            return Ok(());
+        }
+        Err(Fault::Late(format!("the box refuses {line}: {reply}")))
+    }
+
     /// How it sees the hosted PBX: mode, confirmed lines, losses so far.
     #[must_use]
     pub fn hosted(&self) -> Option<(String, u64, u64)> {
