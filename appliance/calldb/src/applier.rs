@@ -31,6 +31,7 @@ pub(crate) struct Applier {
     pub(crate) failing: Option<Failing>,
     pub(crate) next_check: Instant,
     pub(crate) next_canary: Instant,
+    pub(crate) next_fill: Instant,
 }
 
 /// The database is not used, or has not caught up since.
@@ -54,6 +55,8 @@ enum Pace {
 
 const TICK: Duration = Duration::from_millis(500);
 const GROUP_ENTRIES_MAX: usize = 4096;
+/// A home that is back and cannot be read to its end is read again this often.
+const FILL_EVERY: Duration = Duration::from_secs(60);
 /// How long entries gather for one transaction: they are safe in the journal, and nobody reads sooner.
 const GATHER: Duration = Duration::from_millis(100);
 /// Reading and writing a few bytes takes a sound database no longer; asked only before it is used again.
@@ -165,7 +168,9 @@ impl Applier {
             primary.check()?;
             info!("the call database was checked and is sound");
         }
-        if primary.is_incomplete() && self.shared.homes().iter().all(|home| home.fault.is_none()) {
+        let is_due = primary.is_incomplete() && now >= self.next_fill;
+        if is_due && self.shared.homes().iter().all(|home| home.fault.is_none()) {
+            self.next_fill = now + FILL_EVERY;
             self.fill_in()?;
         }
         Ok(())
@@ -237,10 +242,11 @@ impl Applier {
             after: 0,
             up_to: primary.applied_seq(),
         };
-        let mut filled = 0;
+        let (mut filled, shared) = (0, &self.shared);
         let replayed = replay(&self.homes, wanted, |entries| {
+            shared.guard.begin(clock());
             filled += primary.fill_in(entries)?;
-            Ok::<(), Reason>(())
+            shared.guard.end(clock())
         })?;
         if replayed.homes_missed == 0 {
             primary.mark(Extent::Whole)?;

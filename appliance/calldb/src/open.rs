@@ -244,6 +244,7 @@ fn start(setup: &Setup, running: Running, notify: Box<dyn Fn(Notice) + Send + Sy
         looked_up_to_seq: 0,
         next_check: now + setup.limits.check_every,
         next_canary: now,
+        next_fill: now,
     };
     shared.set_database(recovered.state);
     shared.set_homes(spool.statuses());
