@@ -25,7 +25,8 @@ pub struct Binding {
     pub call_id: String,
     /// `CSeq` number of the last REGISTER.
     pub cseq: u32,
-    /// When the binding ends, milliseconds since 1970-01-01T00:00:00Z.
+    /// A restart takes it back until then, milliseconds since 1970-01-01T00:00:00Z: an interval later than the phone was
+    /// told, so that its next refresh need not be written.
     pub expires_utc_ms: i64,
     /// User-Agent header.
     pub user_agent: Option<String>,

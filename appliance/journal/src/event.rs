@@ -143,7 +143,7 @@ impl Event {
     /// Whether it must be on the disk, not only in the kernel, before it is acknowledged.
     pub fn needs_sync(&self) -> bool {
         match self {
-            // The answer, or the end, syncs the start; a phone refreshes a binding that a power cut took.
+            // The answer, or the end, syncs the start; bindings follow within a second, and nobody waits for that.
             Event::CallStarted(_) | Event::BindingSet(_) | Event::BindingRemoved(_) => false,
             Event::Heartbeat { live_calls } => *live_calls > 0,
             Event::BoxStarted { .. }
