@@ -330,6 +330,11 @@ impl Branch {
 
     /// A number that leads nowhere leaves a record as well: it is what people ask about.
     fn record_refusal(&mut self, now: Now, incoming: &Incoming, cause: Cause) {
+        // The way back of a call of ours: that call has the record.
+        let offer = offer(&incoming.request).ok().flatten();
+        if self.returned(now, incoming, offer.as_ref()).is_some() {
+            return;
+        }
         let id = self.journal.id(now);
         let shown = self.shown(&incoming.party, &incoming.request);
         let direction = match incoming.party {

@@ -214,7 +214,7 @@ pub fn decide(request: &Request<'_>, tables: &Tables, state: &State) -> Decision
         Caller::Extension(number) => {
             let alone = from_inside(request, tables.extension(number.as_str()), (tables, state));
             if state.hosted_lines.contains(number.as_str()) {
-                hosted(number, request.dialled, alone)
+                hosted(number, request, alone)
             } else {
                 alone
             }
@@ -224,10 +224,13 @@ pub fn decide(request: &Request<'_>, tables: &Tables, state: &State) -> Decision
 }
 
 /// The hosted PBX knows numbers that the branch does not; but calls for help, and what the site forbids, stay here.
-fn hosted(line: &Extension, dialled: &str, alone: Decision) -> Decision {
+fn hosted(line: &Extension, request: &Request<'_>, alone: Decision) -> Decision {
     let stays = match &alone {
         Decision::Emergency { .. } | Decision::Echo | Decision::Hosted { .. } => true,
-        Decision::Extension(_) | Decision::Trunks { .. } => false,
+        // The hosted PBX would bring a forward inside the branch back, and it would be forwarded again.
+        Decision::Extension(_) => request.forwards > 0,
+        Decision::Trunks { .. } => false,
+        Decision::Refuse { why: Why::Busy, .. } if request.forwards > 0 => true,
         Decision::Refuse { why, .. } => match why {
             Why::ClassOfService | Why::UnknownCaller | Why::Loop | Why::TooManyForwards => true,
             Why::UnknownNumber | Why::Incomplete | Why::NoRoute | Why::NoTrunk | Why::TrunksFull | Why::Busy => false,
@@ -238,7 +241,7 @@ fn hosted(line: &Extension, dialled: &str, alone: Decision) -> Decision {
     }
     Decision::Hosted {
         line: line.clone(),
-        number: dialled.to_owned(),
+        number: request.dialled.to_owned(),
         otherwise: Box::new(alone),
     }
 }

@@ -427,6 +427,18 @@ fn a_line_of_the_hosted_pbx_asks_there_first_unless_the_site_decides() {
         let decision = decide(&Request::new(from, dialled), &tables(BRANCH), &state);
         assert_eq!(shown(&decision), expected, "{dialled}");
     }
+    // A forward inside the branch would come back and be forwarded again.
+    for (dialled, expected) in [("202", "extension 202"), ("204", "hosted 201 204, else refuse 404 1")] {
+        let forwarded = Request {
+            forwards: 1,
+            ..Request::new(extension("201"), dialled)
+        };
+        assert_eq!(
+            shown(&decide(&forwarded, &tables(BRANCH), &state)),
+            expected,
+            "{dialled}"
+        );
+    }
     for dialled in ["911", "9911"] {
         let decision = decide(&Request::new(extension("201"), dialled), &tables(BRANCH), &state);
         assert!(

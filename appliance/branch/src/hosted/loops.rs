@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use branchline_call::{CallId, LegId};
-use branchline_media::MediaPlan;
+use branchline_media::{LegPlan, MediaPlan};
 use branchline_sdp::Sdp;
 use branchline_sip::message::{Message, Name};
 use branchline_survival::Suspicion;
@@ -190,19 +190,26 @@ impl Branch {
     /// Wants to hear soon when the hosted PBX sends no sound to an end of a loop.
     pub(crate) fn watch_loops(&mut self, plan: &mut MediaPlan) {
         let Some(upstream) = self.hosted.upstream() else { return };
-        for leg in &mut plan.legs {
-            if leg.rtp_timeout.is_some() && upstream.loops.ends_of(LegId(leg.leg.0)).is_some() {
-                leg.rtp_timeout = Some(QUIET);
-            }
+        let is_end = |leg: &LegPlan| upstream.loops.ends_of(LegId(leg.leg.0)).is_some();
+        // A call forwarded from line to line has no telephone whose silence would end it.
+        if plan.legs.iter().all(is_end) {
+            return;
+        }
+        for leg in plan.legs.iter_mut().filter(|leg| is_end(leg)) {
+            leg.rtp_timeout = leg.rtp_timeout.map(|_| QUIET);
         }
     }
 
     /// A leg is silent. Where it is an end of a loop, that raises a doubt about the hosted PBX, and nothing else.
     pub(crate) fn loop_is_quiet(&mut self, now: Now, leg: LegId) -> bool {
         let is_lost = self.hosted.is_lost();
+        let peer = self.calls.peer_of(leg);
         let Some(upstream) = self.hosted.upstream() else {
             return false;
         };
+        if peer.is_some_and(|peer| upstream.loops.ends_of(peer).is_some()) {
+            return false;
+        }
         if !upstream.loops.is_quiet(now.mono, leg) {
             return false;
         }
