@@ -10,7 +10,7 @@ pub struct Emergency {
     pub numbers: Vec<String>,
     /// Trunks by name in the order they are tried; the others follow. Default empty: all, by priority.
     pub routes: Vec<String>,
-    /// Number that the operator can call back. Default none: the caller's own or the trunk's.
+    /// Number that the operator calls back where the caller's extension has none of its own. Default none: the trunk's.
     pub callback: Option<String>,
     /// How long a call back reaches the phone that called. Default 3 h: what operators are used to.
     pub callback_hours: u32,

@@ -72,7 +72,7 @@ listen = "127.0.0.1:8080"
 # reach = "lan"         # show the page to the local network too
 
 [emergency]
-# callback = "+15551230100"  # the number emergency operators call back
+# callback = "+15551230100"  # for phones without a number of their own: the number emergency operators call back
 # location = "office"        # where phones are, see [[location]]; check with: branchline emergency check
 # notify = ["201"]           # phones that show each emergency call
 

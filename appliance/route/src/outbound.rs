@@ -84,7 +84,7 @@ pub(crate) fn transit(target: &str, tables: &Tables, state: &State) -> Decision 
 /// full, and these before those that are down.
 pub(crate) fn emergency(number: &str, caller: Option<&ExtensionEntry>, (tables, state): (&Tables, &State)) -> Decision {
     let own = caller.and_then(|caller| caller.caller_id.clone());
-    let callback = tables.emergency().callback.clone().or(own);
+    let callback = own.or_else(|| tables.emergency().callback.clone());
     let first = tables.emergency().routes.iter().filter_map(|name| tables.trunk(name));
     let rest = tables
         .trunks()

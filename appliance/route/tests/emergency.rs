@@ -190,6 +190,10 @@ fn the_operator_can_call_back() {
         ),
         (
             format!("[emergency]\ncallback = \"+12125550299\"\n{extension}caller_id = \"+12125550201\"\n{trunk}"),
+            Some("+12125550201"),
+        ),
+        (
+            format!("[emergency]\ncallback = \"+12125550299\"\n{extension}{trunk}number = \"+12125550200\"\n"),
             Some("+12125550299"),
         ),
     ];
