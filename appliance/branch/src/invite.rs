@@ -66,7 +66,7 @@ impl Passed {
 enum Crossing {
     /// Between phones of the branch.
     Inside,
-    /// From a trunk: nothing that makes a phone answer by itself.
+    /// From a trunk: nothing that makes a phone answer by itself or ring when it should not.
     In,
     /// To a trunk: nothing that tells of the branch what the caller does not know of.
     Out,
@@ -75,8 +75,8 @@ enum Crossing {
 /// End-to-end headers of a call; everything about the path, the dialog and the credentials is the box's own.
 fn passes(name: Name<'_>, crossing: Crossing) -> bool {
     match name {
-        Name::Subject | Name::Priority | Name::InReplyTo | Name::Organization | Name::UserToUser => true,
-        Name::AlertInfo | Name::CallInfo => crossing != Crossing::In,
+        Name::Subject | Name::InReplyTo | Name::Organization | Name::UserToUser => true,
+        Name::AlertInfo | Name::CallInfo | Name::Priority => crossing != Crossing::In,
         Name::Geolocation | Name::GeolocationRouting | Name::HistoryInfo | Name::Diversion => crossing != Crossing::Out,
         Name::Other(other) => crossing == Crossing::Inside && other.to_ascii_lowercase().starts_with("x-"),
         _ => false,

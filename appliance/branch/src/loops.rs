@@ -12,6 +12,9 @@ impl Branch {
     /// provider's back-to-back agent, and Max-Forwards may be; the same caller and number waiting on their way out again are not.
     pub(crate) fn looped(&self, party: &Party, (from, dialled): (&str, &str)) -> Loop {
         let Party::Trunk(_) = party else { return Loop::Clear };
+        if nameless(from) {
+            return Loop::Clear;
+        }
         let is_same =
             |facts: &CallFacts| facts.answered.is_none() && facts.to.dialled == dialled && facts.from.dialled == from;
         let rounds = self
@@ -31,4 +34,9 @@ impl Branch {
         let on_trunks = legs.iter().filter_map(|leg| self.legs.entry(*leg));
         on_trunks.filter(|entry| matches!(entry.party, Party::Trunk(_))).count() > 1
     }
+}
+
+/// Callers who withhold their number have nothing in common.
+fn nameless(number: &str) -> bool {
+    number.is_empty() || number.eq_ignore_ascii_case("anonymous")
 }

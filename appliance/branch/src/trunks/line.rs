@@ -206,7 +206,7 @@ impl Line {
         // A second look soon: one lost packet should not take a trunk down, nor a dead one stay up for long.
         self.probe.next = self.probe.next.min(now + PROBE_RETRY);
         self.rtt = None;
-        if self.probe.missed == MISSED_MAX && self.addresses.len() > 1 {
+        if self.probe.missed.is_multiple_of(MISSED_MAX) && self.addresses.len() > 1 {
             // The next address of the name (RFC 3263 section 4.3); it registers there when it answers.
             self.addresses.rotate_left(1);
         }
@@ -218,9 +218,14 @@ impl Line {
             self.probe_missed(now);
             return;
         }
+        self.rtt = Some(now.saturating_duration_since(since));
+        self.handle_alive();
+    }
+
+    /// It has said something.
+    pub(super) fn handle_alive(&mut self) {
         let was_down = self.probe.missed >= MISSED_MAX;
         self.probe.missed = 0;
-        self.rtt = Some(now.saturating_duration_since(since));
         if was_down && let Some(registration) = &mut self.registration {
             // It may have lost its memory while it was away.
             registration.start();

@@ -100,10 +100,15 @@ impl Trunks {
             .into_iter()
             .map(|(remote, facing)| Address { remote, facing })
             .collect();
-        // Name servers turn the list round and give parts of it; what is in use stays in use.
         let in_use = line.addresses.first().copied();
         if let Some(at) = in_use.and_then(|in_use| addresses.iter().position(|known| *known == in_use)) {
-            addresses.swap(0, at);
+            if line.is_up() {
+                // Name servers turn the list round and give parts of it; what is in use stays in use.
+                addresses.rotate_left(at);
+            } else if at > 0 {
+                line.probe.asked = None;
+                line.probe.next = now;
+            }
             line.addresses = addresses;
             return;
         }
@@ -168,7 +173,7 @@ impl Trunks {
     /// Any answer on a call proves that the trunk lives.
     pub(crate) fn handle_alive(&mut self, now: Instant, name: &str) {
         if let Some(line) = self.lines.iter_mut().find(|line| line.trunk.name == name) {
-            line.probe.missed = 0;
+            line.handle_alive();
             line.probe.next = line.probe.next.max(now + interval(line) / 2);
         }
     }
@@ -181,10 +186,9 @@ impl Trunks {
                 .is_some_and(|address| address.remote == flow.remote)
         };
         for line in self.lines.iter_mut().filter(lost) {
-            if let Some(registration) = line
-                .registration
-                .as_mut()
-                .filter(|registration| registration.is_registered())
+            // One that is asking or waits to ask again keeps its pace, or a registrar that refuses connections is hammered.
+            if let Some(registration) = &mut line.registration
+                && let RegistrationState::Registered { .. } = registration.state()
             {
                 registration.start();
             }

@@ -33,6 +33,8 @@ pub(crate) struct Office {
     pub(crate) plans: Vec<MediaPlan>,
     pub(crate) traced: Vec<TraceLine>,
     pub(crate) measures: usize,
+    /// Where the name of every trunk leads.
+    pub(crate) trunk_addresses: Vec<SocketAddr>,
     wire: VecDeque<(SocketAddr, Transmit)>,
 }
 
@@ -129,6 +131,7 @@ impl Office {
             plans: Vec::new(),
             traced: Vec::new(),
             measures: 0,
+            trunk_addresses: vec![PROVIDER.parse().unwrap()],
             wire: VecDeque::new(),
         }
     }
@@ -158,9 +161,10 @@ impl Office {
                     Output::Trace(line) => self.traced.push(*line),
                     Output::Measure => self.measures += 1,
                     Output::Resolve(lookup) => {
+                        let facing = BOX.parse::<SocketAddr>().unwrap().ip();
                         let resolved = Resolved {
                             trunk: lookup.trunk,
-                            addresses: vec![(PROVIDER.parse().unwrap(), BOX.parse::<SocketAddr>().unwrap().ip())],
+                            addresses: self.trunk_addresses.iter().map(|at| (*at, facing)).collect(),
                             problem: None,
                         };
                         self.branch.handle_resolved(moment(self.base, self.now), resolved);

@@ -1,8 +1,11 @@
 //! Trunks and the provider's end of them.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use branchline_branch::Command;
 use branchline_sip::Flow;
-use branchline_sip::agent::{AgentEvent, Headers, Invitation, NextHop};
+use branchline_sip::agent::{AgentEvent, Headers, Invitation, NextHop, SessionEvent};
 use branchline_sip::message::{Builder, Message, Method, Name};
 use branchline_sip::transaction::ServerKey;
 
@@ -14,6 +17,24 @@ const PROVIDER_AT: usize = 3;
 const TWO: &str = "[[trunk]]\nname = \"sales\"\nhost = \"sip.example.net\"\nusername = \"alpha\"\npassword = \"secret\"\n\
     default_to = \"201\"\n[[trunk]]\nname = \"support\"\nhost = \"sip.example.net\"\nusername = \"beta\"\npassword = \"secret\"\n\
     default_to = \"202\"\ninbound = [{ number = \"+4930555\", to = \"202\" }]\n";
+
+/// A call from the provider.
+fn from_provider(provider: SocketAddr, (dialled, from): (&str, &str)) -> Invitation {
+    Invitation {
+        flow: Flow::udp(provider, BOX.parse().unwrap()),
+        next_hop: NextHop::Flow,
+        request_uri: format!("sip:{dialled}@192.0.2.1"),
+        from: from.to_owned(),
+        to: format!("<sip:{dialled}@192.0.2.1>"),
+        contact: format!("<sip:provider@{PROVIDER}>"),
+        route: Vec::new(),
+        max_forwards: 70,
+        headers: Headers::new(),
+        body: Some(sdp(provider, "sendrecv")),
+        attachment: None,
+        ring_max: None,
+    }
+}
 
 /// The REGISTERs that came to the provider: user and interval.
 fn registers(office: &mut Office) -> Vec<(String, u32)> {
@@ -52,24 +73,11 @@ fn a_call_from_a_provider_with_two_accounts_belongs_to_the_one_that_was_dialled(
     for (dialled, extension) in [("alpha", 0), ("beta", 1), ("4930555", 1), ("unheard", 0)] {
         let now = office.now;
         let provider = &mut office.phones[PROVIDER_AT];
-        let invitation = Invitation {
-            flow: Flow::udp(provider.address, BOX.parse().unwrap()),
-            next_hop: NextHop::Flow,
-            request_uri: format!("sip:{dialled}@192.0.2.1"),
-            from: "<sip:+493012345@sip.example.net>".to_owned(),
-            to: format!("<sip:{dialled}@192.0.2.1>"),
-            contact: format!("<sip:provider@{PROVIDER}>"),
-            route: Vec::new(),
-            max_forwards: 70,
-            headers: Headers::new(),
-            body: Some(sdp(provider.address, "sendrecv")),
-            attachment: None,
-            ring_max: None,
-        };
+        let invitation = from_provider(provider.address, (dialled, "<sip:+493012345@sip.example.net>"));
         let call = provider.agent.invite(now, invitation).unwrap();
         office.accept(extension);
         office.phones[PROVIDER_AT].agent.hang_up(now, call, None);
-        office.wait(std::time::Duration::from_secs(5));
+        office.wait(Duration::from_secs(5));
     }
 }
 
@@ -110,4 +118,98 @@ fn requests_out_of_the_blue_are_shed_when_they_are_too_many_but_not_those_of_a_t
         assert_eq!(statuses.iter().all(|status| *status == 200), all_answered);
         assert!(statuses.iter().all(|status| matches!(status, 200 | 503)));
     }
+}
+
+#[test]
+fn a_trunk_is_looked_for_at_each_of_its_addresses_in_turn_until_one_answers() {
+    let (one, _) = TWO.rsplit_once("[[trunk]]").unwrap();
+    let mut office = Office::with(one);
+    let addresses = ["198.51.100.7:5060", "198.51.100.8:5060", PROVIDER].map(|at| at.parse().unwrap());
+    office.trunk_addresses = addresses.to_vec();
+    for there in [addresses[2], addresses[1], addresses[0]] {
+        office.phones[PROVIDER_AT].address = there;
+        let deadline = office.now + Duration::from_secs(400);
+        loop {
+            registers(&mut office);
+            let trunk = &office.view().trunks[0];
+            if trunk.state == "up" && trunk.address == there.to_string() {
+                break;
+            }
+            assert!(office.now < deadline, "{there} is not found: {trunk:?}");
+            office.wait(Duration::from_secs(1));
+        }
+    }
+}
+
+#[test]
+fn a_registrar_whose_connections_fail_is_asked_once_and_then_at_the_pace_of_retries() {
+    let (one, _) = TWO.rsplit_once("[[trunk]]").unwrap();
+    let mut office = Office::with(one);
+    assert_eq!(registers(&mut office).len(), 1);
+    let flow = Flow::udp(BOX.parse().unwrap(), PROVIDER.parse().unwrap());
+    let mut asked = 0;
+    for _ in 0..10 {
+        let at = moment(office.base, office.now);
+        office.branch.handle_flow_failed(at, flow);
+        office.run();
+        let events = std::mem::take(&mut office.phones[PROVIDER_AT].events);
+        let is_register = |event: &AgentEvent| matches!(event, AgentEvent::Request { request, .. } if *request.method() == Method::Register);
+        asked += events.iter().filter(|event| is_register(event)).count();
+    }
+    assert_eq!(asked, 1);
+}
+
+#[test]
+fn callers_without_a_number_are_not_taken_for_one_whose_call_goes_round() {
+    let round = "[[trunk]]\nname = \"provider\"\nhost = \"sip.example.net\"\nmode = \"address\"\ndefault_to = \"+4930999\"\n\
+        max_calls = 50\n";
+    for (from, refused) in [
+        ("<sip:anonymous@anonymous.invalid>", 0),
+        ("<sip:+493012345@sip.example.net>", 2),
+    ] {
+        let mut office = Office::with(round);
+        registers(&mut office);
+        for _ in 0..8 {
+            let now = office.now;
+            let provider = &mut office.phones[PROVIDER_AT];
+            // Media ports are few.
+            let invitation = Invitation {
+                body: None,
+                ..from_provider(provider.address, ("+4930555", from))
+            };
+            provider.agent.invite(now, invitation).unwrap();
+            office.run();
+        }
+        let events = std::mem::take(&mut office.phones[PROVIDER_AT].events);
+        let is_loop = |event: &AgentEvent| {
+            matches!(
+                event,
+                AgentEvent::Session {
+                    event: SessionEvent::Refused { status: 482, .. },
+                    ..
+                }
+            )
+        };
+        assert_eq!(events.iter().filter(|event| is_loop(event)).count(), refused, "{from}");
+    }
+}
+
+#[test]
+fn a_trunk_does_not_say_how_urgently_a_phone_is_to_ring() {
+    let (one, _) = TWO.rsplit_once("[[trunk]]").unwrap();
+    let mut office = Office::with(one);
+    assert_eq!(office.register(0), 200);
+    registers(&mut office);
+    let now = office.now;
+    let provider = &mut office.phones[PROVIDER_AT];
+    let invitation = Invitation {
+        headers: Headers::new()
+            .with(Name::Priority, "emergency")
+            .with(Name::Subject, "lunch"),
+        ..from_provider(provider.address, ("alpha", "<sip:+493012345@sip.example.net>"))
+    };
+    provider.agent.invite(now, invitation).unwrap();
+    let (_, invite) = office.accept(0);
+    assert_eq!(invite.request.text(Name::Priority), None);
+    assert_eq!(invite.request.text(Name::Subject).as_deref(), Some("lunch"));
 }
