@@ -24,9 +24,6 @@ impl Branch {
         let peer = peer(flow);
         // Datagrams can be forged: nobody may have a trunk shut out.
         let is_hosted = self.hosted.is_at(flow.remote);
-        if is_hosted && let Some(upstream) = self.hosted.upstream() {
-            upstream.handle_alive(now.mono);
-        }
         let guarded = !is_hosted && !self.trunks.has_address(flow.remote);
         if guarded && self.guard.is_banned(now.mono, peer) && !self.passes_ban(flow, &bytes) {
             self.counters.banned_requests += 1;
@@ -35,6 +32,9 @@ impl Branch {
         match Message::parse(bytes.clone()) {
             Ok(message) => {
                 self.trace(now, flow, &message, Way::Arrived);
+                if is_hosted {
+                    self.hosted_spoke(now, flow, &message);
+                }
                 if !guarded || !self.turn_away_scanner(now, flow, &message) {
                     self.agent.handle_message(now.mono, flow, message);
                 }

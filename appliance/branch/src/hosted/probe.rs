@@ -2,10 +2,10 @@
 
 use branchline_sip::message::{Builder, Message, Method, Name};
 use branchline_sip::transaction::ClientKey;
+use branchline_sip::{Flow, Transport};
 use branchline_survival::{Event, Mode, Outcome};
 
 use crate::Branch;
-use crate::hosted::Upstream;
 use crate::identity::host;
 use crate::now::Now;
 use crate::output::{Level, Output};
@@ -78,6 +78,18 @@ impl Branch {
         true
     }
 
+    /// A message came from its address. A datagram can be forged: it is a sign of life when it belongs to what the box asked
+    /// or to a call.
+    pub(crate) fn hosted_spoke(&mut self, now: Now, flow: Flow, message: &Message) {
+        let is_its_own = match flow.transport {
+            Transport::Udp => self.agent.expects(message),
+            Transport::Tcp | Transport::Tls => true,
+        };
+        if is_its_own && let Some(upstream) = self.hosted.upstream() {
+            upstream.health.handle_alive(now.mono);
+        }
+    }
+
     fn hosted_changed(&mut self, now: Now, event: Event) {
         let (from, to, reason) = match event {
             Event::Doubted => return self.leave_hosted(now),
@@ -114,12 +126,5 @@ impl Branch {
             }
         }
         self.tell_lines();
-    }
-}
-
-impl Upstream {
-    /// Anything came from it.
-    pub(crate) fn handle_alive(&mut self, now: std::time::Instant) {
-        self.health.handle_alive(now);
     }
 }

@@ -1,10 +1,12 @@
 //! What a phone in a call can send: bodies in parts, transfers and reports, cut short and with bytes changed.
 
+use std::time::Duration;
+
 use branchline_sip::Flow;
 use branchline_sip::agent::SessionId;
 use bytes::Bytes;
 
-use crate::office::{BOX, Office, moment};
+use crate::office::{BOX, Office, PROVIDER, moment};
 
 /// Requests inside the caller's dialog, each over one of the readers of bodies and embedded headers.
 fn requests(office: &Office, session: SessionId) -> Vec<String> {
@@ -64,5 +66,27 @@ fn requests_in_a_call_that_are_cut_or_changed_break_nothing() {
         assert!(office.view().calls.len() <= 1, "request {kind}");
         office.call(0, "202");
         office.accept(1);
+    }
+}
+
+#[test]
+fn datagrams_that_anybody_can_forge_do_not_keep_a_dead_hosted_pbx_alive() {
+    let options = "OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.9;branch=z9hG4bKx\r\nMax-Forwards: 70\r\nFrom: <sip:x@x>;tag=1\r\n\
+                   To: <sip:x@x>;tag=2\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n";
+    let answer = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKx\r\nFrom: <sip:x@x>;tag=1\r\nTo: <sip:x@x>;tag=2\r\n\
+                  Call-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n";
+    for forged in ["x", options, answer] {
+        let mut office = Office::with("[hosted]\nhost = \"pbx.example.net\"\n");
+        office.run();
+        let deadline = office.now + Duration::from_secs(60);
+        while office.view().hosted.unwrap().mode != "survival" {
+            assert!(office.now < deadline, "{forged}");
+            let flow = Flow::udp(BOX.parse().unwrap(), PROVIDER.parse().unwrap());
+            let at = moment(office.base, office.now);
+            office
+                .branch
+                .handle_message(at, flow, Bytes::copy_from_slice(forged.as_bytes()));
+            office.wait(Duration::from_millis(50));
+        }
     }
 }

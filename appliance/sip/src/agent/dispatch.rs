@@ -34,24 +34,33 @@ impl Agent {
         self.tags.get(&tag).map(|holder| (tag, *holder))
     }
 
+    /// A response to a request that is under way, or a request in a dialog of ours: what nobody can make up who has not
+    /// seen the other side of it.
+    pub fn expects(&self, message: &Message) -> bool {
+        if message.is_request() {
+            self.dialog_of(message).is_some()
+        } else {
+            self.core.endpoint.expects(message)
+        }
+    }
+
+    fn dialog_of(&self, request: &Message) -> Option<Holder> {
+        let (_, holder) = self.holder_of(request.to_tag())?;
+        let call_id = match holder {
+            Holder::Session(id) => self.sessions.get(&id)?.call_id(),
+            Holder::Subscription(id) => self.subscriptions.get(&id)?.call_id(),
+        };
+        (call_id == request.call_id()).then_some(holder)
+    }
+
     fn in_dialog(&mut self, now: Instant, (key, flow): (ServerKey, Flow), request: Message) {
-        let found = self.holder_of(request.to_tag()).filter(|(_, holder)| match holder {
-            Holder::Session(id) => self
-                .sessions
-                .get(id)
-                .is_some_and(|session| session.call_id() == request.call_id()),
-            Holder::Subscription(id) => self
-                .subscriptions
-                .get(id)
-                .is_some_and(|subscription| subscription.call_id() == request.call_id()),
-        });
-        match found {
-            Some((_, Holder::Session(id))) => {
+        match self.dialog_of(&request) {
+            Some(Holder::Session(id)) => {
                 self.with_session(now, id, |session, turn| {
                     session.handle_request(turn, (key, flow), request);
                 });
             }
-            Some((_, Holder::Subscription(id))) => {
+            Some(Holder::Subscription(id)) => {
                 self.with_subscription(id, |subscription, core| {
                     subscription.handle_request(core, now, (key, flow), request);
                 });

@@ -112,15 +112,15 @@ impl Endpoint {
     }
 
     pub(super) fn handle_response(&mut self, now: Instant, flow: Flow, response: Message) {
-        let via = response.top_via();
         // A response with a second Via was meant for a client behind us (RFC 3261 section 8.1.3.3).
         if response.values(Name::Via).nth(1).is_some() {
             self.counters.dropped += 1;
             return;
         }
-        let found = identity::branch(&via)
-            .and_then(|branch| self.clients.find(self.identifier.of_branch(branch, response.method())));
-        let Some((key, slot)) = found.and_then(|key| Some((key, self.clients.value_mut(key)?))) else {
+        let Some((key, slot)) = self
+            .client_of(&response)
+            .and_then(|key| Some((key, self.clients.value_mut(key)?)))
+        else {
             return self.handle_stray(flow, response);
         };
         let clock = Clock {
@@ -147,6 +147,17 @@ impl Endpoint {
             Tell::Nothing | Tell::Ack | Tell::Timeout | Tell::Unacknowledged | Tell::Trying => {}
         }
         self.finish_client(key, outcome);
+    }
+
+    /// A response to a request that is under way.
+    pub(crate) fn expects(&self, response: &Message) -> bool {
+        self.client_of(response).is_some()
+    }
+
+    fn client_of(&self, response: &Message) -> Option<Key> {
+        let via = response.top_via();
+        let branch = identity::branch(&via)?;
+        self.clients.find(self.identifier.of_branch(branch, response.method()))
     }
 
     fn handle_stray(&mut self, flow: Flow, response: Message) {
