@@ -2,8 +2,8 @@
 
 use branchline_call::{Attempt, CallId, Cause, LegId, NewCall, Replaced};
 use branchline_config::Extension;
-use branchline_journal::{Direction, EmergencyCall, Party as RecordParty};
-use branchline_route::{ArrivalKind, Caller, Decision, Request, Why};
+use branchline_journal::{CallbackLine, Direction, EmergencyCall, Party as RecordParty};
+use branchline_route::{ArrivalKind, Caller, Decision, Loop, Request, Why};
 use branchline_sdp::Sdp;
 use branchline_sip::agent::{Body, IncomingInvite, NextHop, Replaces};
 use branchline_sip::message::{Builder, Message, Name, Uri};
@@ -66,7 +66,9 @@ impl Branch {
             party,
             dialled,
         };
-        if let Some(call) = self.help_returned(now, &incoming) {
+        if let Some(call) = self.help_returned(now, &incoming)
+            && !self.goes_round(&incoming, &call)
+        {
             return self.route_back(now, &incoming, &call);
         }
         let replaces = incoming
@@ -89,6 +91,14 @@ impl Branch {
     /// A trunk brings a call that has been through all it may go through: two boxes that are each other's trunk.
     fn came_round(&self, flow: Flow, request: &Message) -> bool {
         request.number(Name::MaxForwards) == Some(0) && self.trunks.has_address(flow.remote)
+    }
+
+    /// A number that everybody calls may lead round as well; one of an operator's alone leads to a phone.
+    fn goes_round(&self, incoming: &Incoming, call: &EmergencyCall) -> bool {
+        let from = self.shown(&incoming.party, &incoming.request).number;
+        call.line == CallbackLine::Shared
+            && (incoming.request.number(Name::MaxForwards) == Some(0)
+                || self.looped(&incoming.party, (&from, &incoming.dialled)) == Loop::Seen)
     }
 
     /// Who calls for help: the extension that registered from there, so that it can be called back. Nobody is asked for a
@@ -426,7 +436,7 @@ impl Branch {
             Err(status) => return self.turn_away(now, incoming.key, Builder::response(&incoming.request, status)),
         };
         // Found out before the conversation is touched: it goes on without the one who has no port.
-        if self.anchors.pool().available(self.address_facing(incoming.flow).into()) == 0 {
+        if !self.anchors.pool().can_take(self.address_facing(incoming.flow).into()) {
             return self.turn_away(now, incoming.key, Builder::response(&incoming.request, 503));
         }
         let shown = self.shown(&incoming.party, &incoming.request);

@@ -47,7 +47,7 @@ impl Default for PoolConfig {
 ///
 /// - `handle_ready`, `handle_timeout`: what the shell reports
 /// - `take`, `give_back`: what calls do
-/// - `wanted`, `poll_timeout`, `exhausted`: what the shell asks
+/// - `can_take`, `wanted`, `poll_timeout`, `exhausted`: what the shell asks
 #[derive(Debug)]
 pub struct PortPool {
     config: PoolConfig,
@@ -108,6 +108,12 @@ impl PortPool {
         port
     }
 
+    /// `take` would give a port.
+    #[must_use]
+    pub fn can_take(&self, family: Family) -> bool {
+        self.available(family) > 0 || self.longest_resting(family).is_some()
+    }
+
     /// The call is over; the port rests before it is used again. A port that no call has is ignored.
     pub fn give_back(&mut self, now: Instant, port: u16) {
         if let Some((_, place @ Place::Call)) = self.owners.get_mut(&port) {
@@ -161,9 +167,13 @@ impl PortPool {
     }
 
     fn rouse(&mut self, family: Family) -> Option<u16> {
-        let rests = |port: &u16| self.owners.get(port).is_some_and(|(of, _)| *of == family);
-        let longest = self.resting.iter().position(|(_, port)| rests(port))?;
+        let longest = self.longest_resting(family)?;
         self.resting.remove(longest).map(|(_, port)| port)
+    }
+
+    fn longest_resting(&self, family: Family) -> Option<usize> {
+        let rests = |port: &u16| self.owners.get(port).is_some_and(|(of, _)| *of == family);
+        self.resting.iter().position(|(_, port)| rests(port))
     }
 
     fn stock_mut(&mut self, family: Family) -> &mut VecDeque<u16> {
@@ -233,8 +243,8 @@ mod tests {
         for port in [3000, 4002, 4000] {
             pool.give_back(now, port);
         }
-        let again = [Family::V4, Family::V4, Family::V4].map(|family| pool.take(family));
-        assert_eq!(again, [Some(4002), Some(4000), None]);
+        let again = [Family::V4, Family::V4, Family::V4].map(|family| (pool.can_take(family), pool.take(family)));
+        assert_eq!(again, [(true, Some(4002)), (true, Some(4000)), (false, None)]);
         assert_eq!((pool.busy(), pool.exhausted()), (3, 1));
         pool.handle_timeout(now + PoolConfig::default().quarantine);
         assert_eq!(
