@@ -171,12 +171,13 @@ impl Branch {
         if !self.messages.open.values().any(of_session) {
             return;
         }
-        let left: Vec<ServerKey> = self
+        let mut left: Vec<ServerKey> = self
             .messages
             .open
             .extract_if(|_, open| of_session(open))
             .map(|(key, _)| key)
             .collect();
+        left.sort_unstable();
         self.messages.of_copy.retain(|_, key| !left.contains(key));
         for key in left {
             self.agent.respond_in_dialog(now.mono, key, 500);
