@@ -74,6 +74,37 @@ mod tests {
     }
 
     #[test]
+    fn bodies_that_are_cut_or_changed_give_a_piece_of_themselves_or_nothing() {
+        let kind = "multipart/mixed;boundary=\"b\"";
+        let good = b"--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b\r\n\r\n--b--\r\n";
+        let cut = (0..=good.len()).map(|end| good[..end].to_vec());
+        let changed = (0..good.len()).flat_map(|at| {
+            [0, b'\r', b'\n', b'-', b':', 0xff].map(|byte| [&good[..at], &[byte], &good[at + 1..]].concat())
+        });
+        let mut found = 0;
+        for bytes in cut.chain(changed) {
+            for kind in [
+                kind,
+                "multipart/",
+                "multipart/mixed;boundary=",
+                "multipart/x;boundary=\"",
+                "multipart/x;boundary=\r\n",
+            ] {
+                let content_type = kind.into();
+                let bytes = Bytes::from(bytes.clone());
+                let description = description(&Body {
+                    content_type,
+                    bytes: bytes.clone(),
+                });
+                found += usize::from(description.is_some());
+                let part = description.unwrap_or_default();
+                assert!(part.is_empty() || find(&bytes, &part).is_some(), "{kind} {bytes:?}");
+            }
+        }
+        assert!(found > 0);
+    }
+
+    #[test]
     fn the_description_is_found_alone_and_among_other_parts() {
         let mixed = "preamble\r\n--b1\r\nContent-Type: application/pidf+xml\r\n\r\n<x/>\r\n--b1\r\n\
                      Content-Type: application/sdp\r\n\r\nv=0\r\ns=-\r\n--b1--\r\n";

@@ -136,6 +136,28 @@ mod tests {
     }
 
     #[test]
+    fn requests_with_bytes_changed_get_an_answer_no_longer_than_themselves_or_none() {
+        let source = "192.0.2.1:5060".parse().unwrap();
+        let attributes = [
+            attribute(0x0003, &[0, 0, 0, 6]),
+            attribute(0x0004, b"abc"),
+            attribute(0x8022, b"phone"),
+        ];
+        let whole = message(BINDING_REQUEST, &attributes.concat());
+        let mut answered = 0;
+        for at in 0..whole.len() {
+            for byte in 0..=255 {
+                let mut changed = whole.clone();
+                changed[at] = byte;
+                let reply = answer(&changed, source);
+                answered += usize::from(reply.is_some());
+                assert!(reply.is_none_or(|reply| reply.len() <= whole.len()), "{at} {byte}");
+            }
+        }
+        assert!(answered > 0 && answered < whole.len() * 256);
+    }
+
+    #[test]
     fn what_is_no_binding_request_gets_no_answer() {
         let source = "192.0.2.1:5060".parse().unwrap();
         let whole = message(BINDING_REQUEST, &attribute(0x8022, b"phone"));
