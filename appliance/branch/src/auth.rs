@@ -1,11 +1,10 @@
 //! Who sent a request: an extension by its password, a trunk by its address.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use branchline_config::{Config, Digest};
-use branchline_route::FailureKind;
+use branchline_route::{FailureKind, Source, Sources};
 use branchline_sip::Flow;
 use branchline_sip::digest::{Algorithm, Asker, Challenger, ChallengerConfig, Ha1, Minter, Stale, Verdict};
 use branchline_sip::message::{Builder, Message, Method, Uri};
@@ -21,20 +20,12 @@ pub(crate) struct Auth {
     /// Stands in for the digest an extension has not got; random, so that nobody can compute an answer from it.
     absent: Ha1,
     /// Names that a source was challenged for and answered no challenge since: somebody who tries names, not a phone.
-    unanswered: BTreeMap<IpAddr, Unanswered>,
+    unanswered: Sources<Unanswered>,
 }
 
 struct Unanswered {
     since: Instant,
     names: BTreeSet<String>,
-}
-
-/// One IPv4 address; of IPv6 the /64, which is what one customer has.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => (address.to_bits() >> 64 << 64).to_be_bytes().into(),
-    }
 }
 
 impl Auth {
@@ -53,7 +44,7 @@ impl Auth {
             challenger: Challenger::new(challenger, epoch, seed),
             users: HashMap::new(),
             absent: Ha1 { md5, sha256: absent },
-            unanswered: BTreeMap::new(),
+            unanswered: Sources::new(SOURCES_MAX),
         };
         auth.handle_users(config);
         auth
@@ -95,9 +86,9 @@ impl Branch {
     pub(crate) fn authenticate(&mut self, now: Now, flow: Flow, request: &Message) -> Result<String, Box<Message>> {
         let source = flow.remote.ip();
         let Auth { challenger, users, .. } = &mut self.auth;
-        match challenger.verify(now.mono, request, |user| users.get(user).copied()) {
+        match challenger.verify(now.mono, source, request, |user| users.get(user).copied()) {
             Verdict::Ok { username } => {
-                self.auth.unanswered.remove(&network(source));
+                self.auth.unanswered.remove(Source::new(source));
                 let lasts = Duration::from_secs(u64::from(self.config.sip.expires_max_s));
                 self.guard.handle_success(now.mono, source, lasts);
                 Ok(username)
@@ -106,39 +97,35 @@ impl Branch {
                 if stale == Stale::No {
                     self.count_unanswered(now, flow, request);
                 }
-                Err(self.challenge(now, request, stale))
+                Err(self.challenge(now, flow, (request, stale)))
             }
             Verdict::Denied { username, nonce } => {
                 self.counters.auth_failures += 1;
-                self.auth.unanswered.remove(&network(source));
+                self.auth.unanswered.remove(Source::new(source));
                 // Unknown users and wrong passwords count alike: the difference must not show in when a ban comes.
-                let kind = match nonce {
-                    Minter::Ours => FailureKind::WrongPassword,
-                    Minter::Foreign => FailureKind::ForeignNonce,
-                };
-                self.count_failure(now, flow, (kind, &format!("wrong password for {username:?} again")));
-                // Not another challenge: phones would answer it with the same password until they are shut out.
-                Err(Box::new(Builder::response_with_tag(request, 403, "0").finish()))
+                let why = format!("wrong password for {username:?} again");
+                match nonce {
+                    Minter::Ours => {
+                        self.count_failure(now, flow, (FailureKind::WrongPassword, &why));
+                        // Not another challenge: phones would answer it with the same password until they are shut out.
+                        Err(Box::new(Builder::response_with_tag(request, 403, "0").finish()))
+                    }
+                    Minter::Foreign => {
+                        self.count_failure(now, flow, (FailureKind::ForeignNonce, &why));
+                        Err(self.challenge(now, flow, (request, Stale::Yes)))
+                    }
+                }
             }
         }
     }
 
     fn count_unanswered(&mut self, now: Now, flow: Flow, request: &Message) {
-        let source = flow.remote.ip();
-        if self.auth.unanswered.len() >= SOURCES_MAX {
-            let oldest = self
-                .auth
-                .unanswered
-                .iter()
-                .min_by_key(|(_, tried)| tried.since)
-                .map(|(source, _)| *source);
-            oldest.map(|oldest| self.auth.unanswered.remove(&oldest));
-        }
+        let source = Source::new(flow.remote.ip());
         let fresh = || Unanswered {
             since: now.mono,
             names: BTreeSet::new(),
         };
-        let tried = self.auth.unanswered.entry(network(source)).or_insert_with(fresh);
+        let tried = self.auth.unanswered.entry(source, fresh);
         if now.mono.saturating_duration_since(tried.since) > UNANSWERED_WITHIN {
             *tried = fresh();
         }
@@ -151,15 +138,20 @@ impl Branch {
             .names
             .insert(asked.uri_text.chars().take(NAME_CHARS_MAX).collect());
         if tried.names.len() >= UNANSWERED_MAX {
-            self.auth.unanswered.remove(&network(source));
+            self.auth.unanswered.remove(source);
             let why = "it tries names and answers no challenge";
             self.count_failure(now, flow, (FailureKind::Scanner, why));
         }
     }
 
-    fn challenge(&mut self, now: Now, request: &Message, stale: Stale) -> Box<Message> {
+    fn challenge(&mut self, now: Now, flow: Flow, (request, stale): (&Message, Stale)) -> Box<Message> {
         let response = Builder::response_with_tag(request, self.auth.challenger.status(), "0");
-        Box::new(self.auth.challenger.challenge(now.mono, stale, response).finish())
+        let challenger = &mut self.auth.challenger;
+        Box::new(
+            challenger
+                .challenge(now.mono, flow.remote.ip(), stale, response)
+                .finish(),
+        )
     }
 }
 

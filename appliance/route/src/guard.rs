@@ -2,9 +2,9 @@
 //!
 //! In: failures and successes as they are seen. Out: who is shut out. A datagram can carry anybody's address, so what it
 //! does wrong is held against its source only while no phone is trusted there, and only for a moment and for datagrams.
-//! What is proven to come from its source, by a connection or by an answer to a challenge of ours, makes a lasting ban;
-//! a source behind which a phone is validly registered may then fail many times more, so that one phone with an old
-//! password does not shut out its branch.
+//! What is proven to come from its source, by a connection or by an answer to a fresh challenge of ours to that source,
+//! makes a lasting ban, over datagrams too; a source behind which a phone is validly registered may then fail many times
+//! more, so that one phone with an old password does not shut out its branch.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -69,9 +69,10 @@ pub enum Carrier {
 /// What a source did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// A digest over a nonce of ours that does not verify: 1 point. Whoever sends it has heard our challenge.
+    /// A digest that does not verify, over a fresh nonce of ours to this source: 1 point. Whoever sends it has heard our
+    /// challenge, so that it is proven to be there.
     WrongPassword,
-    /// Credentials over a nonce that we did not make: 1 point.
+    /// Wrong credentials over a nonce that is not ours, or was another source's, or is old: 1 point.
     ForeignNonce,
     /// A message that does not parse: 1 point.
     Malformed,
@@ -134,8 +135,8 @@ impl Guard {
     pub fn handle_failure(&mut self, now: Instant, peer: Peer, kind: FailureKind) -> Option<Ban> {
         let source = Source::new(peer.address);
         let is_trusted = self.is_trusted(now, source);
-        let is_datagram = peer.carrier == Carrier::Datagram;
-        if self.is_exempt(peer.address) || self.is_banned(now, peer) || (is_trusted && is_datagram) {
+        let is_proven = peer.carrier == Carrier::Connection || kind == FailureKind::WrongPassword;
+        if self.is_exempt(peer.address) || self.is_banned(now, peer) || (is_trusted && !is_proven) {
             return None;
         }
         let factor = if is_trusted { TRUSTED_FACTOR } else { 1 };
@@ -153,7 +154,6 @@ impl Guard {
             FailureKind::WrongPassword | FailureKind::ForeignNonce | FailureKind::Malformed => 1,
             FailureKind::Scanner => self.limits.failures.max(1),
         };
-        let is_proven = !is_datagram || kind == FailureKind::WrongPassword;
         let counter = if is_proven {
             &mut suspect.proven
         } else {
@@ -322,7 +322,7 @@ mod tests {
         assert!(!guard.is_banned(now + Duration::from_secs(60), phone));
         guard.handle_success(now, phone.address, Duration::from_secs(3600));
         assert!(!guard.is_banned(now, phone), "a password frees");
-        for kind in [FailureKind::Scanner, FailureKind::Malformed, FailureKind::WrongPassword] {
+        for kind in [FailureKind::Scanner, FailureKind::Malformed, FailureKind::ForeignNonce] {
             assert_eq!(failures_to_ban(&mut guard, now, (phone, kind)), None, "{kind:?}");
         }
     }
@@ -358,18 +358,15 @@ mod tests {
     #[test]
     fn a_broken_phone_does_not_shut_out_its_branch_and_a_guesser_in_it_is_still_caught() {
         let now = start();
-        let mut guard = Guard::new(limits());
-        let branch = connected("198.51.100.7");
-        guard.handle_success(now, branch.address, Duration::from_secs(3600));
-        let found = failures_to_ban(&mut guard, now, (branch, FailureKind::WrongPassword));
-        assert_eq!(found, Some((200, 1800)));
-        let mut guard = Guard::new(limits());
-        guard.handle_success(now, branch.address, Duration::from_secs(60));
         let later = now + Duration::from_secs(61);
-        assert_eq!(
-            failures_to_ban(&mut guard, later, (branch, FailureKind::WrongPassword)),
-            Some((10, 1800))
-        );
+        for branch in [connected("198.51.100.7"), datagram("198.51.100.7")] {
+            for (failing_at, failures) in [(now, 200), (later, 10)] {
+                let mut guard = Guard::new(limits());
+                guard.handle_success(now, branch.address, Duration::from_secs(60));
+                let found = failures_to_ban(&mut guard, failing_at, (branch, FailureKind::WrongPassword));
+                assert_eq!(found, Some((failures, 1800)), "{branch:?}");
+            }
+        }
     }
 
     #[test]

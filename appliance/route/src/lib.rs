@@ -25,4 +25,5 @@ pub use guard::{Ban, Carrier, FailureKind, Guard, GuardLimits, Peer};
 pub use number::{E164, Home, Number, NumberFault, kind_of, normalise};
 pub use outbound::{CallerId, TrunkAttempt};
 pub use place::{Whereabouts, location_of};
+pub use sources::{Source, Sources};
 pub use tables::Tables;

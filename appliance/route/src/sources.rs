@@ -5,10 +5,11 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// What counts as one source. A host owns its whole global IPv6 /64; inside a site each address stands for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Source(IpAddr);
+pub struct Source(IpAddr);
 
 impl Source {
-    pub(crate) fn new(address: IpAddr) -> Source {
+    /// The source that an address belongs to.
+    pub fn new(address: IpAddr) -> Source {
         Source(match address.to_canonical() {
             IpAddr::V6(v6) if !v6.is_unique_local() && !v6.is_unicast_link_local() && !v6.is_loopback() => {
                 IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX)))
@@ -17,13 +18,15 @@ impl Source {
         })
     }
 
-    pub(crate) fn address(self) -> IpAddr {
+    /// The address, or of a network its first.
+    pub fn address(self) -> IpAddr {
         self.0
     }
 }
 
+/// What is remembered of the sources heard from last.
 #[derive(Clone, Debug)]
-pub(crate) struct Sources<V> {
+pub struct Sources<V> {
     entries_max: usize,
     entries: BTreeMap<Source, (u64, V)>,
     by_use: BTreeMap<u64, Source>,
@@ -32,7 +35,8 @@ pub(crate) struct Sources<V> {
 }
 
 impl<V> Sources<V> {
-    pub(crate) fn new(entries_max: usize) -> Sources<V> {
+    /// Empty, with room for this many, at least one.
+    pub fn new(entries_max: usize) -> Sources<V> {
         Sources {
             entries_max: entries_max.max(1),
             entries: BTreeMap::new(),
@@ -47,7 +51,7 @@ impl<V> Sources<V> {
     }
 
     /// The entry of a source, made when absent, marked as used just now.
-    pub(crate) fn entry(&mut self, source: Source, make: impl FnOnce() -> V) -> &mut V {
+    pub fn entry(&mut self, source: Source, make: impl FnOnce() -> V) -> &mut V {
         if !self.entries.contains_key(&source) && self.entries.len() >= self.entries_max {
             self.forget_oldest();
         }
@@ -62,7 +66,8 @@ impl<V> Sources<V> {
         value
     }
 
-    pub(crate) fn remove(&mut self, source: Source) {
+    /// Forgets a source; nothing if it is not there.
+    pub fn remove(&mut self, source: Source) {
         if let Some((used, _)) = self.entries.remove(&source) {
             self.by_use.remove(&used);
         }

@@ -475,13 +475,20 @@ fn a_trunk_registers_through_challenge_and_423_and_refreshes() {
         us.handle_timeout(moment.now);
         while let RegistrationState::Asking { .. } = us.state() {
             let request = sent(&mut us);
-            let verdict = challenger.verify(moment.now, &request, |user| Some(Ha1::of(user, "trunk", "pw")));
+            let verdict = challenger.verify(moment.now, flow().remote.ip(), &request, |user| {
+                Some(Ha1::of(user, "trunk", "pw"))
+            });
             let response = match verdict {
                 Verdict::Ok { .. } => trunk.handle_register(moment, &request, flow()).response(&request, "t"),
                 Verdict::Challenge { stale } => {
-                    challenger.challenge(moment.now, stale, Builder::response(&request, 401))
+                    challenger.challenge(moment.now, flow().remote.ip(), stale, Builder::response(&request, 401))
                 }
-                Verdict::Denied { .. } => challenger.challenge(moment.now, Stale::No, Builder::response(&request, 401)),
+                Verdict::Denied { .. } => challenger.challenge(
+                    moment.now,
+                    flow().remote.ip(),
+                    Stale::No,
+                    Builder::response(&request, 401),
+                ),
             };
             let response = response.try_finish().unwrap();
             statuses.push(response.status());
@@ -551,7 +558,7 @@ fn a_wrong_password_does_not_hammer_the_trunk() {
         us.handle_response(
             at.now,
             &challenger
-                .challenge(at.now, Stale::No, Builder::response(&request, 407))
+                .challenge(at.now, flow().remote.ip(), Stale::No, Builder::response(&request, 407))
                 .finish(),
         );
     }

@@ -1,6 +1,7 @@
 //! Both sides of digest authentication against each other, and against wrong and repeated answers.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use branchline_sip::digest::{
@@ -8,6 +9,8 @@ use branchline_sip::digest::{
 };
 use branchline_sip::{Builder, Message, Method, Name};
 use bytes::Bytes;
+
+const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 #[expect(clippy::disallowed_methods, reason = "any instant will do as the start of a test")]
 fn start() -> Instant {
@@ -54,7 +57,7 @@ fn lookup(username: &str) -> Option<Ha1> {
 fn challenge(challenger: &mut Challenger, now: Instant) -> Message {
     let request = register("sip:branch").finish();
     challenger
-        .challenge(now, Stale::No, Builder::response(&request, challenger.status()))
+        .challenge(now, SOURCE, Stale::No, Builder::response(&request, challenger.status()))
         .try_finish()
         .unwrap()
 }
@@ -69,15 +72,15 @@ fn a_phone_with_the_right_password_gets_in_and_keeps_its_nonce() {
         let now = start();
         let (mut server, mut phone) = (challenger(now, asker), answerer("201", "secret"));
         assert_eq!(
-            server.verify(now, &register("sip:branch").finish(), lookup),
+            server.verify(now, SOURCE, &register("sip:branch").finish(), lookup),
             Verdict::Challenge { stale: Stale::No }
         );
         phone.handle_challenge(&challenge(&mut server, now)).unwrap();
         for _ in 0..300 {
             let request = phone.authorize(register("sip:branch")).try_finish().unwrap();
-            assert_eq!(server.verify(now, &request, lookup), ok());
+            assert_eq!(server.verify(now, SOURCE, &request, lookup), ok());
             assert_eq!(
-                server.verify(now, &request, lookup),
+                server.verify(now, SOURCE, &request, lookup),
                 Verdict::Challenge { stale: Stale::Yes },
                 "a replay"
             );
@@ -119,7 +122,7 @@ fn wrong_password_and_unknown_user_look_the_same() {
         let mut other = Challenger::new(config(Asker::Server), now, [8; 32]);
         for (server, nonce) in [(&mut server, Minter::Ours), (&mut other, Minter::Foreign)] {
             assert_eq!(
-                server.verify(now, &request, lookup),
+                server.verify(now, SOURCE, &request, lookup),
                 Verdict::Denied {
                     username: username.into(),
                     nonce
@@ -137,7 +140,7 @@ fn an_old_nonce_is_stale_and_one_of_a_former_life_too() {
     let later = now + Duration::from_secs(301);
     let request = phone.authorize(register("sip:branch")).finish();
     assert_eq!(
-        server.verify(later, &request, lookup),
+        server.verify(later, SOURCE, &request, lookup),
         Verdict::Challenge { stale: Stale::Yes }
     );
     let mut reborn = Challenger::new(
@@ -152,9 +155,32 @@ fn an_old_nonce_is_stale_and_one_of_a_former_life_too() {
         [9; 32],
     );
     assert_eq!(
-        reborn.verify(now, &request, lookup),
+        reborn.verify(now, SOURCE, &request, lookup),
         Verdict::Challenge { stale: Stale::Yes }
     );
+}
+
+#[test]
+fn only_who_answers_a_fresh_challenge_of_its_own_is_known_to_have_heard_it() {
+    let now = start();
+    let elsewhere = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+    for (password, after_s, source, expected) in [
+        ("wrong", 0, SOURCE, Err(Minter::Ours)),
+        ("wrong", 0, elsewhere, Err(Minter::Foreign)),
+        ("wrong", 301, SOURCE, Err(Minter::Foreign)),
+        ("secret", 0, SOURCE, Ok(ok())),
+        ("secret", 0, elsewhere, Ok(Verdict::Challenge { stale: Stale::Yes })),
+    ] {
+        let (mut server, mut phone) = (challenger(now, Asker::Server), answerer("201", password));
+        phone.handle_challenge(&challenge(&mut server, now)).unwrap();
+        let request = phone.authorize(register("sip:branch")).finish();
+        let expected = expected.unwrap_or_else(|nonce| Verdict::Denied {
+            username: "201".into(),
+            nonce,
+        });
+        let verdict = server.verify(now + Duration::from_secs(after_s), source, &request, lookup);
+        assert_eq!(verdict, expected, "{password} {after_s} {source}");
+    }
 }
 
 #[test]
@@ -176,7 +202,7 @@ fn credentials_for_one_callee_do_not_serve_for_another() {
     ] {
         let moved = text.replacen("REGISTER sip:300@branch ", &format!("REGISTER {uri} "), 1);
         assert_eq!(
-            server.verify(now, &Message::parse(Bytes::from(moved)).unwrap(), lookup),
+            server.verify(now, SOURCE, &Message::parse(Bytes::from(moved)).unwrap(), lookup),
             expected,
             "{uri}"
         );
@@ -198,9 +224,9 @@ fn an_old_phone_without_qop_is_let_in_once_a_nonce() {
         .handle_challenge(&Message::parse(Bytes::from(legacy)).unwrap())
         .unwrap();
     let request = phone.authorize(register("sip:branch")).finish();
-    assert_eq!(server.verify(now, &request, lookup), ok());
+    assert_eq!(server.verify(now, SOURCE, &request, lookup), ok());
     assert_eq!(
-        server.verify(now, &request, lookup),
+        server.verify(now, SOURCE, &request, lookup),
         Verdict::Challenge { stale: Stale::Yes }
     );
 }

@@ -6,20 +6,58 @@ use std::time::Duration;
 use branchline_branch::Command;
 use branchline_sip::Flow;
 use branchline_sip::agent::SessionEvent;
+use branchline_sip::digest::{Account, Answerer};
+use branchline_sip::message::{Builder, Message, Method, Name};
 use bytes::Bytes;
 
 use crate::office::{BOX, Office, moment};
 
 /// A datagram that claims to be from `source`.
 fn forge(office: &mut Office, source: SocketAddr, header: &str) {
+    let nth = office.view().counters.sip_received;
     let text = format!(
-        "OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/UDP {source};branch=z9hG4bKf\r\nFrom: <sip:a@x>;tag=a\r\nTo: <sip:b@x>\r\n\
-         Call-ID: f\r\nCSeq: 1 OPTIONS\r\n{header}\r\n\r\n"
+        "REGISTER sip:x SIP/2.0\r\nVia: SIP/2.0/UDP {source};branch=z9hG4bKf{nth}\r\nFrom: <sip:201@x>;tag=a\r\n\
+         To: <sip:201@x>\r\nCall-ID: f\r\nCSeq: 1 REGISTER\r\n{header}\r\n\r\n"
     );
     let flow = Flow::udp(BOX.parse().unwrap(), source);
     let at = moment(office.base, office.now);
     office.branch.handle_message(at, flow, Bytes::from(text));
     office.run();
+}
+
+fn register() -> Builder {
+    Builder::request(&Method::Register, "sip:x")
+        .header(Name::MaxForwards, 70)
+        .header(Name::From, "<sip:201@x>;tag=g")
+        .header(Name::To, "<sip:201@x>")
+        .header(Name::CallId, "guess")
+        .header(Name::CSeq, "1 REGISTER")
+}
+
+/// The answer of the box to a request of this phone.
+fn ask(office: &mut Office, at: usize, request: Builder) -> Message {
+    let flow = Flow::udp(office.phones[at].address, BOX.parse().unwrap());
+    office.phones[at].agent.request(office.now, flow, request).unwrap();
+    office.response(at)
+}
+
+/// A wrong password over a challenge that was sent to the address of this phone.
+fn guess(office: &mut Office, at: usize) -> String {
+    let challenge = ask(office, at, register());
+    let mut answerer = Answerer::new(
+        Account {
+            username: "201".into(),
+            password: "wrong".into(),
+        },
+        [1; 32],
+    );
+    answerer.handle_challenge(&challenge).unwrap();
+    let request = answerer.authorize(register()).finish();
+    let text = String::from_utf8(request.bytes().to_vec()).unwrap();
+    text.lines()
+        .find(|line| line.starts_with("Authorization:"))
+        .unwrap()
+        .to_owned()
 }
 
 fn rings(office: &mut Office) -> bool {
@@ -30,21 +68,55 @@ fn rings(office: &mut Office) -> bool {
 
 #[test]
 fn datagrams_that_claim_to_be_from_a_registered_phone_do_not_shut_it_out() {
-    let cases = [
-        "User-Agent: friendly-scanner",
-        "no header",
-        "Authorization: Digest username=\"201\", realm=\"branchline\", nonce=\"x\", uri=\"sip:x\", response=\"x\"",
+    let cases: [fn(&mut Office) -> String; 4] = [
+        |_| "User-Agent: friendly-scanner".into(),
+        |_| "no header".into(),
+        |_| {
+            "Authorization: Digest username=\"201\", realm=\"branchline\", nonce=\"x\", uri=\"sip:x\", response=\"x\""
+                .into()
+        },
+        |office| guess(office, 1),
     ];
     for header in cases {
         let mut office = Office::new();
         assert_eq!((office.register(0), office.register(1)), (200, 200));
+        let header = header(&mut office);
         let phone = office.phones[0].address;
         for _ in 0..300 {
-            forge(&mut office, phone, header);
+            forge(&mut office, phone, &header);
         }
         assert_eq!(office.view().health.banned, Vec::<String>::new(), "{header}");
         assert!(rings(&mut office), "{header}");
     }
+}
+
+#[test]
+fn who_hears_the_challenge_is_shut_out_for_its_guesses_and_who_is_only_named_is_not() {
+    let stranger: SocketAddr = "203.0.113.9:5060".parse().unwrap();
+    for (is_forged, banned_after_a_minute) in [(true, vec![]), (false, vec!["192.0.2.12"])] {
+        let mut office = Office::new();
+        assert_eq!(office.register(1), 200);
+        let phone = office.phones[1].address;
+        let header = guess(&mut office, 1);
+        for _ in 0..200 {
+            assert!(is_forged || office.view().health.banned.is_empty());
+            forge(&mut office, if is_forged { stranger } else { phone }, &header);
+        }
+        office.wait(Duration::from_secs(61));
+        assert_eq!(office.view().health.banned, banned_after_a_minute);
+    }
+}
+
+#[test]
+fn a_password_over_a_challenge_for_somebody_else_is_answered_with_a_challenge() {
+    let mut office = Office::new();
+    let header = guess(&mut office, 1);
+    let credentials = header.split_once(": ").unwrap().1;
+    for (at, status) in [(1, 403), (0, 401)] {
+        let answer = ask(&mut office, at, register().header(Name::Authorization, credentials));
+        assert_eq!(answer.status(), status, "{at}");
+    }
+    assert_eq!(office.view().counters.auth_failures, 2);
 }
 
 #[test]

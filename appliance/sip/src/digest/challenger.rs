@@ -1,6 +1,7 @@
 //! The asking side: 401 or 407 out, credentials in, a verdict out.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq;
@@ -34,12 +35,12 @@ pub struct ChallengerConfig {
     pub nonces_max: usize,
 }
 
-/// Whether the credentials were right but for their nonce, so that the phone need not ask its user.
+/// Whether the credentials came with a nonce that does not hold, so that the phone need not ask its user (RFC 7616 section 3.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stale {
     /// No or wrong credentials.
     No,
-    /// Right ones with an old nonce.
+    /// They came with an old nonce.
     Yes,
 }
 
@@ -60,7 +61,8 @@ pub enum Verdict {
     Denied {
         /// The user that was claimed, for counting guesses.
         username: String,
-        /// Whether the sender has heard a challenge of ours.
+        /// Whether the sender has heard a challenge of ours. If not, answer like [`Stale::Yes`]: another answer would let
+        /// passwords be tried over nonces that prove nothing.
         nonce: Minter,
     },
 }
@@ -68,9 +70,9 @@ pub enum Verdict {
 /// Who made the nonce of some credentials.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Minter {
-    /// This challenger, also when it has expired since.
+    /// This challenger, for this source and not long ago: the sender receives what is sent to the source.
     Ours,
-    /// Somebody else; a datagram with it may come from anybody.
+    /// Somebody else, or for another source, or long ago; a datagram with it may come from anybody.
     Foreign,
 }
 
@@ -109,13 +111,14 @@ impl Challenger {
         }
     }
 
-    /// Adds a challenge per algorithm to a response, in the order of preference (RFC 8760 section 2.4), over one nonce.
-    pub fn challenge(&mut self, now: Instant, stale: Stale, response: Builder) -> Builder {
+    /// Adds a challenge per algorithm to a response, in the order of preference (RFC 8760 section 2.4), over one nonce
+    /// that only `source` can use: its IPv4 address, of IPv6 its /64.
+    pub fn challenge(&mut self, now: Instant, source: IpAddr, stale: Stale, response: Builder) -> Builder {
         let name = match self.config.asker {
             Asker::Server => Name::WwwAuthenticate,
             Asker::Proxy => Name::ProxyAuthenticate,
         };
-        let nonce = self.nonces.mint(now);
+        let nonce = self.nonces.mint(now, source);
         let stale = match stale {
             Stale::No => "",
             Stale::Yes => ", stale=true",
@@ -130,8 +133,15 @@ impl Challenger {
         })
     }
 
-    /// Verifies the credentials of a request. `lookup` gives the secret of a user; work and answer are the same where it gives none.
-    pub fn verify(&mut self, now: Instant, request: &Message, lookup: impl FnOnce(&str) -> Option<Ha1>) -> Verdict {
+    /// Verifies the credentials of a request from `source`. `lookup` gives the secret of a user; work and answer are the
+    /// same where it gives none.
+    pub fn verify(
+        &mut self,
+        now: Instant,
+        source: IpAddr,
+        request: &Message,
+        lookup: impl FnOnce(&str) -> Option<Ha1>,
+    ) -> Verdict {
         let Some(claim) = self.claim(request) else {
             return Verdict::Challenge { stale: Stale::No };
         };
@@ -154,11 +164,11 @@ impl Challenger {
         let given = claim.response.to_ascii_lowercase();
         let right = bool::from(expected.as_bytes().ct_eq(given.as_bytes()));
         let username = claim.username.into_owned();
-        let nonce = self.nonces.check(now, &claim.nonce);
+        let nonce = self.nonces.check(now, source, &claim.nonce);
         if !right || known.is_none() || !same_target(&claim.uri, request.request_uri()) {
             let nonce = match nonce {
-                NonceState::Valid(_) | NonceState::Expired => Minter::Ours,
-                NonceState::Foreign => Minter::Foreign,
+                NonceState::Valid(_) => Minter::Ours,
+                NonceState::Expired | NonceState::Foreign => Minter::Foreign,
             };
             return Verdict::Denied { username, nonce };
         }

@@ -1,6 +1,7 @@
-//! Nonces that carry their own proof: nothing is kept for one that was never answered rightly.
+//! Nonces that carry their own proof, also of whom they were sent to: nothing is kept for one that was never answered rightly.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -64,7 +65,7 @@ impl Nonces {
         }
     }
 
-    pub(crate) fn mint(&mut self, now: Instant) -> String {
+    pub(crate) fn mint(&mut self, now: Instant, source: IpAddr) -> String {
         let id = NonceId {
             minted_ms: self.elapsed_ms(now),
             random: self.rng.next_u64(),
@@ -72,17 +73,17 @@ impl Nonces {
         let mut bytes = [0; NONCE_HEX / 2];
         bytes[..8].copy_from_slice(&id.minted_ms.to_be_bytes());
         bytes[8..16].copy_from_slice(&id.random.to_be_bytes());
-        let proof = self.proof(&bytes[..16]);
+        let proof = self.proof(&bytes[..16], source);
         bytes[16..].copy_from_slice(&proof);
         Hex::of(&bytes).as_str().to_owned()
     }
 
-    pub(crate) fn check(&self, now: Instant, nonce: &str) -> NonceState {
+    pub(crate) fn check(&self, now: Instant, source: IpAddr, nonce: &str) -> NonceState {
         let Some(bytes) = unhex(nonce) else {
             return NonceState::Foreign;
         };
         let (id, proof) = bytes.split_at(16);
-        if !bool::from(self.proof(id).ct_eq(proof)) {
+        if !bool::from(self.proof(id, source).ct_eq(proof)) {
             return NonceState::Foreign;
         }
         let half = |bytes: &[u8]| bytes.iter().fold(0u64, |sum, &byte| (sum << 8) | u64::from(byte));
@@ -156,10 +157,11 @@ impl Nonces {
         Hmac::<Sha256>::new(&self.key.into())
     }
 
-    fn proof(&self, id: &[u8]) -> [u8; PROOF_BYTES] {
+    fn proof(&self, id: &[u8], source: IpAddr) -> [u8; PROOF_BYTES] {
         let mut mac = self.mac();
         mac.update(b"nonce:");
         mac.update(id);
+        mac.update(&network(source));
         let whole: [u8; 32] = mac.finalize().into_bytes().into();
         let mut proof = [0; PROOF_BYTES];
         proof.copy_from_slice(&whole[..PROOF_BYTES]);
@@ -181,6 +183,14 @@ impl Uses {
     }
 }
 
+/// An IPv4 address, also one mapped into IPv6; of IPv6 the /64, within which a host changes its address at will.
+fn network(source: IpAddr) -> [u8; 16] {
+    match source.to_canonical() {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => (address.to_bits() >> 64 << 64).to_be_bytes(),
+    }
+}
+
 fn unhex(text: &str) -> Option<[u8; NONCE_HEX / 2]> {
     if text.len() != NONCE_HEX {
         return None;
@@ -197,6 +207,8 @@ fn unhex(text: &str) -> Option<[u8; NONCE_HEX / 2]> {
 mod tests {
     use super::*;
 
+    const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
     fn nonces(used_max: usize) -> (Nonces, Instant) {
         #[expect(clippy::disallowed_methods, reason = "any instant will do as the start of a test")]
         let start = Instant::now();
@@ -204,7 +216,7 @@ mod tests {
     }
 
     fn id(nonces: &Nonces, now: Instant, nonce: &str) -> NonceId {
-        match nonces.check(now, nonce) {
+        match nonces.check(now, SOURCE, nonce) {
             NonceState::Valid(id) => id,
             other => panic!("{other:?}"),
         }
@@ -213,7 +225,7 @@ mod tests {
     #[test]
     fn a_count_is_taken_once_and_may_come_out_of_order() {
         let (mut nonces, now) = nonces(10);
-        let nonce = nonces.mint(now);
+        let nonce = nonces.mint(now, SOURCE);
         let id = id(&nonces, now, &nonce);
         for (count, fresh) in [
             (1, true),
@@ -235,19 +247,46 @@ mod tests {
     #[test]
     fn a_nonce_expires_and_a_changed_one_is_foreign() {
         let (mut nonces, now) = nonces(10);
-        let nonce = nonces.mint(now);
-        assert_eq!(nonces.check(now + Duration::from_secs(61), &nonce), NonceState::Expired);
+        let nonce = nonces.mint(now, SOURCE);
+        assert_eq!(
+            nonces.check(now + Duration::from_secs(61), SOURCE, &nonce),
+            NonceState::Expired
+        );
         let changed = nonce.replacen(&nonce[..2], "ff", 1);
-        assert_eq!(nonces.check(now, &changed), NonceState::Foreign);
-        assert_eq!(nonces.check(now, "abc"), NonceState::Foreign);
-        assert_eq!(nonces.check(now, &"\u{e9}".repeat(NONCE_HEX / 2)), NonceState::Foreign);
+        assert_eq!(nonces.check(now, SOURCE, &changed), NonceState::Foreign);
+        assert_eq!(nonces.check(now, SOURCE, "abc"), NonceState::Foreign);
+        assert_eq!(
+            nonces.check(now, SOURCE, &"\u{e9}".repeat(NONCE_HEX / 2)),
+            NonceState::Foreign
+        );
+    }
+
+    #[test]
+    fn a_nonce_is_worth_nothing_to_another_source() {
+        let (mut nonces, now) = nonces(10);
+        for (minted_for, used_by, is_valid) in [
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("2001:db8::1", "2001:db8::2", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+            ("::1", "0.0.0.1", false),
+        ] {
+            let nonce = nonces.mint(now, minted_for.parse().unwrap());
+            let state = nonces.check(now, used_by.parse().unwrap(), &nonce);
+            assert_eq!(
+                matches!(state, NonceState::Valid(_)),
+                is_valid,
+                "{minted_for} {used_by}"
+            );
+            assert_eq!(state == NonceState::Foreign, !is_valid, "{minted_for} {used_by}");
+        }
     }
 
     #[test]
     fn the_table_is_bounded_and_what_it_forgot_cannot_be_replayed() {
         let (mut nonces, now) = nonces(3);
         let minted: Vec<String> = (0..5)
-            .map(|second| nonces.mint(now + Duration::from_secs(second)))
+            .map(|second| nonces.mint(now + Duration::from_secs(second), SOURCE))
             .collect();
         let later = now + Duration::from_secs(10);
         for nonce in &minted {
@@ -255,7 +294,7 @@ mod tests {
             assert!(nonces.use_once(later, id, Some(1)));
         }
         assert_eq!(nonces.used.len(), 3);
-        assert_eq!(nonces.check(later, &minted[0]), NonceState::Expired);
+        assert_eq!(nonces.check(later, SOURCE, &minted[0]), NonceState::Expired);
         let kept = id(&nonces, later, &minted[4]);
         assert!(!nonces.use_once(later, kept, Some(1)));
         nonces.use_once(now + Duration::from_secs(120), kept, None);

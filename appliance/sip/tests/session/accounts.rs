@@ -1,5 +1,6 @@
 //! A peer that asks for credentials, before and inside the dialog (RFC 3261 section 22).
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use branchline_sip::agent::{
@@ -12,6 +13,8 @@ use branchline_sip::{Builder, Message, Method, Name};
 
 use super::pair::OFFER;
 use super::solo::Solo;
+
+const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// The peer: a server and the proxy before it.
 struct Trunk {
@@ -63,7 +66,7 @@ impl Trunk {
     fn challenge(&mut self, request: &Message, status: u16, stale: Stale) -> Vec<Message> {
         let now = self.solo.now;
         let response = Builder::response_with_tag(request, status, "one");
-        let response = self.side(status).challenge(now, stale, response).finish();
+        let response = self.side(status).challenge(now, SOURCE, stale, response).finish();
         self.solo.sent.clear();
         self.solo.take(response);
         let acks = |message: &Message| *message.method() != Method::Ack;
@@ -73,7 +76,7 @@ impl Trunk {
     fn proves(&mut self, request: &Message, status: u16) -> bool {
         let now = self.solo.now;
         let known = |name: &str| (name == "box").then(|| Ha1::of("box", "trunk", "secret"));
-        matches!(self.side(status).verify(now, request, known), Proof::Ok { .. })
+        matches!(self.side(status).verify(now, SOURCE, request, known), Proof::Ok { .. })
     }
 
     /// Challenges a request, checks that it comes again with credentials and the next number, and gives it.
