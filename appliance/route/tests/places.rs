@@ -1,5 +1,4 @@
 //! Where a phone is: the most specific that is configured.
-#![expect(clippy::panic, reason = "a helper of tests may fail the test")]
 
 use branchline_config::Config;
 use branchline_route::{Tables, Whereabouts, location_of};
