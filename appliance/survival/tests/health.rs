@@ -96,17 +96,17 @@ impl Line {
         let (sent, known) = (self.now, self.seen.len());
         self.health.handle_sent(self.now);
         if !self.loses() && !self.loses() {
-            self.run(u64::try_from((self.one_way * 2).as_millis()).unwrap());
+            let round_trip_ms = u64::try_from((self.one_way * 2).as_millis());
+            self.run(round_trip_ms.expect("a round trip of less than an age"));
             if !self.is_cut {
                 self.health.handle_alive(self.now);
             }
         }
         self.run(2000);
-        let doubted = self.seen[known..]
+        self.seen[known..]
             .iter()
             .find(|(_, event)| *event == Event::Doubted)
-            .map(|(at, _)| self.start + *at - sent);
-        doubted
+            .map(|(at, _)| self.start + *at - sent)
     }
 }
 
