@@ -32,20 +32,8 @@ fn call(user: &str) -> Invitation {
 }
 
 fn is_taken(pair: &mut Pair) -> bool {
-    match pair.event(B) {
-        Some(AgentEvent::Invite { key, flow, request }) => {
-            let invite = IncomingInvite {
-                key,
-                flow,
-                next_hop: NextHop::Flow,
-                request,
-                local_contact: contact(B),
-                ring_max: None,
-            };
-            pair.agents[B].accept_invite(pair.now, invite).is_ok()
-        }
-        other => panic!("no INVITE but {other:?}"),
-    }
+    let invite = pair.invited();
+    pair.agents[B].accept_invite(pair.now, invite).is_ok()
 }
 
 #[test]
@@ -132,19 +120,9 @@ fn what_goes_along_with_an_offer_is_a_part_of_its_own_and_the_answer_is_still_an
         let end =
             "Content-Type: application/pidf+xml\r\nContent-ID: <here.1@192.0.2.1>\r\n\r\n<presence/>\r\n--here11920";
         assert!(sent.contains(end), "{sent}");
-        let Some(AgentEvent::Invite { key, flow, request }) = pair.event(B) else {
-            panic!("no INVITE")
-        };
-        let body = Body::of(&request).unwrap();
+        let invite = pair.invited();
+        let body = Body::of(&invite.request).unwrap();
         assert_eq!(body.is_description(), offer.is_some());
-        let invite = IncomingInvite {
-            key,
-            flow,
-            next_hop: NextHop::Flow,
-            request,
-            local_contact: contact(B),
-            ring_max: None,
-        };
         let session = pair.agents[B].accept_invite(pair.now, invite).unwrap();
         pair.agents[B].answer(pair.now, session, answer(if needs_answer { OFFER } else { ANSWER }));
         pair.run_ms(50);

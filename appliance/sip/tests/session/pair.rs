@@ -268,19 +268,21 @@ impl Pair {
     }
 
     pub(crate) fn take_invite(&mut self) -> SessionId {
+        let invite = self.invited();
+        self.agents[B].accept_invite(self.now, invite).unwrap()
+    }
+
+    /// What the callee is asked next, which has to be an INVITE.
+    pub(crate) fn invited(&mut self) -> IncomingInvite {
         match self.event(B) {
-            Some(AgentEvent::Invite { key, flow, request }) => {
-                let local_contact = contact(B);
-                let invite = IncomingInvite {
-                    key,
-                    flow,
-                    next_hop: NextHop::Flow,
-                    request,
-                    local_contact,
-                    ring_max: None,
-                };
-                self.agents[B].accept_invite(self.now, invite).unwrap()
-            }
+            Some(AgentEvent::Invite { key, flow, request }) => IncomingInvite {
+                key,
+                flow,
+                next_hop: NextHop::Flow,
+                request,
+                local_contact: contact(B),
+                ring_max: None,
+            },
             other => panic!("no INVITE but {other:?}"),
         }
     }
