@@ -6,15 +6,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::report::{Figure, Report, percentile};
-use crate::rig::{Daemon, Media, Plan, Rig};
+use crate::rig::{Daemon, Plan, Rig};
 use crate::{Fault, clock};
 
-const TWO: Plan = Plan {
-    telephones: 2,
-    media: Media::Passed,
-    settle_s: 1,
-    registers_per_second: 100,
-};
 const PATIENCE: Duration = Duration::from_secs(5);
 const MODE_WITHIN: Duration = Duration::from_secs(20);
 const RECOVERED_WITHIN: Duration = Duration::from_secs(60);
@@ -28,7 +22,7 @@ const CALLS_BETWEEN: u32 = 5;
 /// # Errors
 /// The rig could not be stood up, or the database did not come back.
 pub fn failures(report: &mut Report, runs: u32) -> Result<(), Fault> {
-    let mut rig = Rig::new(TWO)?;
+    let mut rig = Rig::new(Plan::TWO)?;
     // Calls between telephones, without the way through the hosted PBX.
     rig.line.cut();
     wait(&mut rig, MODE_WITHIN, |view| view["hosted"]["mode"] == "survival")?;

@@ -58,12 +58,6 @@ impl Extent {
     };
 }
 
-const TWO: Plan = Plan {
-    telephones: 2,
-    media: Media::Passed,
-    settle_s: 1,
-    registers_per_second: 100,
-};
 const PATIENCE: Duration = Duration::from_secs(5);
 const ONLINE_WITHIN: Duration = Duration::from_secs(20);
 
@@ -129,7 +123,7 @@ fn wait_online(rig: &mut Rig, lines: u64) -> Result<(), Fault> {
 
 /// From the cut to the answer of the next call between two telephones.
 fn cuts(report: &mut Report, runs: u32) -> Result<(), Fault> {
-    let mut rig = Rig::new(TWO)?;
+    let mut rig = Rig::new(Plan::TWO)?;
     let mut times = Vec::new();
     let mut lost = 0;
     for _ in 0..runs {
@@ -162,7 +156,7 @@ fn cuts(report: &mut Report, runs: u32) -> Result<(), Fault> {
 
 /// A call through the hosted PBX keeps its sound.
 fn sound(report: &mut Report, media: Media) -> Result<(), Fault> {
-    let mut rig = Rig::new(Plan { media, ..TWO })?;
+    let mut rig = Rig::new(Plan { media, ..Plan::TWO })?;
     wait_online(&mut rig, 2)?;
     let (who, limit) = match media {
         Media::Passed => ("passed on by the hosted PBX", Duration::from_millis(200)),
@@ -231,7 +225,7 @@ const BAD_LINES: [BadLine; 3] = [
 ];
 
 fn bad_line(report: &mut Report, (bad, time): (BadLine, Duration)) -> Result<(), Fault> {
-    let mut rig = Rig::new(TWO)?;
+    let mut rig = Rig::new(Plan::TWO)?;
     wait_online(&mut rig, 2)?;
     rig.office.run(Duration::from_secs(2), |_| false);
     rig.line.set(bad.quality);
@@ -262,7 +256,10 @@ fn calls_for(rig: &mut Rig, time: Duration) -> (u32, u32) {
 
 /// A line that breaks and comes back every 10 s, with the settings a site has.
 fn flaps(report: &mut Report, time: Duration) -> Result<(), Fault> {
-    let mut rig = Rig::new(Plan { settle_s: 15, ..TWO })?;
+    let mut rig = Rig::new(Plan {
+        settle_s: 15,
+        ..Plan::TWO
+    })?;
     wait_online(&mut rig, 2)?;
     let end = clock::now() + time.max(Duration::from_secs(20));
     let (mut made, mut failed) = (0, 0);
@@ -293,7 +290,7 @@ fn failback(report: &mut Report, lines: u8) -> Result<(), Fault> {
         telephones: lines,
         settle_s: 3,
         registers_per_second: PER_SECOND,
-        ..TWO
+        ..Plan::TWO
     })?;
     wait_online(&mut rig, u64::from(lines))?;
     rig.line.cut();

@@ -45,6 +45,16 @@ pub struct Plan {
     pub registers_per_second: u32,
 }
 
+impl Plan {
+    /// Two telephones and a hosted PBX that passes their sound on.
+    pub const TWO: Plan = Plan {
+        telephones: 2,
+        media: Media::Passed,
+        settle_s: 1,
+        registers_per_second: 100,
+    };
+}
+
 /// The box's end of the line.
 pub const BOX_OUTSIDE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 /// The hosted PBX's end of the line.
