@@ -11,6 +11,7 @@ use branchline_sip::transaction::ServerKey;
 use branchline_sip::{Flow, message::Scheme};
 use uuid::Uuid;
 
+use crate::Branch;
 use crate::act::reason;
 use crate::echo::ECHO;
 use crate::emergency::HELP_RING;
@@ -20,7 +21,6 @@ use crate::legs::{LegEntry, Party};
 use crate::now::Now;
 use crate::records::CallFacts;
 use crate::targets::{Diversion, Target, Urgency, divert};
-use crate::{Branch, body};
 
 /// An INVITE with what has been found out about it.
 pub(crate) struct Incoming {
@@ -479,7 +479,7 @@ impl Branch {
 /// A description that cannot be read is refused before anything rings.
 fn offer(request: &Message) -> Result<Option<Sdp>, u16> {
     let Some(body) = Body::of(request) else { return Ok(None) };
-    match body::description(&body) {
+    match body.session_description() {
         Some(bytes) => Sdp::parse(&bytes).map(Some).map_err(|_| 488),
         None if body.is_description() => Err(415),
         None => Ok(None),

@@ -7,7 +7,6 @@
 mod act;
 mod anchor;
 mod auth;
-mod body;
 mod dial;
 mod echo;
 mod emergency;

@@ -8,7 +8,6 @@ use branchline_sip::message::{Message, Name};
 
 use crate::Branch;
 use crate::act::reoffer_status;
-use crate::body;
 use crate::legs::Party;
 use crate::now::Now;
 use crate::targets::{ContactTarget, Target};
@@ -150,7 +149,7 @@ impl Branch {
 
     fn hear(&mut self, leg: LegId, heard: &Heard) -> Result<Option<Sdp>, Cause> {
         let (Heard::Offer(body) | Heard::Answer(body)) = heard;
-        let Some(description) = body.as_ref().and_then(body::description) else {
+        let Some(description) = body.as_ref().and_then(Body::session_description) else {
             return Ok(None);
         };
         let sdp = Sdp::parse(&description).map_err(|_| Cause::NOT_ACCEPTABLE)?;

@@ -6,7 +6,6 @@
 mod receive;
 mod send;
 mod socket;
-pub mod stun;
 
 pub use receive::{BatchReceiver, Datagram};
 pub use send::{BatchSender, Outgoing, Sent};

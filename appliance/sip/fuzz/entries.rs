@@ -1,7 +1,9 @@
 //! What must hold for any bytes: used by the fuzz targets and replayed by `tests/fuzz.rs`.
 
+use branchline_sip::agent::Body;
 use branchline_sip::frame::{FrameError, Framed, Framer, Side};
 use branchline_sip::message::{Authentication, Contact, Event, Reason, Refusal, Replaces, SubscriptionState};
+use branchline_sip::stun;
 use branchline_sip::{Builder, Message, Name, NameAddr, ParseError, Uri, Via};
 use bytes::Bytes;
 
@@ -142,3 +144,31 @@ fn cut(stream: &[u8], size: usize) -> Vec<Result<Framed, FrameError>> {
     }
     frames
 }
+
+/// A body, after a first line that says what it is: its description is a piece of it.
+pub(crate) fn body(data: &[u8]) {
+    let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
+    let bytes = Bytes::copy_from_slice(data.get(end + 1..).unwrap_or_default());
+    let body = Body {
+        content_type: String::from_utf8_lossy(&data[..end]).into(),
+        bytes: bytes.clone(),
+    };
+    if let Some(description) = body.session_description() {
+        assert!(description.is_empty() || bytes.windows(description.len()).any(|piece| piece == description));
+    }
+}
+
+/// A datagram that may be STUN: an answer is STUN again, and never much longer than what was asked.
+pub(crate) fn stun(data: &[u8]) {
+    for source in ["192.0.2.1:5060", "[2001:db8::1]:5060"] {
+        let source = source.parse().expect("an address");
+        let Some(answer) = stun::answer(data, source) else {
+            continue;
+        };
+        assert!(stun::is_stun(data) && stun::is_stun(&answer));
+        assert!(answer.len() <= data.len() + ANSWER_MORE_BYTES_MAX);
+    }
+}
+
+/// XOR-MAPPED-ADDRESS of IPv6 with its header, or an error code and the list of what was not understood.
+const ANSWER_MORE_BYTES_MAX: usize = 64;

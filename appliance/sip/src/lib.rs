@@ -7,6 +7,7 @@ pub mod digest;
 pub mod flow;
 pub mod frame;
 pub mod message;
+pub mod stun;
 mod subscription;
 pub mod transaction;
 

@@ -73,13 +73,21 @@ fn rounds() -> usize {
         .unwrap_or(50_000)
 }
 
+type Entry = fn(&[u8]);
+
+const SHORT: [(&str, Entry); 3] = [
+    ("fuzz/corpus/frame", entries::frame),
+    ("fuzz/corpus/body", entries::body),
+    ("fuzz/corpus/stun", entries::stun),
+];
+
 #[test]
 fn the_corpus_holds_as_it_is() {
     for seed in seeds() {
         entries::message(&seed);
     }
-    for seed in files("fuzz/corpus/frame") {
-        entries::frame(&seed);
+    for (folder, entry) in SHORT {
+        files(folder).iter().for_each(|seed| entry(seed));
     }
 }
 
@@ -98,5 +106,15 @@ fn mutated_streams_are_cut_where_the_parser_cuts() {
     seeds.extend(torture.iter().map(|seed| [&[9], &seed[..], &torture[0]].concat()));
     for round in 0..rounds() {
         entries::frame(&mutated(&mut rng, &seeds[round % seeds.len()]));
+    }
+}
+
+#[test]
+fn mutated_bodies_and_datagrams_give_no_more_than_they_hold() {
+    for (folder, entry) in [SHORT[1], SHORT[2]] {
+        let (mut rng, seeds) = (ChaCha8Rng::seed_from_u64(3), files(folder));
+        for round in 0..rounds() {
+            entry(&mutated(&mut rng, &seeds[round % seeds.len()]));
+        }
     }
 }

@@ -5,8 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
-use branchline_net::{BATCH_MAX, BatchReceiver, BatchSender, DATAGRAM_BYTES_MAX, Datagram, Outgoing, Socket, stun};
-use branchline_sip::Transmit;
+use branchline_net::{BATCH_MAX, BatchReceiver, BatchSender, DATAGRAM_BYTES_MAX, Datagram, Outgoing, Socket};
+use branchline_sip::{Transmit, stun};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 

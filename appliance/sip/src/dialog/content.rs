@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use bytes::Bytes;
 
+use super::multipart;
 use crate::message::{Builder, Message, Name};
 
 /// A message body with its type. The agent never reads inside except to see whether it is a session description.
@@ -45,6 +46,11 @@ impl Body {
         }
         let prefix = kind.get(..10).unwrap_or_default();
         prefix.eq_ignore_ascii_case("multipart/") && contains_ignoring_case(&self.bytes, b"application/sdp")
+    }
+
+    /// The bytes of the session description in it, alone or a part of a multipart body (RFC 2046 section 5.1).
+    pub fn session_description(&self) -> Option<Bytes> {
+        multipart::session_description(self)
     }
 
     /// The session description of `message`, if it carries one.

@@ -4,6 +4,7 @@
 //! usage over one or, while an outgoing call forks, several of them.
 
 mod content;
+mod multipart;
 mod replaces;
 mod resend;
 pub(crate) mod session;

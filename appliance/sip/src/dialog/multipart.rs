@@ -1,10 +1,11 @@
 //! The session description inside a body, alone or as a part of a multipart one (RFC 2046 section 5.1).
 
-use branchline_sip::agent::Body;
 use bytes::Bytes;
 
+use super::content::Body;
+
 /// The description's bytes; `None` when there is none.
-pub(crate) fn description(body: &Body) -> Option<Bytes> {
+pub(super) fn session_description(body: &Body) -> Option<Bytes> {
     let (kind, params) = body.content_type.split_once(';').unwrap_or((&body.content_type, ""));
     if kind.trim().eq_ignore_ascii_case("application/sdp") {
         return Some(body.bytes.clone());
@@ -19,7 +20,7 @@ pub(crate) fn description(body: &Body) -> Option<Bytes> {
             .then(|| value.trim().trim_matches('"'))
     })?;
     parts(&body.bytes, boundary)
-        .find(|part| is_description(part.head))
+        .find(|part| is_session_description(part.head))
         .map(|part| body.bytes.slice_ref(part.content))
 }
 
@@ -49,7 +50,7 @@ fn parts<'a>(bytes: &'a [u8], boundary: &str) -> impl Iterator<Item = Part<'a>> 
     })
 }
 
-fn is_description(head: &[u8]) -> bool {
+fn is_session_description(head: &[u8]) -> bool {
     String::from_utf8_lossy(head).lines().any(|line| {
         line.split_once(':').is_some_and(|(name, value)| {
             name.trim().eq_ignore_ascii_case("content-type")
@@ -92,7 +93,7 @@ mod tests {
             ] {
                 let content_type = kind.into();
                 let bytes = Bytes::from(bytes.clone());
-                let description = description(&Body {
+                let description = session_description(&Body {
                     content_type,
                     bytes: bytes.clone(),
                 });
@@ -117,7 +118,7 @@ mod tests {
             ("text/plain", "v=0\r\n", None),
         ];
         for (kind, bytes, expected) in cases {
-            let found = description(&body(kind, bytes));
+            let found = session_description(&body(kind, bytes));
             assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{kind}");
         }
     }
