@@ -35,6 +35,19 @@ pub struct Flow {
     pub steps: Vec<Step>,
 }
 
+impl Flow {
+    /// It lasts at least so long, for all that it waits.
+    pub fn lasts(&self) -> Duration {
+        self.steps.iter().fold(Duration::ZERO, |time, step| {
+            let time = step.at.map_or(time, |at| time.max(at));
+            match step.action {
+                Action::Wait(more) | Action::Never(_, _, more) => time + more,
+                Action::Send(..) | Action::Order(_) | Action::Expect(..) | Action::State(..) => time,
+            }
+        })
+    }
+}
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {

@@ -43,6 +43,10 @@ impl Anchors {
         lines.join("\r\n")
     }
 
+    pub(super) fn ports(&self) -> impl Iterator<Item = u16> {
+        self.own.values().copied()
+    }
+
     pub(super) fn relays(&self, to: SocketAddr, from_port: u16) -> Option<(u16, SocketAddr)> {
         if to.ip() != self.ip {
             return None;

@@ -94,6 +94,11 @@ impl HostedPbx {
         self.anchors.relays(to, from_port)
     }
 
+    /// Its own ports for media, those of [`HostedPbx::relays`].
+    pub fn media_ports(&self) -> impl Iterator<Item = u16> {
+        self.anchors.ports()
+    }
+
     /// One message of the box.
     pub fn handle_message(&mut self, bytes: &Bytes) {
         let Some(text) = Text::read(bytes) else { return };

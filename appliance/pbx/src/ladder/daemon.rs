@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use crate::place::Place;
+
+const PAGE_PORT: u16 = 8080;
 
 /// A running daemon; it is killed and its folder removed when this goes.
 #[derive(Debug)]
@@ -16,17 +18,12 @@ pub(super) struct Daemon {
     folder: PathBuf,
 }
 
-/// An address of the loopback that nobody listens on.
-pub(super) fn free_address() -> io::Result<SocketAddr> {
-    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
-}
-
 impl Daemon {
-    pub(super) fn start(config: &str) -> io::Result<Daemon> {
-        let folder = std::env::temp_dir().join(format!("branchline-ladder-{}", std::process::id()));
+    pub(super) fn start(config: &str, server: SocketAddr) -> io::Result<Daemon> {
+        let folder = std::env::temp_dir().join(format!("branchline-ladder-{}-{}", std::process::id(), server.ip()));
         let _ = fs::remove_dir_all(&folder);
         fs::DirBuilder::new().mode(0o700).create(&folder)?;
-        let page = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let page = SocketAddr::new(server.ip(), PAGE_PORT);
         let mut file = fs::OpenOptions::new()
             .write(true)
             .create_new(true)

@@ -4,11 +4,16 @@
 //! the end.
 
 mod daemon;
+mod ground;
+mod hosted;
 mod theatre;
 
-use branchline_ladder::flow::{self, Cast, Failure, Ground, Who};
+use std::time::Duration;
+
+use branchline_ladder::flow::{self, Cast, Failure, Flow, Who};
 
 use daemon::Daemon;
+use hosted::Hosted;
 use theatre::Loopback;
 
 /// Why a flow could not be played, or went otherwise.
@@ -35,32 +40,51 @@ pub enum LadderFault {
     },
 }
 
-/// Plays the text of a file.
-pub fn play(file: &str, text: &str) -> Result<(), LadderFault> {
-    let flow = flow::parse(file, text).map_err(LadderFault::Text)?;
-    let server = daemon::free_address().map_err(|source| LadderFault::World {
-        what: "a port for the box",
-        source,
-    })?;
-    let cast = Cast::of(
-        &flow,
-        Ground {
-            server,
-            phones: [127, 0, 10],
-            trunks: [127, 0, 11],
-        },
-    );
-    let daemon = Daemon::start(&cast.config).map_err(|source| LadderFault::World {
-        what: "the daemon",
-        source,
-    })?;
-    let actors: Vec<Who> = cast.actors.iter().map(|(who, _)| who.clone()).collect();
-    let mut theatre = Loopback::new(cast.actors, daemon).map_err(|source| LadderFault::World {
-        what: "a telephone's socket",
-        source,
-    })?;
-    flow::play(&flow, &actors, &mut theatre).map_err(|failure| LadderFault::Step {
-        file: file.to_owned(),
-        failure,
-    })
+/// A flow to be played.
+#[derive(Clone, Debug)]
+pub struct Play {
+    file: String,
+    flow: Flow,
+}
+
+impl Play {
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// [`LadderFault::Text`] with every fault.
+    pub fn read(file: &str, text: &str) -> Result<Play, LadderFault> {
+        Ok(Play {
+            file: file.to_owned(),
+            flow: flow::parse(file, text).map_err(LadderFault::Text)?,
+        })
+    }
+
+    /// Name of the file.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// It lasts at least so long.
+    pub fn lasts(&self) -> Duration {
+        self.flow.lasts()
+    }
+
+    /// Plays it.
+    ///
+    /// # Errors
+    /// [`LadderFault::World`] without sockets or a daemon, [`LadderFault::Step`] if it goes another way.
+    pub fn run(&self) -> Result<(), LadderFault> {
+        let world = |what| move |source| LadderFault::World { what, source };
+        let held = ground::hold().map_err(world("addresses of the loopback"))?;
+        let cast = Cast::of(&self.flow, held.ground);
+        let daemon = Daemon::start(&cast.config, held.ground.server).map_err(world("the daemon"))?;
+        let actors: Vec<Who> = cast.actors.iter().map(|(who, _)| who.clone()).collect();
+        let hosted = cast.hosted.map(|setup| Hosted::new(setup, held.ground.server));
+        let hosted = hosted.transpose().map_err(world("the hosted PBX's socket"))?;
+        let mut theatre = Loopback::new(cast.actors, hosted, daemon).map_err(world("a telephone's socket"))?;
+        flow::play(&self.flow, &actors, &mut theatre).map_err(|failure| LadderFault::Step {
+            file: self.file.clone(),
+            failure,
+        })
+    }
 }

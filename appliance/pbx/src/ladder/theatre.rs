@@ -13,6 +13,7 @@ use bytes::Bytes;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::daemon::Daemon;
+use super::hosted::{Cable, Hosted};
 use crate::clock;
 use crate::control::client::Client;
 
@@ -32,6 +33,7 @@ struct Player {
 /// Where a flow plays with sockets.
 pub(super) struct Loopback {
     players: Vec<Player>,
+    hosted: Option<Hosted>,
     daemon: Daemon,
     began: Instant,
     /// RTP sockets by their address.
@@ -43,7 +45,7 @@ pub(super) struct Loopback {
 }
 
 impl Loopback {
-    pub(super) fn new(actors: Vec<(Who, ActorSetup)>, daemon: Daemon) -> io::Result<Loopback> {
+    pub(super) fn new(actors: Vec<(Who, ActorSetup)>, hosted: Option<Hosted>, daemon: Daemon) -> io::Result<Loopback> {
         let player = |(who, setup): (Who, ActorSetup)| {
             let socket = bind(setup.address)?;
             Ok(Player {
@@ -56,6 +58,7 @@ impl Loopback {
         let now = clock::now();
         Ok(Loopback {
             players: actors.into_iter().map(player).collect::<io::Result<_>>()?,
+            hosted,
             daemon,
             began: now,
             media: BTreeMap::new(),
@@ -92,7 +95,8 @@ impl Loopback {
             .players
             .iter()
             .map(|player| &player.socket)
-            .chain(self.media.values());
+            .chain(self.media.values())
+            .chain(self.hosted.iter().flat_map(Hosted::sockets));
         let mut fds: Vec<PollFd<'_>> = sockets
             .map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN))
             .collect();
@@ -103,6 +107,9 @@ impl Loopback {
 
     fn receive(&mut self) {
         let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+        if let Some(hosted) = &mut self.hosted {
+            hosted.receive(&mut buffer);
+        }
         for player in &mut self.players {
             while let Ok((length, _)) = player.socket.recv_from(&mut buffer) {
                 if player.plugged {
@@ -199,7 +206,8 @@ impl Theatre for Loopback {
                 player.actor.crash(clock::now(), address);
             }
             Order::Takes(who, habit) => habit.apply(self.player(who)?.actor.features_mut()),
-            Order::CutHosted | Order::MendHosted => return Err(NO_HOSTED.to_owned()),
+            Order::CutHosted => self.hosted.as_mut().ok_or(NO_HOSTED)?.cable = Cable::Out,
+            Order::MendHosted => self.hosted.as_mut().ok_or(NO_HOSTED)?.cable = Cable::In,
             Order::Restart => self.daemon.restart().map_err(|error| format!("the daemon: {error}"))?,
         }
         Ok(())
@@ -229,7 +237,8 @@ impl Theatre for Loopback {
     }
 
     fn hosted(&mut self) -> Option<(String, usize)> {
-        None
+        let hosted = self.view()?.hosted?;
+        Some((hosted.mode, usize::try_from(hosted.lines_confirmed).unwrap_or(0)))
     }
 
     fn calls(&mut self) -> usize {
@@ -260,7 +269,7 @@ impl Theatre for Loopback {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+pub(super) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
@@ -289,5 +298,4 @@ fn source_of(packet: &[u8]) -> Option<SocketAddr> {
     std::str::from_utf8(packet.get(12..)?).ok()?.parse().ok()
 }
 
-/// The simulator plays these flows in memory, and `make drill` with Kamailio.
-const NO_HOSTED: &str = "there is no hosted PBX on the loopback";
+const NO_HOSTED: &str = "there is no hosted PBX";
