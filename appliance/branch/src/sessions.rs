@@ -38,6 +38,7 @@ impl Branch {
                 self.leg_refused(now, leg, (status, why), response.as_ref());
             }
             SessionEvent::Cancelled { .. } => self.leg_over(now, leg, LegEvent::Ended(Cause::CANCELLED)),
+            SessionEvent::AnswerSent => self.calls.handle_leg(now.mono, leg, LegEvent::AnswerSent),
             SessionEvent::Acknowledged { body } => {
                 self.leg_described(now, leg, &Heard::Answer(body), |answer| LegEvent::Acknowledged {
                     answer,
@@ -109,6 +110,7 @@ impl Branch {
             | SessionEvent::Redirected { .. }
             | SessionEvent::Refused { .. }
             | SessionEvent::Cancelled { .. }
+            | SessionEvent::AnswerSent
             | SessionEvent::Acknowledged { .. }
             | SessionEvent::ReofferAnswered { .. }
             | SessionEvent::ReofferRefused { .. }

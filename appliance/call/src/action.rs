@@ -98,7 +98,7 @@ pub enum Action<T> {
     },
     /// The legs that hear each other, or what they may hear, may have changed: see [`Calls::bridge`].
     MediaChanged(CallId),
-    /// The call was answered, for the first time.
+    /// The caller hears the answer, for the first time.
     Answered {
         /// The call.
         call: CallId,
@@ -116,7 +116,7 @@ pub struct Summary {
     pub call: CallId,
     /// When it came in.
     pub started: Instant,
-    /// When it was first answered.
+    /// When the caller was first answered.
     pub answered: Option<Instant>,
     /// When it ended.
     pub ended: Instant,

@@ -29,10 +29,23 @@ pub(crate) struct Call<T> {
     pub(crate) legs: Vec<Leg>,
     pub(crate) phase: Phase<T>,
     pub(crate) started: Instant,
-    pub(crate) answered: Option<Instant>,
+    pub(crate) answer: Answer,
     pub(crate) transfers: u32,
     /// The legs on the calling side: whoever stands in for the caller after a transfer joins it.
     pub(crate) calling_side: Vec<LegId>,
+}
+
+/// The first answer, on its way to the caller.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Awaited,
+    /// Somebody answered, and the caller does not hear it yet.
+    Given {
+        by: LegId,
+    },
+    Heard {
+        at: Instant,
+    },
 }
 
 pub(crate) enum Phase<T> {
@@ -164,7 +177,7 @@ impl<T: Clone> Calls<T> {
             legs: vec![Leg::new(caller, LegState::Offered, new.offer)],
             phase: Phase::Dialing(Dialing::new(caller, new.attempts)),
             started: now,
-            answered: None,
+            answer: Answer::Awaited,
             transfers: 0,
             calling_side: vec![caller],
         };
@@ -184,6 +197,7 @@ impl<T: Clone> Calls<T> {
             }
             LegEvent::Refused(cause) => self.leg_lost(now, &mut call, leg, cause),
             LegEvent::Ended(cause) => self.leg_lost(now, &mut call, leg, cause),
+            LegEvent::AnswerSent => self.answer_sent(now, &mut call, leg),
             LegEvent::Acknowledged { answer } => self.leg_acknowledged(&mut call, leg, answer),
             LegEvent::Reoffer { offer } => self.leg_reoffers(&mut call, leg, offer),
             LegEvent::ReofferWithdrawn => Self::reoffer_withdrawn(&mut call, leg),
@@ -290,6 +304,15 @@ impl<T: Clone> Calls<T> {
 
     /// Hangs up or refuses whatever is left and reports the end.
     pub(crate) fn finish(&mut self, now: Instant, call: &mut Call<T>, cause: Cause, ended_by: EndedBy) {
+        let answered = match call.answer {
+            Answer::Awaited | Answer::Given { .. } => None,
+            Answer::Heard { at } => Some(at),
+        };
+        let cause = match ended_by {
+            EndedBy::Caller if answered.is_none() && cause == Cause::CLEARED => Cause::CANCELLED,
+            EndedBy::Callee if answered.is_none() && cause == Cause::CLEARED => Cause::UNHEARD,
+            EndedBy::Caller | EndedBy::Callee | EndedBy::Box => cause,
+        };
         let talking = match &call.phase {
             Phase::Talking(talking) => talking.pair.to_vec(),
             Phase::Dialing(dialing) | Phase::Transferring { dialing, .. } => vec![dialing.caller],
@@ -306,7 +329,7 @@ impl<T: Clone> Calls<T> {
         self.act(Action::Finished(Box::new(Summary {
             call: call.id,
             started: call.started,
-            answered: call.answered,
+            answered,
             ended: now,
             cause,
             ended_by,

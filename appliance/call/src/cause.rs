@@ -29,6 +29,8 @@ impl Cause {
     pub const CLEARED: Cause = Cause { status: 200, q850: 16 };
     /// The caller gave up.
     pub const CANCELLED: Cause = Cause { status: 487, q850: 16 };
+    /// The called party hung up before the caller heard its answer.
+    pub const UNHEARD: Cause = Cause { status: 480, q850: 16 };
     /// Another phone took the call.
     pub const ANSWERED_ELSEWHERE: Cause = Cause { status: 200, q850: 26 };
     /// Rang without an answer.

@@ -33,6 +33,8 @@ pub enum LegEvent {
     },
     /// It did not take the call.
     Refused(Cause),
+    /// Our answer is on its way to it: that may have had to wait for the leg to confirm what it heard before.
+    AnswerSent,
     /// Our answer reached it, with its answer when ours was an offer.
     Acknowledged {
         /// Answer to our late offer.

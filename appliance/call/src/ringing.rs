@@ -5,7 +5,7 @@ use std::time::Instant;
 use branchline_sdp::Sdp;
 
 use crate::action::{Action, EndedBy};
-use crate::calls::{Call, Calls, Phase};
+use crate::calls::{Answer, Call, Calls, Phase};
 use crate::cause::{Cause, Class};
 use crate::leg::{Leg, LegId, LegState};
 use crate::talking::{Exchange, Talking};
@@ -164,6 +164,9 @@ impl<T: Clone> Calls<T> {
         call.describe(leg, body);
         call.set_up(leg);
         let description = call.described(leg);
+        if call.answer == Answer::Awaited {
+            call.answer = Answer::Given { by: leg };
+        }
         let exchange = if call.leg(caller).is_some_and(|leg| leg.state == LegState::Offered) {
             self.act(Action::Answer {
                 leg: caller,
@@ -177,6 +180,8 @@ impl<T: Clone> Calls<T> {
                 Some(_) | None => Exchange::Settled,
             }
         } else {
+            // Who waits has been answered by another before, and is only told of this one.
+            self.answer_sent(now, call, caller);
             self.act(Action::Reoffer {
                 leg: caller,
                 offer: description.map(|sdp| sdp.resumed()),
@@ -195,11 +200,17 @@ impl<T: Clone> Calls<T> {
             pair: call.in_order(caller, leg),
             exchange,
         });
-        if call.answered.is_none() {
-            call.answered = Some(now);
-            self.act(Action::Answered { call: call.id, by: leg });
-        }
         self.act(Action::MediaChanged(call.id));
+    }
+
+    /// The answer leaves for the leg that called us; from here on the call counts as answered.
+    pub(crate) fn answer_sent(&mut self, now: Instant, call: &mut Call<T>, leg: LegId) {
+        if let Answer::Given { by } = call.answer
+            && call.side_of(leg) == EndedBy::Caller
+        {
+            call.answer = Answer::Heard { at: now };
+            self.act(Action::Answered { call: call.id, by });
+        }
     }
 
     /// The new party has answered: who arranged it may go.
@@ -255,11 +266,6 @@ impl<T: Clone> Calls<T> {
         match &mut call.phase {
             Phase::Talking(_) => self.talker_lost(now, call, (leg, side), cause),
             Phase::Dialing(dialing) | Phase::Transferring { dialing, .. } if dialing.caller == leg => {
-                let cause = if call.answered.is_none() && cause == Cause::CLEARED {
-                    Cause::CANCELLED
-                } else {
-                    cause
-                };
                 self.finish(now, call, cause, side);
             }
             Phase::Transferring { transferor, .. } if *transferor == Some(leg) => *transferor = None,

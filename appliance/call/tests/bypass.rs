@@ -160,8 +160,7 @@ fn what_rings_with_an_offer_the_caller_does_not_understand_is_left() {
 fn an_answer_that_was_on_its_way_arrives() {
     let mut it = Loop::new("0 8");
     it.answer(it.callee, "8");
-    assert_eq!(
-        it.bypass().unwrap(),
-        ["hang up out", "answer caller", "answered", "hang up back"]
-    );
+    assert_eq!(it.bypass().unwrap(), ["hang up out", "answer caller", "hang up back"]);
+    it.calls.handle_leg(it.now, it.caller, LegEvent::AnswerSent);
+    assert!(matches!(it.calls.poll_action(), Some(Action::Answered { by, .. }) if by == it.callee));
 }

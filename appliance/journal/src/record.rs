@@ -24,7 +24,8 @@ pub struct CallRecord {
     pub emergency: bool,
     /// When the INVITE arrived.
     pub started: Stamp,
-    /// When the call was answered.
+    /// When the answer left for the caller. A call whose caller had to confirm the ringing first (RFC 3262 section 3) and never
+    /// heard the answer counts as unanswered.
     pub answered: Option<Stamp>,
     /// When it ended; for an interrupted call, the last time it is known to have lasted.
     pub ended: Stamp,
@@ -79,7 +80,7 @@ pub enum Outcome {
     Answered,
     /// The called party was busy.
     Busy,
-    /// It rang until time was up.
+    /// It rang until time was up, or the called party hung up before the caller heard its answer.
     NoAnswer,
     /// The caller gave up.
     Cancelled,

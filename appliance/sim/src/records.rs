@@ -17,8 +17,6 @@ struct Counted {
     over_ms: i64,
     status: u16,
     moved: bool,
-    /// It acknowledges ringing, so that an answer may have to wait for that (RFC 3262 section 3).
-    prack: bool,
 }
 
 /// Caller and what was dialled.
@@ -109,10 +107,10 @@ fn match_up(world: &World, counted: &mut [Counted], ended: &[&CallRecord], fault
     }
 }
 
-/// The caller cannot know whether the box counted this call as answered: it crashed, heard nothing, or a BYE came first.
+/// The caller cannot know whether the box counted this call as answered: it crashed, heard nothing, or has left the ringing
+/// to somebody that it transferred.
 fn is_unsure(call: &Counted) -> bool {
-    let hung_up_before = call.prack && call.status == 480;
-    call.answered_ms.is_none() && (hung_up_before || matches!(call.status, 0 | CRASHED | UNHEARD | 487))
+    call.answered_ms.is_none() && matches!(call.status, 0 | CRASHED | UNHEARD | 487)
 }
 
 /// Each record's talk time is what the caller counted, as far as the caller stayed to the end.
@@ -210,7 +208,6 @@ fn count(world: &World) -> Vec<Counted> {
                 over_ms: since(world, over),
                 status,
                 moved: call.moved,
-                prack: setup.features.prack,
             });
         }
     }

@@ -75,10 +75,16 @@ impl Flow {
         self.drain()
     }
 
+    /// What is wanted; every answer leaves at once.
     fn drain(&mut self) -> Vec<String> {
-        std::iter::from_fn(|| self.calls.poll_action())
-            .map(|action| name(&action))
-            .collect()
+        let mut names = Vec::new();
+        while let Some(action) = self.calls.poll_action() {
+            names.push(name(&action));
+            if let Action::Answer { leg, .. } = action {
+                self.calls.handle_leg(self.now, leg, LegEvent::AnswerSent);
+            }
+        }
+        names
     }
 
     /// A call that is up: caller's leg, callee's leg.
@@ -163,7 +169,7 @@ fn a_call_is_rung_answered_and_hung_up() {
                 needs_answer: false
             }
         ),
-        ["answer 1 2000", "answered by 2", "media"]
+        ["answer 1 2000", "media", "answered by 2"]
     );
     assert_eq!(flow.calls.bridge(id(1)), [caller, callee]);
     assert_eq!(
@@ -186,7 +192,7 @@ fn the_first_of_several_phones_to_answer_silences_the_others() {
             needs_answer: false,
         },
     );
-    assert_eq!(actions, ["hang-up 2 26", "answer 1 2000", "answered by 3", "media"]);
+    assert_eq!(actions, ["hang-up 2 26", "answer 1 2000", "media", "answered by 3"]);
     assert!(
         flow.event(
             LegId(2),
@@ -362,7 +368,7 @@ fn a_call_without_an_offer_carries_the_answer_in_the_acknowledgement() {
             needs_answer: true,
         },
     );
-    assert_eq!(answered, ["answer 1 2000", "answered by 2", "media"]);
+    assert_eq!(answered, ["answer 1 2000", "media", "answered by 2"]);
     assert_eq!(
         flow.event(caller, LegEvent::Acknowledged { answer: talk(1000) }),
         ["ack 2 1000", "media"]

@@ -144,7 +144,7 @@ fn an_attended_transfer_to_a_phone_that_still_rings_waits_for_it() {
             needs_answer: false,
         },
     );
-    assert_eq!(joined, ["reoffer 2 4000", "answered by 4", "media"]);
+    assert_eq!(joined, ["answered by 4", "reoffer 2 4000", "media"]);
     assert_eq!(flow.calls.bridge(id(2)), [callee, LegId(4)]);
 }
 
@@ -181,8 +181,8 @@ fn a_new_phone_picks_up_for_one_that_rings() {
             "answer 3 1000",
             "hang-up 2 26",
             "answer 1 5000",
-            "answered by 3",
-            "media"
+            "media",
+            "answered by 3"
         ]
     );
     assert_eq!(flow.calls.bridge(id(1)), [caller, new]);

@@ -160,7 +160,7 @@ impl Agent {
         self.with_session(now, id, |session, turn| session.progress(turn, progress));
     }
 
-    /// Incoming: 200, repeated until its ACK; waits for the PRACK of an early answer.
+    /// Incoming: 200, repeated until its ACK; waits for the PRACK of an early answer. `AnswerSent` tells when it leaves.
     pub fn answer(&mut self, now: Instant, id: SessionId, answer: Answer) {
         self.with_session(now, id, |session, turn| session.answer(turn, answer));
     }

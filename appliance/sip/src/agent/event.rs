@@ -117,6 +117,8 @@ pub enum SessionEvent {
         /// The CANCEL, for its Reason header.
         cancel: Message,
     },
+    /// Incoming: our 200 is on its way, at once after `answer` or once the PRACK that it waited for has come.
+    AnswerSent,
     /// Incoming: the ACK to our 200 came.
     Acknowledged {
         /// The answer when our 200 carried the offer.

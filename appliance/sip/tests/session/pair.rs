@@ -293,7 +293,7 @@ impl Pair {
         self.agents[B].answer(self.now, b, answer(ANSWER));
         self.run_ms(100);
         assert_eq!(self.words(A), ["Answered"]);
-        assert_eq!(self.words(B), ["Acknowledged"]);
+        assert_eq!(self.words(B), ["AnswerSent", "Acknowledged"]);
         (a, b)
     }
 
@@ -356,6 +356,7 @@ fn session_word(event: &SessionEvent) -> String {
         | SessionEvent::Redirected { .. }
         | SessionEvent::Answered { .. }
         | SessionEvent::Cancelled { .. }
+        | SessionEvent::AnswerSent
         | SessionEvent::Acknowledged { .. }
         | SessionEvent::ReofferAnswered { .. }
         | SessionEvent::ReofferWithdrawn

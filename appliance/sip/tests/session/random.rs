@@ -155,6 +155,7 @@ fn session_event(pair: &mut Pair, known: &mut Known, (side, id): (usize, Session
         | SessionEvent::Progress { .. }
         | SessionEvent::Challenged { .. }
         | SessionEvent::Redirected { .. }
+        | SessionEvent::AnswerSent
         | SessionEvent::Acknowledged { .. }
         | SessionEvent::Reoffer { .. }
         | SessionEvent::ReofferAnswered { .. }

@@ -26,8 +26,10 @@ fn an_early_answer_survives_lost_responses_and_lost_pracks() {
             0,
             "the 200 waits for the PRACK of the answer"
         );
+        assert!(pair.words(B).is_empty(), "and so does the news of it");
         pair.run_ms(5_000);
         assert_eq!(pair.words(A), ["Progress 183 body", "Answered"], "{prefix}");
+        assert_eq!(pair.words(B), ["AnswerSent", "Acknowledged"], "{prefix}");
         assert!(
             pair.last_sent(B, "SIP/2.0 200").contains("Content-Length: 0"),
             "the answer is not repeated"

@@ -140,6 +140,7 @@ impl Incoming {
         let response = self.usage.success(turn, &self.invite, answer.body.as_ref());
         let response = answer.headers.write(response).finish();
         turn.respond(self.key, response.clone());
+        turn.emit(SessionEvent::AnswerSent);
         let accepted = Accepted {
             key: self.key,
             cseq: self.invite.cseq(),
