@@ -7,7 +7,7 @@ use branchline_config::{Extension, ExtensionEntry, Kind};
 use crate::dialled::Dialled;
 use crate::emergency::emergency_number;
 use crate::inbound;
-use crate::number::{Number, NumberFault};
+use crate::number::{Number, NumberFault, kind_of, normalise};
 use crate::outbound::{self, Outbound, TrunkAttempt};
 use crate::tables::Tables;
 
@@ -212,11 +212,11 @@ pub fn decide(request: &Request<'_>, tables: &Tables, state: &State) -> Decision
             (None, None) => Why::UnknownNumber.refuse(),
         },
         Caller::Extension(number) => {
-            let alone = from_inside(request, tables.extension(number.as_str()), (tables, state));
-            if state.hosted_lines.contains(number.as_str()) {
-                hosted(number, request, alone)
-            } else {
-                alone
+            let caller = tables.extension(number.as_str());
+            let alone = from_inside(request, caller, (tables, state));
+            match caller.filter(|_| state.hosted_lines.contains(number.as_str())) {
+                Some(caller) if goes_to_hosted(request, &alone) => hosted((caller, request), alone, (tables, state)),
+                Some(_) | None => alone,
             }
         }
         Caller::Unknown => from_inside(request, None, (tables, state)),
@@ -224,26 +224,60 @@ pub fn decide(request: &Request<'_>, tables: &Tables, state: &State) -> Decision
 }
 
 /// The hosted PBX knows numbers that the branch does not; but calls for help, and what the site forbids, stay here.
-fn hosted(line: &Extension, request: &Request<'_>, alone: Decision) -> Decision {
-    let stays = match &alone {
-        Decision::Emergency { .. } | Decision::Echo | Decision::Hosted { .. } => true,
+fn goes_to_hosted(request: &Request<'_>, alone: &Decision) -> bool {
+    match alone {
+        Decision::Emergency { .. } | Decision::Echo | Decision::Hosted { .. } => false,
         // The hosted PBX would bring a forward inside the branch back, and it would be forwarded again.
-        Decision::Extension(_) => request.forwards > 0,
-        Decision::Trunks { .. } => false,
-        Decision::Refuse { why: Why::Busy, .. } if request.forwards > 0 => true,
+        Decision::Extension(_) => request.forwards == 0,
+        Decision::Trunks { .. } => true,
+        Decision::Refuse { why: Why::Busy, .. } if request.forwards > 0 => false,
         Decision::Refuse { why, .. } => match why {
-            Why::ClassOfService | Why::UnknownCaller | Why::Loop | Why::TooManyForwards => true,
-            Why::UnknownNumber | Why::Incomplete | Why::NoRoute | Why::NoTrunk | Why::TrunksFull | Why::Busy => false,
+            Why::ClassOfService | Why::UnknownCaller | Why::Loop | Why::TooManyForwards => false,
+            Why::UnknownNumber | Why::Incomplete | Why::NoRoute | Why::NoTrunk | Why::TrunksFull | Why::Busy => true,
         },
-    };
-    if stays {
-        return alone;
+    }
+}
+
+fn hosted(
+    (caller, request): (&ExtensionEntry, &Request<'_>),
+    alone: Decision,
+    (tables, state): (&Tables, &State),
+) -> Decision {
+    let is_unknown_here = matches!(
+        &alone,
+        Decision::Refuse {
+            why: Why::UnknownNumber | Why::Incomplete,
+            ..
+        }
+    );
+    // Everything else has been held to the class of service already.
+    if is_unknown_here && !may_mean(caller, request.dialled, (tables, state.service)) {
+        return Why::ClassOfService.refuse();
     }
     Decision::Hosted {
-        line: line.clone(),
+        line: caller.number.clone(),
         number: request.dialled.to_owned(),
         otherwise: Box::new(alone),
     }
+}
+
+/// Whether the caller may call what the hosted PBX can take digits for that the branch has no place for.
+fn may_mean(caller: &ExtensionEntry, dialled: &str, (tables, service): (&Tables, Service)) -> bool {
+    // A name has no price.
+    let Some(dialled) = Dialled::new(dialled) else {
+        return true;
+    };
+    let number = normalise(&dialled, tables.home()).ok();
+    let is_service = matches!(number, Some(Number::Short(_)));
+    let kind = match &number {
+        _ if !is_service && dialled.bare().len() <= ELSEWHERE_DIGITS_MAX => Kind::Internal,
+        Some(number) => kind_of(number, tables.home()),
+        None if service == Service::Full => return true,
+        // What is not known may cost most.
+        None => Kind::Premium,
+    };
+    let written = number.as_ref().map_or(dialled.digits.as_str(), Number::as_str);
+    tables.permits(caller, service, (kind, &[written, &dialled.digits]))
 }
 
 fn from_inside(request: &Request<'_>, caller: Option<&ExtensionEntry>, (tables, state): (&Tables, &State)) -> Decision {
@@ -323,6 +357,9 @@ fn without_prefix(dialled: Dialled, tables: &Tables) -> Option<Dialled> {
         Some(_) | None => Some(dialled),
     }
 }
+
+/// Digits of telephones and features of the hosted PBX; more may be a subscriber somewhere.
+const ELSEWHERE_DIGITS_MAX: usize = 6;
 
 impl From<NumberFault> for Why {
     fn from(fault: NumberFault) -> Why {

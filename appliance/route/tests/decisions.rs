@@ -410,7 +410,14 @@ fn every_refusal_has_a_status_and_a_cause_of_its_class() {
 fn a_line_of_the_hosted_pbx_asks_there_first_unless_the_site_decides() {
     let mut state = both_up();
     state.hosted_lines.insert("201".to_owned());
+    state.hosted_lines.insert("203".to_owned());
     let cases = [
+        (extension("203"), "19005551234", "refuse 403 21"),
+        (
+            extension("203"),
+            "00442079460000",
+            "hosted 203 00442079460000, else refuse 404 1",
+        ),
         (extension("201"), "202", "hosted 201 202, else extension 202"),
         (extension("201"), "204", "hosted 201 204, else refuse 404 1"),
         (extension("201"), "*98", "hosted 201 *98, else refuse 404 1"),
@@ -473,6 +480,31 @@ fn while_the_database_fails_dear_calls_wait_and_emergencies_never() {
             let decided = shown(&decide(&request, &tables(text), &restricted));
             assert!(decided.starts_with(expected), "{from} {dialled}: {decided}");
         }
+    }
+    // The hosted PBX knows numbers that the branch does not; what it may take them for counts as well.
+    let with_line = State {
+        hosted_lines: ["201".to_owned(), "203".to_owned()].into(),
+        ..restricted.clone()
+    };
+    let over_the_line = [
+        ("201", "919005551234", "refuse 403 21"),
+        ("201", "+442079460000", "refuse 403 21"),
+        ("201", "011442079460000", "refuse 403 21"),
+        ("201", "00442079460000", "refuse 403 21"),
+        ("201", "*6719005551234", "refuse 403 21"),
+        ("201", "2125550123", "hosted 201 2125550123, else refuse 404 1"),
+        ("201", "912125550123", "hosted 201 912125550123, else local"),
+        ("201", "204", "hosted 201 204, else refuse 404 1"),
+        ("201", "*98", "hosted 201 *98, else refuse 404 1"),
+        ("201", "911", "emergency 911: main"),
+    ];
+    for (from, dialled, expected) in over_the_line {
+        let decided = shown(&decide(
+            &Request::new(extension(from), dialled),
+            &tables(BRANCH),
+            &with_line,
+        ));
+        assert!(decided.starts_with(expected), "{from} {dialled}: {decided}");
     }
     let full = decided(extension("201"), "9011442079460000");
     assert!(full.starts_with("international: "), "{full}");
