@@ -73,7 +73,7 @@ use crate::view::Counters;
 /// [`view`](Self::view) is what may be shown.
 pub struct Branch {
     config: Arc<Config>,
-    tables: Tables,
+    tables: Arc<Tables>,
     agent: Agent,
     calls: Calls<Target>,
     legs: Legs,

@@ -12,7 +12,8 @@ use branchline_route::{Admission, AdmissionLimits, Guard, GuardLimits, Tables};
 use branchline_sip::agent::{Agent, AgentSettings};
 use branchline_sip::binding::{self, Bindings, BindingsConfig, Moment};
 use branchline_sip::message::{Message, Method};
-use branchline_sip::{Flow, Transport, transaction};
+use branchline_sip::transaction::{self, Priority};
+use branchline_sip::{Flow, Transport};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -83,11 +84,12 @@ impl Branch {
         let mut rng = ChaCha12Rng::from_seed(seed);
         let config = configuration.config.clone();
         let auth = Auth::new(&config, now.mono, (draw(&mut rng), draw(&mut rng)));
-        let agent = Agent::new(agent_settings(&config, &version), draw(&mut rng));
+        let tables = Arc::new(Tables::new(&config));
+        let agent = Agent::new(agent_settings(&config, &version, priority(&tables)), draw(&mut rng));
         let trunks = Trunks::new(now.mono, &configuration, draw(&mut rng));
         let hosted = Hosted::new(now.mono, &configuration, draw(&mut rng));
         let mut branch = Branch {
-            tables: Tables::new(&config),
+            tables,
             agent,
             calls: Calls::new(),
             legs: crate::Legs::default(),
@@ -161,7 +163,8 @@ impl Branch {
         self.trust = configuration.trust;
         self.restrict();
         let config = Arc::new(config);
-        self.tables = Tables::new(&config);
+        self.tables = Arc::new(Tables::new(&config));
+        self.agent.handle_priority(priority(&self.tables));
         self.guard.handle_limits(GuardLimits::from(&config.sip.ban));
         self.admission
             .handle_limits(now.mono, AdmissionLimits::from(&config.sip));
@@ -266,11 +269,11 @@ fn draw(rng: &mut ChaCha12Rng) -> [u8; 32] {
     seed
 }
 
-fn agent_settings(config: &Config, version: &str) -> AgentSettings {
+fn agent_settings(config: &Config, version: &str, priority: Priority) -> AgentSettings {
     AgentSettings {
         user_agent: format!("Branchline/{version}"),
         limits: transaction::Limits {
-            is_priority,
+            priority,
             ..transaction::Limits::default()
         },
         // Two legs per call, and room for phones that ring together.
@@ -281,19 +284,16 @@ fn agent_settings(config: &Config, version: &str) -> AgentSettings {
     }
 }
 
-/// What still gets a transaction when nearly all are in use: calls for help in any country, and what ends calls.
-fn is_priority(request: &Message) -> bool {
+/// What still gets a transaction when nearly all are in use: calls for help, and what ends calls.
+fn priority(tables: &Arc<Tables>) -> Priority {
+    let tables = tables.clone();
+    Priority::new(move |request| has_priority(request, &tables))
+}
+
+fn has_priority(request: &Message, tables: &Tables) -> bool {
     match request.method() {
         Method::Bye | Method::Cancel | Method::Prack => true,
-        Method::Invite => {
-            let dialled = crate::dial::dialled(request);
-            // An outside prefix of up to three digits may stand before the number.
-            dialled.starts_with("urn:service:sos")
-                || branchline_config::country::ALL
-                    .iter()
-                    .flat_map(|country| country.emergency)
-                    .any(|(number, _)| dialled.ends_with(number) && dialled.len() <= number.len() + 3)
-        }
+        Method::Invite => branchline_route::emergency_number(&crate::dial::dialled(request), tables).is_some(),
         Method::Ack
         | Method::Register
         | Method::Options

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use branchline_branch::Output;
+use branchline_branch::{Command, Output};
 use branchline_journal::{DatabaseMode, Event};
 use branchline_sip::Flow;
 use bytes::Bytes;
 
-use crate::office::{BOX, Office, PROVIDER, moment};
+use crate::office::{BOX, Office, PROVIDER, configuration, moment};
 
 /// The ordinary class may call nobody, the box takes one call, and there is one channel.
 const STRICT: &str = "[emergency]\nnumbers = [\"5555\"]\n[[class]]\nname = \"default\"\nallow = []\n\
@@ -70,8 +70,6 @@ impl Line {
     }
 }
 
-const UNSUPPORTED: &str = "an extension of SIP that the box does not have";
-
 type State = fn(&mut Line) -> (&'static str, &'static str);
 
 #[test]
@@ -115,12 +113,12 @@ fn a_call_for_help_goes_out_from_any_phone_in_any_state() {
             line.office.branch.handle_storage(now, DatabaseMode::Degraded);
             (PHONE, "")
         }),
-        (UNSUPPORTED, |_| (PHONE, "Require: teleport\r\n")),
+        ("an extension of SIP that the box does not have", |_| {
+            (PHONE, "Require: teleport\r\n")
+        }),
     ];
     for (name, state) in states {
-        // The extensions of SIP that a request asks for are looked at before the configuration is.
-        let configured = if name == UNSUPPORTED { "112" } else { "5555" };
-        for dialled in ["112", "110", configured] {
+        for dialled in ["112", "110", "5555"] {
             let mut line = Line::new();
             let (from, more) = state(&mut line);
             line.invite(from, (dialled, more));
@@ -133,6 +131,21 @@ fn a_call_for_help_goes_out_from_any_phone_in_any_state() {
             );
         }
     }
+}
+
+#[test]
+fn a_number_of_the_site_has_priority_from_the_reload_that_brings_it() {
+    let mut line = Line::new();
+    let unknown = ("6666", "Require: teleport\r\n");
+    line.invite(PHONE, unknown);
+    assert!(line.went_out().is_empty());
+    let now = moment(line.office.base, line.office.now);
+    let more = configuration(&STRICT.replace("5555", "6666"));
+    line.office
+        .branch
+        .handle_command(now, Command::Configure(Box::new(more)));
+    line.invite(PHONE, unknown);
+    assert_eq!(line.went_out().len(), 1);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::digest::Answerer;
 use crate::flow::Flow;
 use crate::message::{Builder, Message, Name};
 use crate::subscription::Subscription;
-use crate::transaction::{ClientKey, Room, ServerKey};
+use crate::transaction::{ClientKey, Priority, Room, ServerKey};
 
 use super::{
     Acceptance, Agent, Answer, Body, Full, Headers, Holder, InDialogRequest, IncomingInvite, Invitation, Notice,
@@ -59,6 +59,13 @@ impl Agent {
     }
 }
 
+impl Agent {
+    /// From now on these requests have priority.
+    pub fn handle_priority(&mut self, priority: Priority) {
+        self.core.endpoint.handle_priority(priority);
+    }
+}
+
 // Sessions.
 impl Agent {
     /// Takes an INVITE as an incoming session; 100 is sent. Beyond `sessions_max`, or beyond its open part if it has no priority, it
@@ -66,7 +73,7 @@ impl Agent {
     pub fn accept_invite(&mut self, now: Instant, invite: IncomingInvite) -> Result<SessionId, Full> {
         let is_admitted = match self.room() {
             Room::Open => true,
-            Room::Reserved => (self.core.settings.limits.is_priority)(&invite.request),
+            Room::Reserved => self.core.endpoint.is_priority(&invite.request),
             Room::Nothing => false,
         };
         if !is_admitted {

@@ -95,8 +95,8 @@ impl Agent {
     fn out_of_dialog(&mut self, key: ServerKey, flow: Flow, request: Message) {
         let tag = self.core.fresh_tag().to_string();
         // A call for help is not turned away over an extension or an interval.
-        let is_priority = self.core.settings.limits.is_priority;
-        if let Some(unsupported) = unsupported(&request).filter(|_| !is_priority(&request)) {
+        let is_priority = self.core.endpoint.is_priority(&request);
+        if let Some(unsupported) = unsupported(&request).filter(|_| !is_priority) {
             let response = Builder::response_with_tag(&request, 420, &tag).header(Name::Unsupported, unsupported);
             return self.refuse(key, response);
         }
@@ -106,7 +106,7 @@ impl Agent {
                     let response = Builder::response_with_tag(&request, 400, &tag);
                     return self.refuse(key, response.reason_phrase("Bad Contact"));
                 }
-                if too_brief(&request, &self.core.settings) && !is_priority(&request) {
+                if too_brief(&request, &self.core.settings) && !is_priority {
                     let least_s = self.core.settings.min_se_s.max(90);
                     let response = Builder::response_with_tag(&request, 422, &tag);
                     return self.refuse(key, response.header(Name::MinSe, least_s));

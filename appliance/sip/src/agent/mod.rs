@@ -78,7 +78,7 @@ impl Agent {
         let mut rng = ChaCha12Rng::from_seed(seed);
         let mut endpoint_seed = [0; 32];
         rng.fill_bytes(&mut endpoint_seed);
-        let endpoint = Endpoint::new(settings.limits, endpoint_seed);
+        let endpoint = Endpoint::new(settings.limits.clone(), endpoint_seed);
         let core = Core {
             endpoint,
             settings,

@@ -1,12 +1,13 @@
 //! Bounds, settings and counters of an endpoint.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::timers::Timing;
 use crate::message::Message;
 
 /// Bounds and settings of an endpoint.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Limits {
     /// Server transactions at once; beyond, requests get a stateless 503 with Retry-After.
     pub server: usize,
@@ -15,7 +16,7 @@ pub struct Limits {
     /// Percentage of both bounds, and of the sessions of an agent, that only priority requests may use (0 to 100).
     pub reserved_percent: u8,
     /// Tells which requests may use the reserved part: emergency calls, and what frees resources.
-    pub is_priority: fn(&Message) -> bool,
+    pub priority: Priority,
     /// Retry-After of a 503, in seconds; up to as much again is added at random, so that phones don't come back together.
     pub retry_after_s: u32,
     /// Timer values.
@@ -29,10 +30,31 @@ impl Default for Limits {
             server: 65_536,
             client: 65_536,
             reserved_percent: 10,
-            is_priority: |_| false,
+            priority: Priority::default(),
             retry_after_s: 5,
             timing: Timing::default(),
         }
+    }
+}
+
+/// Tells priority requests from others.
+#[derive(Clone)]
+pub struct Priority(Arc<dyn Fn(&Message) -> bool + Send + Sync>);
+
+impl Priority {
+    /// Requests of which this is true have priority.
+    pub fn new(has: impl Fn(&Message) -> bool + Send + Sync + 'static) -> Priority {
+        Priority(Arc::new(has))
+    }
+
+    pub(crate) fn has(&self, request: &Message) -> bool {
+        (self.0)(request)
+    }
+}
+
+impl Default for Priority {
+    fn default() -> Priority {
+        Priority::new(|_| false)
     }
 }
 
@@ -50,7 +72,7 @@ impl Limits {
     pub(super) fn admits(&self, bound: usize, used: usize, request: &Message) -> bool {
         match self.room(bound, used) {
             Room::Open => true,
-            Room::Reserved => (self.is_priority)(request),
+            Room::Reserved => self.priority.has(request),
             Room::Nothing => false,
         }
     }

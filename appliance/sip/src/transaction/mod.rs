@@ -20,7 +20,7 @@ mod via;
 pub use endpoint::Endpoint;
 pub use event::{ClientKey, Event, Failure, Refusal, ServerKey};
 pub(crate) use limits::Room;
-pub use limits::{Counters, Full, Limits};
+pub use limits::{Counters, Full, Limits, Priority};
 pub use timers::{Reason, Timing};
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::endpoint::{ClientMachine, ClientSlot, Endpoint};
 use super::event::{ClientKey, Event, Failure};
 use super::identity::{self, MAGIC_COOKIE};
 use super::invitation::Invitation;
-use super::limits::Full;
+use super::limits::{Full, Priority};
 use super::outcome::{Outcome, Send, Tell};
 use super::table::Key;
 use super::timers::Clock;
@@ -69,9 +69,19 @@ impl Endpoint {
         Ok(ClientKey(key))
     }
 
-    /// Whether `request` may use what is reserved, once it has its Via.
-    pub(crate) fn is_priority(&self, flow: Flow, request: Builder) -> bool {
-        (self.limits.is_priority)(&Self::with_via(flow, request, MAGIC_COOKIE))
+    /// Whether `request` may use what is reserved.
+    pub(crate) fn is_priority(&self, request: &Message) -> bool {
+        self.limits.priority.has(request)
+    }
+
+    /// The same of a request that has no Via yet.
+    pub(crate) fn will_be_priority(&self, flow: Flow, request: Builder) -> bool {
+        self.is_priority(&Self::with_via(flow, request, MAGIC_COOKIE))
+    }
+
+    /// From now on these requests have priority.
+    pub fn handle_priority(&mut self, priority: Priority) {
+        self.limits.priority = priority;
     }
 
     /// Sends the ACK to a 2xx, which belongs to no transaction (RFC 3261 section 13.2.2.4). The message comes back so that it can be

@@ -5,7 +5,7 @@ use std::time::Duration;
 use branchline_sip::agent::{
     AgentEvent, AgentSettings, Attachment, Body, IncomingInvite, Invitation, NextHop, SessionEvent,
 };
-use branchline_sip::transaction::Limits;
+use branchline_sip::transaction::{Limits, Priority};
 use branchline_sip::{Message, Method, Name};
 use bytes::Bytes;
 
@@ -15,9 +15,9 @@ fn settings(sessions_max: usize) -> AgentSettings {
     AgentSettings {
         sessions_max,
         limits: Limits {
-            is_priority: |request: &Message| {
+            priority: Priority::new(|request: &Message| {
                 *request.method() == Method::Invite && request.request_uri().starts_with("sip:112@")
-            },
+            }),
             ..Limits::default()
         },
         ..AgentSettings::default()

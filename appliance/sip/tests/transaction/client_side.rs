@@ -1,6 +1,6 @@
 //! Requests out, responses in.
 
-use branchline_sip::transaction::{ClientKey, Full, Limits};
+use branchline_sip::transaction::{ClientKey, Full, Limits, Priority};
 use branchline_sip::{Builder, ConnectionId, Flow, Message, Method, Name, Transport};
 
 use crate::bench::{Ask, Bench, ask, udp};
@@ -307,7 +307,7 @@ fn a_failed_flow_leaves_finished_transactions_alone() {
 fn a_full_table_refuses_all_but_priority_requests() {
     let limits = Limits {
         client: 10,
-        is_priority: |request| request.request_uri() == "sip:112@box.example",
+        priority: Priority::new(|request| request.request_uri() == "sip:112@box.example"),
         ..Limits::default()
     };
     let mut bench = Bench::with(limits);

@@ -1,6 +1,6 @@
 //! Requests in, responses out.
 
-use branchline_sip::transaction::{Counters, Event, Limits, Refusal};
+use branchline_sip::transaction::{Counters, Event, Limits, Priority, Refusal};
 use branchline_sip::{Builder, Flow, Message, Method, Name};
 use bytes::Bytes;
 
@@ -380,7 +380,7 @@ fn is_emergency(request: &Message) -> bool {
 fn a_full_table_refuses_with_503_and_keeps_room_for_emergencies() {
     let limits = Limits {
         server: 20,
-        is_priority: is_emergency,
+        priority: Priority::new(is_emergency),
         ..Limits::default()
     };
     let mut bench = Bench::with(limits);

@@ -116,7 +116,7 @@ impl Outgoing {
             Room::Open => true,
             Room::Reserved => {
                 let request = outgoing.compose(turn);
-                turn.core.endpoint.is_priority(outgoing.flow(), request)
+                turn.core.endpoint.will_be_priority(outgoing.flow(), request)
             }
             Room::Nothing => false,
         };

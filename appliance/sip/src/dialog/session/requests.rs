@@ -15,8 +15,7 @@ impl Session {
         let Some(usage) = self.usage_with(request.from_tag().unwrap_or_default()) else {
             return turn.refuse(key, &request, 481);
         };
-        let is_priority = turn.core.settings.limits.is_priority;
-        if let Some(unsupported) = unsupported(&request).filter(|_| !is_priority(&request)) {
+        if let Some(unsupported) = unsupported(&request).filter(|_| !turn.core.endpoint.is_priority(&request)) {
             let response = turn
                 .response(&request, 420)
                 .header(Name::Unsupported, unsupported)
