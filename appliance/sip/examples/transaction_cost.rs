@@ -45,7 +45,7 @@ impl Pair {
         };
         Pair {
             now,
-            server: Endpoint::new(limits, [1; 32]),
+            server: Endpoint::new(limits.clone(), [1; 32]),
             client: Endpoint::new(limits, [2; 32]),
         }
     }

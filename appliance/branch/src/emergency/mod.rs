@@ -217,5 +217,6 @@ fn phone(party: &Party, flow: Flow) -> Phone {
     Phone { extension, flow }
 }
 
-/// An operator who is slow to answer is no failure: it rings for as long as the caller waits.
-pub(crate) const HELP_RING: Duration = Duration::from_secs(3600);
+/// How long a call for help rings. Nobody tells the box that a caller who waits has lost power, and the operator may still
+/// answer; networks give a call up after 2 to 4 min, so this cuts off nobody who would have been answered.
+pub(crate) const HELP_RING: Duration = Duration::from_secs(600);
