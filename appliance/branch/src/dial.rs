@@ -42,7 +42,13 @@ struct Plan {
 impl Branch {
     pub(crate) fn handle_invite(&mut self, now: Now, (key, flow): (ServerKey, Flow), request: Message) {
         let dialled = dialled(&request);
-        if self.is_emergency(&request) && !self.came_round(flow, &request) {
+        let is_emergency = self.is_emergency(&request) && !self.came_round(flow, &request);
+        if is_emergency && self.came_back(now, flow, &request) {
+            // The hosted PBX knows no other way out; the box tries its own.
+            let response = Builder::response(&request, 482).finish();
+            return self.agent.respond_and_forget(key, response);
+        }
+        if is_emergency {
             let party = self.caller_for_help(flow, &request);
             return self.route(
                 now,
@@ -91,6 +97,22 @@ impl Branch {
     /// A trunk brings a call that has been through all it may go through: two boxes that are each other's trunk.
     fn came_round(&self, flow: Flow, request: &Message) -> bool {
         request.number(Name::MaxForwards) == Some(0) && self.trunks.has_address(flow.remote)
+    }
+
+    /// The hosted PBX brings our own call for help.
+    fn came_back(&mut self, now: Now, flow: Flow, request: &Message) -> bool {
+        let dialled = dialled(request);
+        self.hosted.is_at(flow.remote)
+            && self
+                .recognise(
+                    now,
+                    &Return {
+                        request,
+                        offer: offer(request).ok().flatten().as_ref(),
+                        line: &dialled,
+                    },
+                )
+                .is_some()
     }
 
     /// A number that everybody calls may lead round as well; one of an operator's alone leads to a phone.
@@ -160,8 +182,13 @@ impl Branch {
 
     fn route(&mut self, now: Now, incoming: &Incoming) {
         let shown = self.shown(&incoming.party, &incoming.request);
+        let looped = if self.hosted.is_at(incoming.flow.remote) {
+            Loop::FromHosted
+        } else {
+            self.looped(&incoming.party, (&shown.number, &incoming.dialled))
+        };
         let request = Request {
-            looped: self.looped(&incoming.party, (&shown.number, &incoming.dialled)),
+            looped,
             ..Request::new(self.caller(&incoming.party), &incoming.dialled)
         };
         match self.plan(&request) {
@@ -227,7 +254,12 @@ impl Branch {
                 let alone = self.plan_for(request, *otherwise, inside);
                 let alone = alone.unwrap_or_else(|_| plan(Vec::new(), Direction::Outbound, number.clone()));
                 let line = line.as_str().to_owned();
-                let attempts = self.hosted_attempts(HostedTarget { line, number }, alone.attempts);
+                let target = HostedTarget {
+                    line,
+                    number,
+                    urgency: Urgency::Ordinary,
+                };
+                let attempts = self.hosted_attempts(target, alone.attempts);
                 Ok(Plan { attempts, ..alone })
             }
             Decision::Extension(extension) => {
@@ -235,14 +267,14 @@ impl Branch {
                 Ok(plan(attempts, inside, extension.as_str().to_owned()))
             }
             Decision::Trunks { attempts, number, .. } => {
-                let mut attempts = self.trunk_attempts(attempts, Urgency::Ordinary);
+                let mut attempts = self.trunk_attempts(attempts);
                 if let Caller::Trunk(_) = request.from {
                     divert(&mut attempts, &Diversion::of_number(request.dialled));
                 }
                 Ok(plan(attempts, Direction::Outbound, number.as_str().to_owned()))
             }
-            Decision::Emergency { attempts, number, .. } => Ok(Plan {
-                attempts: self.trunk_attempts(attempts, Urgency::Emergency),
+            Decision::Emergency { attempts, number } => Ok(Plan {
+                attempts: Self::help_attempts(&attempts),
                 direction: Direction::Outbound,
                 urgency: Urgency::Emergency,
                 normalised: number,
@@ -272,7 +304,7 @@ impl Branch {
         let call = CallId(*id.as_bytes());
         let shown = self.shown(&incoming.party, &incoming.request);
         let mut facts = self.facts_of(now, (id, incoming), &shown, &plan);
-        let returned = self.returned(now, incoming, offer.as_ref());
+        let returned = self.returned(now, incoming);
         facts.within = returned.map(|(_, call)| call);
         self.facts.insert(call, facts);
         if plan.urgency == Urgency::Emergency {
@@ -302,12 +334,20 @@ impl Branch {
     }
 
     /// The call that this one is the way back of, through the hosted PBX.
-    fn returned(&mut self, now: Now, incoming: &Incoming, offer: Option<&Sdp>) -> Option<(LegId, CallId)> {
+    pub(crate) fn returned(&mut self, now: Now, incoming: &Incoming) -> Option<(LegId, CallId)> {
         let Party::Hosted(line) = &incoming.party else {
             return None;
         };
         let request = &incoming.request;
-        self.recognise(now, &Return { request, offer, line })
+        let offer = offer(request).ok().flatten();
+        self.recognise(
+            now,
+            &Return {
+                request,
+                offer: offer.as_ref(),
+                line,
+            },
+        )
     }
 
     fn facts_of(&self, now: Now, (id, incoming): (Uuid, &Incoming), shown: &Shown, plan: &Plan) -> CallFacts {
@@ -341,8 +381,7 @@ impl Branch {
     /// A number that leads nowhere leaves a record as well: it is what people ask about.
     fn record_refusal(&mut self, now: Now, incoming: &Incoming, cause: Cause) {
         // The way back of a call of ours: that call has the record.
-        let offer = offer(&incoming.request).ok().flatten();
-        if self.returned(now, incoming, offer.as_ref()).is_some() {
+        if self.returned(now, incoming).is_some() {
             return;
         }
         let id = self.journal.id(now);

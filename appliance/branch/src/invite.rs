@@ -119,7 +119,11 @@ impl Branch {
             }
             Target::Hosted(target) => {
                 let shown = caller.shown.clone();
-                let Some((flow, invitation)) = self.to_hosted(now, leg.id, (target, &shown)) else {
+                let made = match target.urgency {
+                    Urgency::Ordinary | Urgency::Callback => self.to_hosted(now, leg.id, (target, &shown)),
+                    Urgency::Emergency => self.to_help_by_line(now, leg, target),
+                };
+                let Some((flow, invitation)) = made else {
                     return self.invite_failed(now, leg.id, Cause::of_status(503));
                 };
                 let party = Party::Hosted(target.line.clone());
@@ -294,8 +298,12 @@ impl Branch {
     /// A call that a forward or transfer takes outside, or to those who help, is of that kind from then on.
     fn note_direction(&mut self, call: CallId, target: &Target) {
         let Some(facts) = self.facts.get_mut(&call) else { return };
-        let Target::Trunk(trunk) = target else { return };
-        let is_new_emergency = trunk.urgency == Urgency::Emergency && facts.urgency != Urgency::Emergency;
+        let urgency = match target {
+            Target::Trunk(target) => target.urgency,
+            Target::Hosted(target) if target.urgency == Urgency::Emergency => Urgency::Emergency,
+            Target::Hosted(_) | Target::Contact(_) | Target::Echo => return,
+        };
+        let is_new_emergency = urgency == Urgency::Emergency && facts.urgency != Urgency::Emergency;
         if is_new_emergency {
             facts.urgency = Urgency::Emergency;
             self.counters.calls_emergency += 1;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use branchline_call::{After, Attempt};
 use branchline_config::{Extension, ExtensionEntry};
-use branchline_route::{Caller, Decision, Request, State, TrunkAttempt};
+use branchline_route::{Caller, Decision, HelpAttempt, LineAttempt, Request, State, TrunkAttempt};
 use branchline_sip::Flow;
 use branchline_sip::binding::Binding;
 
@@ -279,35 +279,57 @@ impl Branch {
         }]
     }
 
-    /// Trunks in order. Each hangs on the one before, so that all are passed over where the first is.
-    pub(crate) fn trunk_attempts(&self, attempts: Vec<TrunkAttempt>, urgency: Urgency) -> Vec<Attempt<Target>> {
+    /// Trunks in order.
+    pub(crate) fn trunk_attempts(&self, attempts: Vec<TrunkAttempt>) -> Vec<Attempt<Target>> {
         let ring = TRUNK_RING.max(Duration::from_secs(u64::from(self.config.sip.ring_s)));
-        let (sign, ring, after, rounds) = match urgency {
-            Urgency::Ordinary | Urgency::Callback => (SIGN, ring, After::Unreachable, 1),
-            // In the second round ordinary calls make room where there was none.
-            Urgency::Emergency => (HELP_SIGN, HELP_RING, After::Failure, 2),
-        };
-        let mut next: Vec<Attempt<Target>> = Vec::new();
-        let attempts = std::iter::repeat_n(attempts, rounds).flatten().collect::<Vec<_>>();
-        for attempt in attempts.into_iter().rev() {
-            let targets = vec![Target::Trunk(TrunkTarget {
+        let target = |attempt| {
+            Target::Trunk(TrunkTarget {
                 attempt,
-                urgency,
+                urgency: Urgency::Ordinary,
                 diversions: Vec::new(),
-            })];
-            next = vec![Attempt {
-                targets,
-                sign,
-                ring,
-                after,
-                then: next,
-            }];
-        }
-        for first in &mut next {
-            first.after = After::Any;
-        }
-        next
+            })
+        };
+        chained(attempts.into_iter().map(target), (SIGN, ring, After::Unreachable))
     }
+
+    /// Ways out for a call for help in order, twice: in the second round ordinary calls make room where there was none.
+    pub(crate) fn help_attempts(attempts: &[HelpAttempt]) -> Vec<Attempt<Target>> {
+        let target = |attempt: &HelpAttempt| match attempt.clone() {
+            HelpAttempt::Trunk(attempt) => Target::Trunk(TrunkTarget {
+                attempt,
+                urgency: Urgency::Emergency,
+                diversions: Vec::new(),
+            }),
+            HelpAttempt::Hosted(LineAttempt { line, number }) => Target::Hosted(HostedTarget {
+                line: line.as_str().to_owned(),
+                number,
+                urgency: Urgency::Emergency,
+            }),
+        };
+        let twice = attempts.iter().chain(attempts).map(target);
+        chained(twice, (HELP_SIGN, HELP_RING, After::Failure))
+    }
+}
+
+/// Each attempt hangs on the one before, so that all are passed over where the first is.
+fn chained(
+    targets: impl DoubleEndedIterator<Item = Target>,
+    (sign, ring, after): (Duration, Duration, After),
+) -> Vec<Attempt<Target>> {
+    let mut next: Vec<Attempt<Target>> = Vec::new();
+    for target in targets.rev() {
+        next = vec![Attempt {
+            targets: vec![target],
+            sign,
+            ring,
+            after,
+            then: next,
+        }];
+    }
+    for first in &mut next {
+        first.after = After::Any;
+    }
+    next
 }
 
 /// A phone or trunk on the network says something within this, if only 100; one that does not is not there.

@@ -127,7 +127,7 @@ pub struct PhoneOutlook {
     pub extension: String,
     /// Where it is registered from; empty when it is not.
     pub address: String,
-    /// Trunks in the order they would be tried.
+    /// Trunks, and `hosted` for the hosted PBX, in the order they would be tried.
     pub routes: Vec<String>,
     /// The first of them is up.
     pub way_out: bool,

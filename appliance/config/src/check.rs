@@ -8,8 +8,8 @@ use crate::fault::Wrong;
 use crate::read::Faults;
 use crate::text::nearest;
 use crate::{
-    Class, Config, Emergency, ExtensionEntry, Hosted, Listen, Location, Log, Media, Page, Route, Sip, Site, Storage,
-    Target, Transport, Trunk,
+    Class, Config, Emergency, EmergencyRoute, ExtensionEntry, Hosted, Listen, Location, Log, Media, Page, Route, Sip,
+    Site, Storage, Target, Transport, Trunk,
 };
 
 /// What was read, each list entry with its path. A section is missing when a required field of it is.
@@ -99,25 +99,37 @@ impl Draft {
 
     fn check_trunk_names(&self, faults: &Faults<'_>) {
         let known: Vec<&str> = self.trunks.iter().map(|(_, trunk)| trunk.name.as_str()).collect();
-        let routes = self
-            .routes
-            .iter()
-            .map(|(path, route)| (format!("{path}.trunks"), &route.trunks));
-        let emergency = self
-            .emergency
-            .iter()
-            .map(|emergency| ("emergency.routes".to_owned(), &emergency.routes));
+        let routes = self.routes.iter().map(|(path, route)| {
+            (
+                format!("{path}.trunks"),
+                route.trunks.iter().map(String::as_str).collect(),
+            )
+        });
+        let emergency = self.emergency.iter().map(|emergency| {
+            let names: Vec<&str> = emergency.routes.iter().map(EmergencyRoute::name).collect();
+            ("emergency.routes".to_owned(), names)
+        });
         for (path, names) in routes.chain(emergency) {
-            for name in names.iter().filter(|name| !known.contains(&name.as_str())) {
+            let is_known =
+                |name: &str| known.contains(&name) || (path == "emergency.routes" && name == EmergencyRoute::HOSTED);
+            for name in names.iter().filter(|name| !is_known(name)) {
                 faults.push(&path, unknown("trunk", name, &known));
             }
-            report_twice(
-                faults,
-                names
-                    .iter()
-                    .enumerate()
-                    .map(|(at, name)| (format!("{path}[{at}]"), name.as_str())),
-            );
+            let named = names.iter().enumerate();
+            report_twice(faults, named.map(|(at, name)| (format!("{path}[{at}]"), *name)));
+        }
+        let wants_hosted = |emergency: &Emergency| emergency.routes.contains(&EmergencyRoute::Hosted);
+        if self.hosted.is_none() && self.emergency.as_ref().is_some_and(wants_hosted) {
+            let fix = "add [hosted] with host = \"pbx.example.net\", or take it out";
+            faults.push("emergency.routes", Wrong::new("there is no hosted PBX", fix));
+        }
+        for (path, _) in self
+            .trunks
+            .iter()
+            .filter(|(_, trunk)| trunk.name == EmergencyRoute::HOSTED)
+        {
+            let problem = "\"hosted\" stands for the hosted PBX";
+            faults.push(&format!("{path}.name"), Wrong::new(problem, "choose another name"));
         }
     }
 

@@ -8,8 +8,8 @@ use crate::text::{Digits, FromText, Name};
 pub struct Emergency {
     /// Further numbers, sent as they are. Default none.
     pub numbers: Vec<String>,
-    /// Trunks by name in the order they are tried; the others follow. Default empty: all, by priority.
-    pub routes: Vec<String>,
+    /// In the order they are tried; the others follow. Default empty: all trunks by priority, then the hosted PBX.
+    pub routes: Vec<EmergencyRoute>,
     /// Number that the operator calls back where the caller's extension has none of its own. Default none: the trunk's.
     pub callback: Option<String>,
     /// How long a call back reaches the phone that called. Default 3 h: what operators are used to.
@@ -30,12 +30,7 @@ impl Emergency {
         table.refuse("trunks", || Wrong::new("has another name", "write routes = [\"…\"]"));
         let emergency = Emergency {
             numbers: table.list("numbers").map(digits).unwrap_or_default(),
-            routes: table
-                .list::<Name>("routes")
-                .unwrap_or_default()
-                .into_iter()
-                .map(|name| name.0)
-                .collect(),
+            routes: table.list("routes").unwrap_or_default(),
             callback: table.optional::<Digits>("callback").map(|digits| digits.0),
             callback_hours: table.number("callback_hours", 1..=168, 3),
             test_number: table.or("test_number", TestNumber(Some("933".to_owned()))).0,
@@ -45,6 +40,37 @@ impl Emergency {
         };
         table.finish();
         Some(emergency)
+    }
+}
+
+/// A way out for calls for help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EmergencyRoute {
+    /// A trunk by name.
+    Trunk(String),
+    /// The caller's line at the hosted PBX.
+    Hosted,
+}
+
+impl EmergencyRoute {
+    /// What stands for the hosted PBX where trunks stand by name.
+    pub const HOSTED: &'static str = "hosted";
+
+    /// As it is written.
+    pub fn name(&self) -> &str {
+        match self {
+            EmergencyRoute::Trunk(name) => name,
+            EmergencyRoute::Hosted => EmergencyRoute::HOSTED,
+        }
+    }
+}
+
+impl FromText for EmergencyRoute {
+    fn from_text(text: &str) -> Result<EmergencyRoute, Wrong> {
+        match text {
+            EmergencyRoute::HOSTED => Ok(EmergencyRoute::Hosted),
+            name => Name::from_text(name).map(|name| EmergencyRoute::Trunk(name.0)),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
-use crate::Transport;
+use crate::fault::Wrong;
 use crate::read::Reader;
 use crate::site::optional_host;
 use crate::text::Host;
+use crate::{LocationForm, Transport};
 
 /// `[hosted]`: the PBX elsewhere that serves the branch while it can be reached.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +24,9 @@ pub struct Hosted {
     /// REGISTERs a second at most. Default 10: a branch of 100 telephones is back within 10 s, and 100 branches at once
     /// are no storm.
     pub registers_per_second: u32,
+    /// How a call for help says where it comes from: not at all or as a document. Default none: what the PBX has on file for
+    /// the line.
+    pub location: LocationForm,
 }
 
 impl Hosted {
@@ -39,7 +43,15 @@ impl Hosted {
             probe_s: table.number("probe_s", 1..=300, 5),
             settle_s: table.number("settle_s", 1..=3600, 15),
             registers_per_second: table.number("registers_per_second", 1..=1000, 10),
+            location: table.word("location", LocationForm::None),
         };
+        if hosted.location == LocationForm::Elin {
+            let fix = "write \"pidf\", or \"none\" where the hosted PBX knows the places of its lines";
+            table.wrong(
+                "location",
+                Wrong::new("a line shows its own number, so \"elin\" is for trunks", fix),
+            );
+        }
         table.finish();
         host.map(|_| hosted)
     }

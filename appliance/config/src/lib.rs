@@ -31,7 +31,7 @@ mod trunk;
 pub use class::{Class, Rule};
 pub use country::Country;
 pub use edit::{NewExtension, add_extension, remove_extension, set_page_password_hash, set_password_hashes};
-pub use emergency::Emergency;
+pub use emergency::{Emergency, EmergencyRoute};
 pub use extension::{ExtensionEntry, Privacy};
 pub use fault::Fault;
 pub use hosted::Hosted;

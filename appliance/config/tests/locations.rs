@@ -1,6 +1,6 @@
 //! Places: what is read, and each fault with its field and fix.
 
-use branchline_config::{Config, LocationForm};
+use branchline_config::{Config, EmergencyRoute, LocationForm};
 
 const PLACE: &str = r#"
 [[location]]
@@ -13,6 +13,8 @@ subnets = ["10.1.0.0/24"]
 interfaces = ["10.1.0.1"]
 zones = ["north"]
 "#;
+
+const HOSTED: &str = "[hosted]\nhost = \"pbx.example.net\"\n";
 
 fn text(more: &str) -> String {
     format!("[site]\ncountry = \"US\"\n{more}")
@@ -30,6 +32,17 @@ fn a_place_is_read_as_it_is_written() {
     assert_eq!(config.trunks[0].location, LocationForm::Pidf);
     assert_eq!(config.emergency.test_number.as_deref(), Some("933"));
     assert_eq!(config.emergency.callback_hours, 3);
+}
+
+#[test]
+fn the_hosted_pbx_can_be_a_way_out_among_the_trunks() {
+    let more = format!(
+        "[emergency]\nroutes = [\"hosted\", \"a\"]\n{HOSTED}location = \"pidf\"\n{PLACE}[[trunk]]\nname = \"a\"\nhost = \"a.example\"\n"
+    );
+    let config = Config::parse("f", &text(&more)).unwrap();
+    let routes = [EmergencyRoute::Hosted, EmergencyRoute::Trunk("a".to_owned())];
+    assert_eq!(config.emergency.routes, routes);
+    assert_eq!(config.hosted.unwrap().location, LocationForm::Pidf);
 }
 
 #[test]
@@ -107,6 +120,30 @@ fn each_fault_names_its_field_and_a_fix() {
         (
             "[emergency]\ntrunks = [\"a\"]\n".to_owned(),
             "emergency.trunks: has another name; write routes",
+        ),
+        (
+            format!("{trunk}[emergency]\nroutes = [\"a\", \"hosted\"]\n"),
+            "emergency.routes: there is no hosted PBX; add [hosted] with host",
+        ),
+        (
+            format!("{HOSTED}[emergency]\nroutes = [\"hosted\", \"hosted\"]\n"),
+            "emergency.routes[1]: \"hosted\" is taken by emergency.routes[0]",
+        ),
+        (
+            format!("{HOSTED}{trunk}[[route]]\ntrunks = [\"hosted\"]\n"),
+            "route[0].trunks: there is no trunk \"hosted\"",
+        ),
+        (
+            trunk.replace("\"a\"", "\"hosted\""),
+            "trunk[0].name: \"hosted\" stands for the hosted PBX; choose another name",
+        ),
+        (
+            format!("{HOSTED}location = \"elin\"\n"),
+            "hosted.location: a line shows its own number, so \"elin\" is for trunks; write \"pidf\"",
+        ),
+        (
+            format!("{HOSTED}location = \"pidf\"\n"),
+            "hosted.location: asks for a location that nobody has; add a [[location]]",
         ),
     ];
     for (more, expected) in cases {

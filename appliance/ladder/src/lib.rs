@@ -10,4 +10,4 @@ pub mod flow;
 mod hosted;
 
 pub use actor::*;
-pub use hosted::{HostedKind, HostedPbx, HostedSetup};
+pub use hosted::{HostedKind, HostedPbx, HostedSetup, Toward};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use branchline_config::{Extension, ExtensionEntry, Kind};
 
 use crate::dialled::Dialled;
-use crate::emergency::emergency_number;
+use crate::emergency::{self, HelpAttempt, emergency_number};
 use crate::inbound;
 use crate::number::{Number, NumberFault, kind_of, normalise};
 use crate::outbound::{self, Outbound, TrunkAttempt};
@@ -32,6 +32,8 @@ pub enum Caller {
 pub enum Loop {
     /// The request passes here for the first time.
     Clear,
+    /// It comes from the hosted PBX.
+    FromHosted,
     /// It was here before, more than once.
     Seen,
 }
@@ -107,14 +109,12 @@ pub enum Decision {
         /// What it costs.
         kind: Kind,
     },
-    /// Try these trunks in order, past every limit.
+    /// Try these ways out in order, past every limit.
     Emergency {
-        /// Empty only when no trunk is configured.
-        attempts: Vec<TrunkAttempt>,
+        /// Empty only when neither a trunk nor a line of the hosted PBX is configured.
+        attempts: Vec<HelpAttempt>,
         /// What is sent.
         number: String,
-        /// What the operator can call back, where one is known.
-        callback: Option<String>,
     },
     /// Ask the hosted PBX; where it cannot be reached, do as the branch would alone.
     Hosted {
@@ -283,7 +283,7 @@ fn may_mean(caller: &ExtensionEntry, dialled: &str, (tables, service): (&Tables,
 fn from_inside(request: &Request<'_>, caller: Option<&ExtensionEntry>, (tables, state): (&Tables, &State)) -> Decision {
     // First of all: nothing below may refuse an emergency call.
     if let Some(number) = emergency_number(request.dialled, tables) {
-        return outbound::emergency(number, caller, (tables, state));
+        return emergency::decide(number, (request, caller), (tables, state));
     }
     if let Some(why) = loop_fault(request) {
         return why.refuse();
@@ -331,8 +331,8 @@ pub(crate) fn ring(called: &ExtensionEntry, state: &State) -> Decision {
 fn loop_fault(request: &Request<'_>) -> Option<Why> {
     match request.looped {
         Loop::Seen => Some(Why::Loop),
-        Loop::Clear if request.forwards > FORWARDS_MAX => Some(Why::TooManyForwards),
-        Loop::Clear => None,
+        Loop::Clear | Loop::FromHosted if request.forwards > FORWARDS_MAX => Some(Why::TooManyForwards),
+        Loop::Clear | Loop::FromHosted => None,
     }
 }
 

@@ -20,7 +20,7 @@ mod tables;
 pub use admission::{Admission, AdmissionLimits, Arrival, ArrivalKind, Load, Verdict};
 pub use decide::{Caller, Decision, FORWARDS_MAX, Loop, Request, Service, State, TrunkState, Why, decide};
 pub use dialled::Dialled;
-pub use emergency::emergency_number;
+pub use emergency::{HelpAttempt, LineAttempt, emergency_number};
 pub use guard::{Ban, Carrier, FailureKind, Guard, GuardLimits, Peer};
 pub use number::{E164, Home, Number, NumberFault, kind_of, normalise};
 pub use outbound::{CallerId, TrunkAttempt};

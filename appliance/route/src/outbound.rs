@@ -80,35 +80,6 @@ pub(crate) fn transit(target: &str, tables: &Tables, state: &State) -> Decision 
     }
 }
 
-/// An emergency call: every trunk, the configured ones first; those that are up and have room before those that are
-/// full, and these before those that are down.
-pub(crate) fn emergency(number: &str, caller: Option<&ExtensionEntry>, (tables, state): (&Tables, &State)) -> Decision {
-    let own = caller.and_then(|caller| caller.caller_id.clone());
-    let callback = own.or_else(|| tables.emergency().callback.clone());
-    let first = tables.emergency().routes.iter().filter_map(|name| tables.trunk(name));
-    let rest = tables
-        .trunks()
-        .iter()
-        .filter(|trunk| !tables.emergency().routes.contains(&trunk.name));
-    let (roomy, full): (Vec<&Trunk>, Vec<&Trunk>) = first.chain(rest).partition(|trunk| has_room(trunk, state));
-    let ordered = up_first(roomy.into_iter().chain(full).collect(), state);
-    let attempts = ordered.into_iter().map(|trunk| TrunkAttempt {
-        trunk: trunk.name.clone(),
-        number: number.to_owned(),
-        caller_id: CallerId {
-            number: callback.clone().or_else(|| trunk.number.clone()),
-            privacy: Privacy::Shown,
-        },
-    });
-    let attempts: Vec<TrunkAttempt> = attempts.collect();
-    let callback = callback.or_else(|| attempts.iter().find_map(|attempt| attempt.caller_id.number.clone()));
-    Decision::Emergency {
-        attempts,
-        number: number.to_owned(),
-        callback,
-    }
-}
-
 struct Leaving<'a> {
     number: Number,
     as_dialled: &'a str,
@@ -204,11 +175,11 @@ fn up_first<'t>(trunks: Vec<&'t Trunk>, state: &State) -> Vec<&'t Trunk> {
     up
 }
 
-fn has_room(trunk: &Trunk, state: &State) -> bool {
+pub(crate) fn has_room(trunk: &Trunk, state: &State) -> bool {
     trunk.max_calls.is_none_or(|max| state_of(trunk, state).calls < max)
 }
 
-fn state_of(trunk: &Trunk, state: &State) -> TrunkState {
+pub(crate) fn state_of(trunk: &Trunk, state: &State) -> TrunkState {
     state
         .trunks
         .get(&trunk.name)

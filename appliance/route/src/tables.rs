@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
 use branchline_config::country::Country;
-use branchline_config::{Class, Config, Emergency, ExtensionEntry, Kind, Location, Route, Site, Target, Trunk};
+use branchline_config::{
+    Class, Config, Emergency, Extension, ExtensionEntry, Kind, Location, Route, Site, Target, Trunk,
+};
 
 use crate::decide::Service;
 use crate::dialled::Dialled;
@@ -89,6 +91,12 @@ impl Tables {
     /// The extension with this number.
     pub fn extension(&self, number: &str) -> Option<&ExtensionEntry> {
         self.extensions.get(number)
+    }
+
+    /// Extensions that have a line at the hosted PBX.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &Extension> {
+        let lines = self.extensions.values().filter(|entry| entry.hosted.is_some());
+        lines.map(|entry| &entry.number)
     }
 
     /// Whether an extension may call a number of this kind now. `forms` are the ways the number can be written.

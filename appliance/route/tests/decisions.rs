@@ -3,7 +3,8 @@
 
 use branchline_config::{Config, Privacy};
 use branchline_route::{
-    Caller, Decision, FORWARDS_MAX, Loop, Request, Service, State, Tables, TrunkAttempt, TrunkState, Why, decide,
+    Caller, Decision, FORWARDS_MAX, HelpAttempt, Loop, Request, Service, State, Tables, TrunkAttempt, TrunkState, Why,
+    decide,
 };
 
 const BRANCH: &str = r#"
@@ -96,7 +97,10 @@ fn shown(decision: &Decision) -> String {
     match decision {
         Decision::Extension(number) => format!("extension {number}"),
         Decision::Trunks { attempts, kind, .. } => format!("{kind}: {}", list(attempts)),
-        Decision::Emergency { attempts, number, .. } => format!("emergency {number}: {}", list(attempts)),
+        Decision::Emergency { attempts, number } => {
+            let ways: Vec<&str> = attempts.iter().map(HelpAttempt::route).collect();
+            format!("emergency {number}: {}", ways.join(", "))
+        }
         Decision::Hosted {
             line,
             number,

@@ -2,7 +2,9 @@
 #![expect(clippy::panic, reason = "a helper of tests may fail the test")]
 
 use branchline_config::{Config, country};
-use branchline_route::{Caller, Decision, Loop, Request, State, Tables, TrunkState, decide, emergency_number};
+use branchline_route::{
+    Caller, Decision, HelpAttempt, Loop, Request, State, Tables, TrunkAttempt, TrunkState, decide, emergency_number,
+};
 use proptest::prelude::*;
 
 /// Country, dialled, sent.
@@ -153,22 +155,18 @@ fn configured_numbers_and_order_of_trunks_are_followed() {
             ..State::default()
         };
         for dialled in ["5555", "05555", "0112"] {
-            let Decision::Emergency {
-                attempts,
-                number,
-                callback,
-            } = decide(&Request::new(Caller::Unknown, dialled), &tables, &state)
+            let Decision::Emergency { attempts, number } =
+                decide(&Request::new(Caller::Unknown, dialled), &tables, &state)
             else {
                 panic!("{dialled} is no emergency")
             };
-            let order: Vec<&str> = attempts.iter().map(|attempt| attempt.trunk.as_str()).collect();
+            let order: Vec<&str> = attempts.iter().map(HelpAttempt::route).collect();
             assert_eq!(order.join(" "), expected, "{dialled}");
-            assert!(
-                attempts
-                    .iter()
-                    .all(|attempt| attempt.number == number && dialled.ends_with(&number))
-            );
-            assert_eq!(callback.as_deref(), Some("+493012345"));
+            assert!(dialled.ends_with(&number));
+            for attempt in attempts.iter().map(on_trunk) {
+                assert_eq!(attempt.number, number);
+                assert_eq!(attempt.caller_id.number.as_deref(), Some("+493012345"));
+            }
         }
     }
 }
@@ -201,13 +199,100 @@ fn the_operator_can_call_back() {
         let tables = tables(&format!("{}{rest}", site("US")));
         let from = Caller::Extension("201".parse().unwrap_or_else(|fault| panic!("{fault}")));
         let decision = decide(&Request::new(from, "911"), &tables, &State::default());
-        let Decision::Emergency { attempts, callback, .. } = decision else {
+        let Decision::Emergency { attempts, .. } = decision else {
             panic!("{decision:?}")
         };
-        assert_eq!(callback.as_deref(), expected);
-        assert_eq!(attempts[0].caller_id.number.as_deref(), expected);
-        assert_eq!(attempts[0].caller_id.privacy, branchline_config::Privacy::Shown);
+        let shown = &on_trunk(&attempts[0]).caller_id;
+        assert_eq!(shown.number.as_deref(), expected);
+        assert_eq!(shown.privacy, branchline_config::Privacy::Shown);
     }
+}
+
+fn on_trunk(attempt: &HelpAttempt) -> &TrunkAttempt {
+    match attempt {
+        HelpAttempt::Trunk(attempt) => attempt,
+        HelpAttempt::Hosted(line) => panic!("{line:?} is no trunk"),
+    }
+}
+
+const WITH_HOSTED: &str = r#"
+[[extension]]
+number = "201"
+ha1_md5 = "00112233445566778899aabbccddeeff"
+hosted = { username = "2001", password = "a" }
+[[extension]]
+number = "202"
+ha1_md5 = "00112233445566778899aabbccddeeff"
+hosted = { username = "2002", password = "b" }
+[[extension]]
+number = "203"
+ha1_md5 = "00112233445566778899aabbccddeeff"
+[hosted]
+host = "pbx.example.net"
+[[trunk]]
+name = "a"
+host = "a"
+[[trunk]]
+name = "b"
+host = "b"
+"#;
+
+/// Who calls, lines that work, whether the trunks are up, and the ways out in order, each line with its owner.
+type OverLines = (Caller, &'static [&'static str], bool, &'static str);
+
+#[test]
+fn the_hosted_pbx_has_its_turn_among_the_trunks() {
+    let extension = |number: &str| Caller::Extension(number.parse().unwrap_or_else(|fault| panic!("{fault}")));
+    let both: &[&str] = &["201", "202"];
+    let cases: [(&str, &[OverLines]); 2] = [
+        (
+            "routes = [\"a\", \"hosted\"]",
+            &[
+                (extension("202"), both, true, "a hosted:202 b"),
+                (extension("202"), both, false, "hosted:202 a b"),
+                (extension("202"), &[], true, "a b hosted:202"),
+                (extension("202"), &[], false, "a hosted:202 b"),
+                // Without a line that works, another's; better than none.
+                (extension("202"), &["201"], true, "a hosted:201 b"),
+                (extension("203"), both, true, "a hosted:201 b"),
+                (Caller::Unknown, &[], true, "a b hosted:201"),
+            ],
+        ),
+        ("", &[(extension("201"), both, true, "a b hosted:201")]),
+    ];
+    for (routes, cases) in cases {
+        let tables = tables(&format!("{}[emergency]\n{routes}\n{WITH_HOSTED}", site("US")));
+        for (from, lines, up, expected) in cases {
+            let trunk = |name: &str| (name.to_owned(), TrunkState { up: *up, calls: 0 });
+            let state = State {
+                trunks: [trunk("a"), trunk("b")].into(),
+                hosted_lines: lines.iter().map(|line| (*line).to_owned()).collect(),
+                ..State::default()
+            };
+            let request = Request::new(from.clone(), "911");
+            assert_eq!(
+                ways_out(&decide(&request, &tables, &state)),
+                *expected,
+                "{from:?} {lines:?}"
+            );
+            let back = Request {
+                looped: Loop::FromHosted,
+                ..request
+            };
+            assert!(!ways_out(&decide(&back, &tables, &state)).contains("hosted"));
+        }
+    }
+}
+
+fn ways_out(decision: &Decision) -> String {
+    let Decision::Emergency { attempts, .. } = decision else {
+        panic!("{decision:?}")
+    };
+    let shown = |attempt: &HelpAttempt| match attempt {
+        HelpAttempt::Trunk(attempt) => attempt.trunk.clone(),
+        HelpAttempt::Hosted(attempt) => format!("hosted:{}", attempt.line),
+    };
+    attempts.iter().map(shown).collect::<Vec<_>>().join(" ")
 }
 
 /// Any configuration that the checks let pass, as text.

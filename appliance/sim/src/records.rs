@@ -217,6 +217,6 @@ fn count(world: &World) -> Vec<Counted> {
 fn shown(call: &Call, role: Role, number: &str) -> String {
     match role {
         Role::Phone => number.to_owned(),
-        Role::Trunk => call.shown_as(),
+        Role::Trunk | Role::Beyond => call.shown_as(),
     }
 }

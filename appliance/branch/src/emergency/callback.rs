@@ -15,11 +15,28 @@ use crate::targets::{ContactTarget, Target};
 
 impl Branch {
     /// The call for help that somebody outside returns by dialling what they do.
-    pub(crate) fn help_returned(&self, now: Now, incoming: &Incoming) -> Option<EmergencyCall> {
-        match incoming.party {
-            Party::Trunk(_) | Party::Hosted(_) => {}
-            Party::Extension(_) | Party::Stranger => return None,
+    pub(crate) fn help_returned(&mut self, now: Now, incoming: &Incoming) -> Option<EmergencyCall> {
+        match &incoming.party {
+            Party::Trunk(_) => self.help_at_number(now, incoming),
+            // A call of the branch's own to a telephone that called for help.
+            Party::Hosted(_) if self.returned(now, incoming).is_some() => None,
+            Party::Hosted(line) => self
+                .help_at_number(now, incoming)
+                .or_else(|| self.help_of_line(now, line)),
+            Party::Extension(_) | Party::Stranger => None,
         }
+    }
+
+    /// The hosted PBX brings a call for a line by its user name, whatever number was dialled outside.
+    fn help_of_line(&self, now: Now, line: &str) -> Option<EmergencyCall> {
+        let call = self.emergencies.caller_on_line(&self.journal.stamp(now), line)?;
+        Some(EmergencyCall {
+            line: CallbackLine::Shared,
+            ..call.clone()
+        })
+    }
+
+    fn help_at_number(&self, now: Now, incoming: &Incoming) -> Option<EmergencyCall> {
         let dialled = Dialled::new(&incoming.dialled)?;
         let stamp = self.journal.stamp(now);
         let as_dialled = self.emergencies.caller_at(&stamp, dialled.bare());

@@ -77,6 +77,14 @@ impl Emergencies {
             .filter(|call| self.is_open(now, call))
     }
 
+    /// The latest call of the extension that a line belongs to.
+    pub(crate) fn caller_on_line(&self, now: &Stamp, extension: &str) -> Option<&EmergencyCall> {
+        let is_caller = |call: &&EmergencyCall| call.extension.as_deref() == Some(extension);
+        self.latest_first()
+            .find(is_caller)
+            .filter(|call| self.is_open(now, call))
+    }
+
     /// The number that stands for a phone at a place: the one it had, else one that is free, else the one that was
     /// given out longest ago. `None` where the place has none.
     pub(crate) fn elin(&self, now: &Stamp, place: &Location, phone: &Phone) -> Option<Elin> {

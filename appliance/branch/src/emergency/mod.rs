@@ -14,15 +14,16 @@ mod words;
 use std::time::Duration;
 
 use branchline_call::CallId;
-use branchline_config::{Location, LocationForm};
+use branchline_config::{Extension, Location, LocationForm};
 use branchline_journal::{CallbackLine, EmergencyCall, Event};
-use branchline_route::{Whereabouts, location_of};
+use branchline_route::{HelpAttempt, LineAttempt, TrunkAttempt, Whereabouts, location_of};
 use branchline_sip::Flow;
 use branchline_sip::agent::{Attachment, Body, Invitation};
 use branchline_sip::message::Name;
 
 use crate::Branch;
 use crate::dial::Incoming;
+use crate::hosted::HostedTarget;
 use crate::identity::{Shown, host};
 use crate::invite::NewLeg;
 use crate::legs::Party;
@@ -40,7 +41,7 @@ pub(crate) struct Phone {
     pub(crate) flow: Flow,
 }
 
-/// What a call for help from a phone says over one trunk.
+/// What a call for help from a phone says on one way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Said {
     /// Number shown, which the operator can call.
@@ -77,11 +78,47 @@ impl Branch {
     /// The INVITE that takes a call for help out over one trunk.
     pub(crate) fn to_help(&mut self, now: Now, leg: NewLeg, target: &TrunkTarget, flow: Flow) -> Option<Invitation> {
         self.make_room(now, leg.call, &target.attempt.trunk);
+        let (phone, said) = self.help_leaves(now, leg, &HelpAttempt::Trunk(target.attempt.clone()))?;
+        let mut target = target.clone();
+        target.attempt.caller_id.number = said.callback;
+        let trunk = self.config.trunk(&target.attempt.trunk)?;
+        let form = trunk.location;
+        let mut invitation = self.to_trunk(&target, (trunk, self.legs.entry(leg.caller)?), flow);
+        invitation.ring_max = Some(HELP_RING);
+        self.attach_location(now, &mut invitation, (leg.call, &phone, form));
+        Some(invitation)
+    }
+
+    /// The INVITE that takes a call for help out over a line of the hosted PBX.
+    pub(crate) fn to_help_by_line(
+        &mut self,
+        now: Now,
+        leg: NewLeg,
+        target: &HostedTarget,
+    ) -> Option<(Flow, Invitation)> {
+        let attempt = LineAttempt {
+            line: Extension::new(&target.line).ok()?,
+            number: target.number.clone(),
+        };
+        let shown = self.legs.entry(leg.caller)?.shown.clone();
+        let (flow, mut invitation) = self.to_hosted(now, leg.id, (target, &shown))?;
+        let (phone, _) = self.help_leaves(now, leg, &HelpAttempt::Hosted(attempt))?;
+        let form = self.config.hosted.as_ref()?.location;
+        invitation.ring_max = Some(HELP_RING);
+        self.attach_location(now, &mut invitation, (leg.call, &phone, form));
+        Some((flow, invitation))
+    }
+
+    /// A call for help takes a way out: what it says there is noted and told.
+    fn help_leaves(&mut self, now: Now, leg: NewLeg, way: &HelpAttempt) -> Option<(Phone, Said)> {
         let caller = self.legs.entry(leg.caller)?;
         let (phone, shown) = (phone(&caller.party, caller.flow), caller.shown.clone());
-        let said = self.said_over(now, &phone, target);
+        let said = self.said_over(now, &phone, way);
         let known = self.emergencies.of_call(leg.call).cloned();
-        let number = target.attempt.number.as_str();
+        let number = match way {
+            HelpAttempt::Trunk(attempt) => &attempt.number,
+            HelpAttempt::Hosted(attempt) => &attempt.number,
+        };
         let entry = known.unwrap_or_else(|| self.entry_for_help(now, (leg.call, number), (&phone, &shown)));
         if let Some(other) = &said.taken_from {
             self.counters.elins_reused += 1;
@@ -92,27 +129,46 @@ impl Branch {
             );
             self.notice(Level::Warning, text);
         }
-        let mut target = target.clone();
-        target.attempt.caller_id.number.clone_from(&said.callback);
-        let trunk = self.config.trunk(&target.attempt.trunk)?;
-        let mut invitation = self.to_trunk(&target, (trunk, self.legs.entry(leg.caller)?), flow);
-        invitation.ring_max = Some(HELP_RING);
-        self.attach_location(now, &mut invitation, (leg.call, &phone, &target));
         let entry = EmergencyCall {
             at: self.journal.stamp(now),
-            number: target.attempt.number,
-            trunk: Some(target.attempt.trunk),
-            callback: said.callback,
+            number: number.clone(),
+            trunk: Some(way.route().to_owned()),
+            callback: said.callback.clone(),
             line: said.line,
             ..entry
         };
         self.note_help(now, entry);
-        Some(invitation)
+        Some((phone, said))
     }
 
-    /// What is shown over a trunk as the number to call back, and whose it is.
-    pub(crate) fn said_over(&self, now: Now, phone: &Phone, target: &TrunkTarget) -> Said {
-        let trunk = self.config.trunk(&target.attempt.trunk);
+    /// What is shown on a way out as the number to call back, and whose it is.
+    pub(crate) fn said_over(&self, now: Now, phone: &Phone, way: &HelpAttempt) -> Said {
+        match way {
+            HelpAttempt::Trunk(attempt) => self.said_over_trunk(now, phone, attempt),
+            HelpAttempt::Hosted(attempt) => self.said_by_line(phone, attempt),
+        }
+    }
+
+    /// A line is called back at the number that the hosted PBX shows for it: the extension's own, or one that all share.
+    fn said_by_line(&self, phone: &Phone, attempt: &LineAttempt) -> Said {
+        let entry = self.config.extension(attempt.line.as_str());
+        let own = entry.and_then(|entry| entry.caller_id.clone());
+        let user = entry.and_then(|entry| Some(entry.hosted.as_ref()?.username.clone()));
+        let shared = self.config.emergency.callback.clone().filter(|_| own.is_none());
+        let is_own = shared.is_none() && phone.extension.as_deref() == Some(attempt.line.as_str());
+        Said {
+            callback: own.or(shared).or(user),
+            line: if is_own {
+                CallbackLine::Own
+            } else {
+                CallbackLine::Shared
+            },
+            taken_from: None,
+        }
+    }
+
+    fn said_over_trunk(&self, now: Now, phone: &Phone, attempt: &TrunkAttempt) -> Said {
+        let trunk = self.config.trunk(&attempt.trunk);
         let place = self.place_of(phone);
         if trunk.is_some_and(|trunk| trunk.location == LocationForm::Elin)
             && let Some(elin) = place.and_then(|place| self.emergencies.elin(&self.journal.stamp(now), place, phone))
@@ -123,7 +179,7 @@ impl Branch {
                 taken_from: elin.taken_from,
             };
         }
-        let callback = target.attempt.caller_id.number.clone();
+        let callback = attempt.caller_id.number.clone();
         let own = phone
             .extension
             .as_deref()
@@ -140,16 +196,16 @@ impl Branch {
         }
     }
 
-    /// Geolocation (RFC 6442) for a trunk that takes it.
+    /// Geolocation (RFC 6442) for a way out that takes it.
     fn attach_location(
         &self,
         now: Now,
         invitation: &mut Invitation,
-        (call, phone, target): (CallId, &Phone, &TrunkTarget),
+        (call, phone, form): (CallId, &Phone, LocationForm),
     ) {
-        let trunk = self.config.trunk(&target.attempt.trunk);
-        if trunk.is_none_or(|trunk| trunk.location != LocationForm::Pidf) {
-            return;
+        match form {
+            LocationForm::Pidf => {}
+            LocationForm::None | LocationForm::Elin => return,
         }
         let Some(place) = self.place_of(phone) else { return };
         let domain = host(invitation.flow.local);

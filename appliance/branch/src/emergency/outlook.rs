@@ -2,7 +2,7 @@
 
 use branchline_config::LocationForm;
 use branchline_journal::CallbackLine;
-use branchline_route::{Decision, Request, decide};
+use branchline_route::{Decision, HelpAttempt, Request, decide};
 use branchline_sip::{Flow, Transport};
 
 use super::{Phone, words};
@@ -11,7 +11,7 @@ use crate::dial::Incoming;
 use crate::identity::Shown;
 use crate::legs::Party;
 use crate::now::Now;
-use crate::targets::{ContactTarget, TrunkTarget, Urgency};
+use crate::targets::ContactTarget;
 use crate::view::{Outlook, PhoneOutlook};
 
 impl Branch {
@@ -62,8 +62,8 @@ impl Branch {
             } else {
                 String::new()
             },
-            routes: attempts.iter().map(|attempt| attempt.trunk.clone()).collect(),
-            way_out: attempts.first().is_some_and(|first| self.is_up(&first.trunk)),
+            routes: attempts.iter().map(|attempt| attempt.route().to_owned()).collect(),
+            way_out: attempts.first().is_some_and(|first| self.is_up(first)),
             location: place.map(|place| place.id.clone()),
             place: place.map(words::in_words).unwrap_or_default(),
             callback: None,
@@ -73,17 +73,14 @@ impl Branch {
         if place.is_none() {
             outlook.missing.push("no location".to_owned());
         }
-        let Some(attempt) = attempts.into_iter().next() else {
-            outlook.missing.push("no route: there is no trunk".to_owned());
+        let Some(first) = attempts.first() else {
+            outlook
+                .missing
+                .push("no route: there is no trunk, and no line of the hosted PBX".to_owned());
             return outlook;
         };
-        let target = TrunkTarget {
-            attempt,
-            urgency: Urgency::Emergency,
-            diversions: Vec::new(),
-        };
-        let said = self.said_over(now, phone, &target);
-        outlook.missing.extend(self.missing(&target, said.line));
+        let said = self.said_over(now, phone, first);
+        outlook.missing.extend(self.missing(phone, &attempts, said.line));
         if said.callback.is_none() {
             outlook.missing.push("no number to call back".to_owned());
         }
@@ -92,23 +89,43 @@ impl Branch {
         outlook
     }
 
-    fn is_up(&self, trunk: &str) -> bool {
-        self.legs.state().trunks.get(trunk).is_some_and(|trunk| trunk.up)
+    fn is_up(&self, way: &HelpAttempt) -> bool {
+        let state = self.legs.state();
+        match way {
+            HelpAttempt::Trunk(attempt) => state.trunks.get(&attempt.trunk).is_some_and(|trunk| trunk.up),
+            HelpAttempt::Hosted(attempt) => state.hosted_lines.contains(attempt.line.as_str()),
+        }
     }
 
-    /// What is wrong with the first way out and with what it says.
-    fn missing(&self, target: &TrunkTarget, line: CallbackLine) -> Vec<String> {
+    /// What is wrong with the ways out, and with what the first of them says.
+    fn missing(&self, phone: &Phone, ways: &[HelpAttempt], line: CallbackLine) -> Vec<String> {
         let mut missing = Vec::new();
-        let name = target.attempt.trunk.as_str();
-        if !self.is_up(name) {
+        if !ways.iter().any(|way| self.is_up(way)) {
             missing.push("every route is down".to_owned());
         }
-        for wanted in self.config.emergency.routes.iter().filter(|route| !self.is_up(route)) {
-            missing.push(format!("route {wanted} is down"));
+        let routes = &self.config.emergency.routes;
+        let is_wanted = |way: &&HelpAttempt| routes.iter().any(|route| route.name() == way.route());
+        for way in ways.iter().filter(is_wanted) {
+            if !self.is_up(way) {
+                missing.push(format!("route {} is down", way.route()));
+            } else if let HelpAttempt::Hosted(attempt) = way
+                && phone.extension.as_deref() != Some(attempt.line.as_str())
+            {
+                missing.push(format!(
+                    "no line of its own for route hosted: {}'s is used",
+                    attempt.line
+                ));
+            }
         }
-        let form = self.config.trunk(name).map(|trunk| trunk.location);
-        if form == Some(LocationForm::Elin) && line != CallbackLine::Elin {
-            missing.push(format!("no ELIN for route {name}"));
+        let needs_elin = |way: &HelpAttempt| match way {
+            HelpAttempt::Trunk(attempt) => self.config.trunk(&attempt.trunk).map(|trunk| trunk.location),
+            HelpAttempt::Hosted(_) => None,
+        };
+        if let Some(first) = ways.first()
+            && needs_elin(first) == Some(LocationForm::Elin)
+            && line != CallbackLine::Elin
+        {
+            missing.push(format!("no ELIN for route {}", first.route()));
         }
         missing
     }

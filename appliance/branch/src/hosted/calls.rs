@@ -13,7 +13,7 @@ use crate::hosted::loops::Leaving;
 use crate::identity::{Privacy, Shown, contact, escaped};
 use crate::invite::MAX_FORWARDS;
 use crate::now::Now;
-use crate::targets::{SIGN, TRUNK_RING, Target};
+use crate::targets::{SIGN, TRUNK_RING, Target, Urgency};
 
 /// A number over a line of the hosted PBX.
 #[derive(Clone, Debug)]
@@ -22,6 +22,7 @@ pub(crate) struct HostedTarget {
     pub(crate) line: String,
     /// As it was dialled.
     pub(crate) number: String,
+    pub(crate) urgency: Urgency,
 }
 
 impl Branch {
@@ -92,9 +93,15 @@ impl Branch {
         (target, shown): (&HostedTarget, &Shown),
     ) -> Option<(Flow, Invitation)> {
         let line = target.line.clone();
-        let caller = Caller::Extension(Extension::new(&line).ok()?);
-        let leads_to = self.called_extension(&Request::new(caller, &target.number));
-        let leads_to = leads_to.map(|extension| extension.as_str().to_owned());
+        let leads_to = match target.urgency {
+            // What brings it back dials the same.
+            Urgency::Emergency => Some(target.number.clone()),
+            Urgency::Ordinary | Urgency::Callback => {
+                let caller = Caller::Extension(Extension::new(&line).ok()?);
+                let leads_to = self.called_extension(&Request::new(caller, &target.number));
+                leads_to.map(|extension| extension.as_str().to_owned())
+            }
+        };
         let session_id = self.journal.id(now).simple().to_string();
         let upstream = self.hosted.upstream()?;
         let flow = upstream.flow()?;
@@ -123,7 +130,8 @@ impl Upstream {
             privacy: Privacy::Shown,
         };
         let mut headers = Headers::new().with(Name::PAssertedIdentity, line.asserted(&self.config.domain));
-        if caller.privacy == Privacy::Withheld {
+        // Who calls for help is never anonymous to those who help.
+        if caller.privacy == Privacy::Withheld && target.urgency == Urgency::Ordinary {
             headers.push(Name::Privacy, "id");
         }
         let number = escaped(&target.number);

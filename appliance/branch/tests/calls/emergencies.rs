@@ -13,6 +13,9 @@ use crate::office::{BOX, Office, PROVIDER, configuration, moment};
 const STRICT: &str = "[emergency]\nnumbers = [\"5555\"]\n[[class]]\nname = \"default\"\nallow = []\n\
     [[trunk]]\nname = \"a\"\nhost = \"192.0.2.9\"\nmode = \"address\"\nmax_calls = 1\n";
 const PHONE: &str = "192.0.2.11:5060";
+const HOSTED: &str = "[hosted]\nhost = \"pbx.example.net\"\n[[extension]]\nnumber = \"204\"\n\
+    ha1_md5 = \"00112233445566778899aabbccddeeff\"\nhosted = { username = \"2004\", password = \"a\" }\n";
+const OVER_THE_LINE: &str = "INVITE sip:112@pbx.example.net";
 const OTHER: &str = "198.51.100.66:5060";
 
 fn request(method: &str, dialled: &str, (from, n, more): (&str, usize, &str)) -> Bytes {
@@ -39,9 +42,24 @@ struct Line {
 
 impl Line {
     fn new() -> Line {
-        let mut office = Office::with(STRICT);
+        Line::with(STRICT)
+    }
+
+    fn with(more: &str) -> Line {
+        let mut office = Office::with(more);
         office.run();
         Line { office, sent: 0 }
+    }
+
+    /// Lets time pass; nobody answers.
+    fn wait(&mut self, time: Duration) {
+        let end = self.office.now + time;
+        while let Some((at, _)) = self.office.branch.poll_timeout().filter(|(at, _)| *at <= end) {
+            self.office.now = self.office.now.max(at);
+            let now = moment(self.office.base, self.office.now);
+            self.office.branch.handle_timeout(now);
+        }
+        self.office.now = end;
     }
 
     fn send(&mut self, from: &str, bytes: Bytes) {
@@ -57,11 +75,26 @@ impl Line {
 
     /// INVITEs that left for the provider; the journal is never acknowledged.
     fn went_out(&mut self) -> Vec<String> {
+        let mut out = self.to_provider();
+        out.retain(|message| message.starts_with("INVITE "));
+        out
+    }
+
+    /// Final responses that left for the provider.
+    fn statuses(&mut self) -> Vec<String> {
+        let all = self.to_provider();
+        let words = all.iter().filter_map(|message| message.strip_prefix("SIP/2.0 "));
+        words
+            .filter(|words| !words.starts_with('1'))
+            .map(|words| words[..3].to_owned())
+            .collect()
+    }
+
+    fn to_provider(&mut self) -> Vec<String> {
         let mut out = Vec::new();
         while let Some(output) = self.office.branch.poll_output() {
             if let Output::Transmit(transmit) = output
                 && transmit.flow.remote == PROVIDER.parse().unwrap()
-                && transmit.bytes.starts_with(b"INVITE ")
             {
                 out.push(String::from_utf8_lossy(&transmit.bytes).into_owned());
             }
@@ -146,6 +179,31 @@ fn a_number_of_the_site_has_priority_from_the_reload_that_brings_it() {
         .handle_command(now, Command::Configure(Box::new(more)));
     line.invite(PHONE, unknown);
     assert_eq!(line.went_out().len(), 1);
+}
+
+#[test]
+fn a_call_for_help_that_the_hosted_pbx_brings_back_goes_another_way() {
+    let more = STRICT.replace("[emergency]", "[emergency]\nroutes = [\"hosted\"]");
+    let mut line = Line::with(&format!("{more}{HOSTED}"));
+    // The trunk is up, and no line is confirmed: the hosted PBX is the second way.
+    line.invite(PHONE, ("112", ""));
+    assert!(line.went_out()[0].starts_with("INVITE sip:112@192.0.2.9"));
+    line.wait(Duration::from_secs(4));
+    let out = line.went_out();
+    let sent = out.iter().find(|invite| invite.starts_with(OVER_THE_LINE));
+    let sent = sent.unwrap_or_else(|| panic!("{out:#?}"));
+    let via = format!("Via: SIP/2.0/UDP {PROVIDER};branch=z9hG4bKback\r\nVia:");
+    line.send(PROVIDER, Bytes::from(sent.replacen("Via:", &via, 1)));
+    assert_eq!(line.statuses(), ["482"]);
+    // A call of somebody else that it brings has the trunk, and never itself.
+    line.office = Line::with(&format!("{more}{HOSTED}")).office;
+    line.invite(PROVIDER, ("112", ""));
+    line.wait(Duration::from_secs(10));
+    let out = line.went_out();
+    assert!(
+        !out.is_empty() && !out.iter().any(|invite| invite.starts_with(OVER_THE_LINE)),
+        "{out:#?}"
+    );
 }
 
 #[test]

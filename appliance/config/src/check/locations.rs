@@ -18,7 +18,7 @@ pub(super) fn check(draft: &Draft, faults: &Faults<'_>) {
     check_interfaces(draft, faults);
     check_subnets(draft, faults);
     check_names(draft, faults);
-    check_trunks(draft, faults);
+    check_forms(draft, faults);
 }
 
 fn listed<'d>(
@@ -107,9 +107,11 @@ fn check_names(draft: &Draft, faults: &Faults<'_>) {
     }
 }
 
-fn check_trunks(draft: &Draft, faults: &Faults<'_>) {
-    for (path, trunk) in &draft.trunks {
-        let (has, fix) = match trunk.location {
+fn check_forms(draft: &Draft, faults: &Faults<'_>) {
+    let trunks = draft.trunks.iter().map(|(path, trunk)| (path.as_str(), trunk.location));
+    let hosted = draft.hosted.iter().map(|hosted| ("hosted", hosted.location));
+    for (path, form) in trunks.chain(hosted) {
+        let (has, fix) = match form {
             LocationForm::None => continue,
             LocationForm::Pidf => (
                 !draft.locations.is_empty(),

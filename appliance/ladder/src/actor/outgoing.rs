@@ -51,7 +51,7 @@ impl Actor {
         let host = self.setup.server.ip();
         let own_host = match self.setup.role {
             Role::Phone => host,
-            Role::Trunk => self.setup.address.ip(),
+            Role::Trunk | Role::Beyond => self.setup.address.ip(),
         };
         let from = dial.from.clone().unwrap_or_else(|| self.setup.number.clone());
         let call = Call {

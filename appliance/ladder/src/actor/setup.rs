@@ -39,6 +39,8 @@ pub enum Role {
     Phone,
     /// The box registers with it.
     Trunk,
+    /// Reached by way of the hosted PBX.
+    Beyond,
 }
 
 /// What a telephone can do and how it was set up.

@@ -37,7 +37,7 @@ impl Cast {
     pub fn of(flow: &Flow, ground: Ground) -> Cast {
         let mut actors = Vec::new();
         let mut config = settings(flow, ground);
-        let hosted = flow.hosted.as_ref().map(|(kind, keys)| {
+        let mut hosted = flow.hosted.as_ref().map(|(kind, keys)| {
             let [a, b, c] = ground.trunks;
             let address = SocketAddr::from((Ipv4Addr::new(a, b, c, 50), 5060));
             let (ip, port) = (address.ip(), address.port());
@@ -50,8 +50,21 @@ impl Cast {
                 address,
                 kind: *kind,
                 users: users.collect(),
+                beyond: Vec::new(),
             }
         });
+        if let Some(hosted) = &mut hosted {
+            let beyond = Ground {
+                server: hosted.address,
+                ..ground
+            };
+            for (place, number) in (51..).zip(&flow.operators) {
+                let setup = setup(beyond, Role::Beyond, (number, place));
+                hosted.beyond.push((number.clone(), setup.address));
+                let (kind, name) = ("operator", number.clone());
+                actors.push((Who { kind, name }, setup));
+            }
+        }
         for (name, keys) in &flow.classes {
             config.push_str(&format!("[[class]]\nname = \"{name}\"\n{}", lines(keys)));
         }
@@ -112,12 +125,12 @@ fn line_password(number: &str) -> String {
 fn setup(ground: Ground, role: Role, (number, place): (&str, u8)) -> ActorSetup {
     let [a, b, c] = match role {
         Role::Phone => ground.phones,
-        Role::Trunk => ground.trunks,
+        Role::Trunk | Role::Beyond => ground.trunks,
     };
     let ip = Ipv4Addr::new(a, b, c, place);
     let password = match role {
         Role::Phone => format!("secret-{number}"),
-        Role::Trunk => TRUNK_PASSWORD.to_owned(),
+        Role::Trunk | Role::Beyond => TRUNK_PASSWORD.to_owned(),
     };
     ActorSetup {
         role,

@@ -21,6 +21,8 @@ pub struct Flow {
     pub trunks: Vec<(String, Vec<(String, String)>)>,
     /// The hosted PBX with its keys; every extension has a line there.
     pub hosted: Option<(crate::HostedKind, Vec<(String, String)>)>,
+    /// Numbers that the hosted PBX takes outside, each with a telephone there.
+    pub operators: Vec<String>,
     /// Places with their keys: fields of the address in capitals.
     pub locations: Vec<(String, Vec<(String, String)>)>,
     /// Classes of service with their keys.
@@ -59,10 +61,10 @@ pub struct Step {
     pub action: Action,
 }
 
-/// `phone 201` or `trunk a`.
+/// `phone 201`, `trunk a` or `operator 911`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Who {
-    /// `phone` or `trunk`.
+    /// `phone`, `trunk` or `operator`.
     pub kind: &'static str,
     /// Number or name.
     pub name: String,

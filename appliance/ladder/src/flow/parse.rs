@@ -66,6 +66,7 @@ fn read_line(flow: &mut Flow, line: usize, words: Words<'_>) -> Result<(), Wrong
         }
         ["hosted", "proxy", keys @ ..] => flow.hosted = Some((HostedKind::Proxy, pairs(keys)?)),
         ["hosted", "b2bua", keys @ ..] => flow.hosted = Some((HostedKind::B2bua, pairs(keys)?)),
+        ["operator", number] => flow.operators.push((*number).to_owned()),
         ["class", name, keys @ ..] => flow.classes.push(((*name).to_owned(), pairs(keys)?)),
         ["location", id, keys @ ..] => flow.locations.push(((*id).to_owned(), pairs(keys)?)),
         ["set", key, value] => flow.settings.push(((*key).to_owned(), (*value).to_owned())),
@@ -272,10 +273,11 @@ fn who(kind: &str, name: &str) -> Result<Who, Wrong> {
     let kind = match kind {
         "phone" => "phone",
         "trunk" => "trunk",
+        "operator" => "operator",
         other => {
             return Err(wrong(
                 &format!("{other} is nobody"),
-                "begin with phone NUMBER or trunk NAME",
+                "begin with phone NUMBER, trunk NAME or operator NUMBER",
             ));
         }
     };

@@ -33,6 +33,17 @@ pub struct HostedSetup {
     pub kind: HostedKind,
     /// Users and their passwords.
     pub users: Vec<(String, String)>,
+    /// Numbers that it takes outside, and who answers there.
+    pub beyond: Vec<(String, SocketAddr)>,
+}
+
+/// Where a message of the hosted PBX goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Toward {
+    /// To the box.
+    Branch,
+    /// To a telephone outside.
+    Beyond(SocketAddr),
 }
 
 /// A hosted PBX.
@@ -43,7 +54,7 @@ pub struct HostedPbx {
     /// INVITEs that were answered here: their ACK goes no further.
     refused: BTreeSet<String>,
     anchors: Anchors,
-    out: VecDeque<Bytes>,
+    out: VecDeque<(Toward, Bytes)>,
     registers: u64,
 }
 
@@ -84,8 +95,8 @@ impl HostedPbx {
         self.contacts.clear();
     }
 
-    /// The next message for the box.
-    pub fn poll_transmit(&mut self) -> Option<Bytes> {
+    /// The next message, and where it goes.
+    pub fn poll_transmit(&mut self) -> Option<(Toward, Bytes)> {
         self.out.pop_front()
     }
 
@@ -99,7 +110,7 @@ impl HostedPbx {
         self.anchors.ports()
     }
 
-    /// One message of the box.
+    /// One message of the box, or of a telephone outside.
     pub fn handle_message(&mut self, bytes: &Bytes) {
         let Some(text) = Text::read(bytes) else { return };
         if text.is_response() {
@@ -145,11 +156,11 @@ impl HostedPbx {
     }
 
     fn invite(&mut self, bytes: &Bytes, mut text: Text) {
-        if !self.knows(bytes) {
+        if !self.comes_from_beyond(&text) && !self.knows(bytes) {
             return self.challenge(&text, ("407 Proxy Authentication Required", "Proxy-Authenticate"));
         }
         let user = text.request_user();
-        let Some(contact) = self.contacts.get(&user).cloned() else {
+        let Some(contact) = self.contact_of(&user) else {
             self.refused.insert(text.branch());
             return self.answer(&text, ("404 Not Found", &[]));
         };
@@ -165,9 +176,9 @@ impl HostedPbx {
         // What belongs to an INVITE that was brought back goes where that went.
         if matches!(text.method(), "ACK" | "CANCEL")
             && !text.is_in_dialog_target()
-            && let Some(contact) = self.contacts.get(&text.request_user())
+            && let Some(contact) = self.contact_of(&text.request_user())
         {
-            text.set_request_uri(contact);
+            text.set_request_uri(&contact);
         }
         self.pass_on(text);
     }
@@ -176,7 +187,24 @@ impl HostedPbx {
         let branch = format!("{}h", text.branch());
         self.disguise(&mut text);
         text.push_on_top("Via", &format!("SIP/2.0/UDP {};branch={branch}", self.setup.address));
-        self.out.push_back(text.print());
+        self.out.push_back((self.toward(text.request_uri()), text.print()));
+    }
+
+    fn contact_of(&self, user: &str) -> Option<String> {
+        let beyond = self.setup.beyond.iter().find(|(number, _)| number == user);
+        let beyond = beyond.map(|(number, address)| format!("sip:{number}@{address}"));
+        beyond.or_else(|| self.contacts.get(user).cloned())
+    }
+
+    fn comes_from_beyond(&self, text: &Text) -> bool {
+        self.toward(text.value("Via").unwrap_or_default()) != Toward::Branch
+    }
+
+    /// Who is named in a URI or a Via.
+    fn toward(&self, place: &str) -> Toward {
+        let mut addresses = self.setup.beyond.iter().map(|(_, address)| *address);
+        let found = addresses.find(|address| place.contains(&address.to_string()));
+        found.map_or(Toward::Branch, Toward::Beyond)
     }
 
     fn pass_response(&mut self, mut text: Text) {
@@ -185,7 +213,8 @@ impl HostedPbx {
             return;
         }
         self.disguise(&mut text);
-        self.out.push_back(text.print());
+        let toward = self.toward(text.value("Via").unwrap_or_default());
+        self.out.push_back((toward, text.print()));
     }
 
     /// A back-to-back user agent: another dialog, another medium, nothing it does not know.
@@ -207,6 +236,7 @@ impl HostedPbx {
     }
 
     fn answer(&mut self, text: &Text, (status, more): (&str, &[String])) {
-        self.out.push_back(text.response(status, more));
+        let toward = self.toward(text.value("Via").unwrap_or_default());
+        self.out.push_back((toward, text.response(status, more)));
     }
 }

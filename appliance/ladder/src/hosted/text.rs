@@ -136,7 +136,7 @@ impl Text {
         Bytes::from(text)
     }
 
-    fn request_uri(&self) -> &str {
+    pub(super) fn request_uri(&self) -> &str {
         self.first.split(' ').nth(1).unwrap_or_default()
     }
 }

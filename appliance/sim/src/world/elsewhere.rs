@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use branchline_branch::Now;
-use branchline_ladder::HostedPbx;
+use branchline_ladder::{HostedPbx, Toward};
 use branchline_sip::{Flow, Transport};
 use bytes::Bytes;
 
@@ -63,12 +63,36 @@ impl World {
             return;
         };
         hosted.pbx.handle_message(bytes);
-        let out: Vec<Bytes> = std::iter::from_fn(|| hosted.pbx.poll_transmit()).collect();
-        for bytes in out {
+        let out: Vec<(Toward, Bytes)> = std::iter::from_fn(|| hosted.pbx.poll_transmit()).collect();
+        for (toward, bytes) in out {
+            let beyond = match toward {
+                Toward::Branch => None,
+                Toward::Beyond(address) => Some(address),
+            };
+            if let Some(address) = beyond {
+                self.to_beyond(now, address, &bytes);
+                continue;
+            }
             for delay in self.quality.arrivals(&mut self.dice) {
                 let bytes = bytes.clone();
                 self.push(now + delay, Arrival::FromHosted { bytes });
             }
+        }
+    }
+
+    /// Outside nothing is lost.
+    fn to_beyond(&mut self, now: Instant, address: SocketAddr, bytes: &Bytes) {
+        let found = self
+            .members
+            .iter()
+            .position(|member| member.actor.setup().address == address);
+        if let Some(member) = found {
+            let arrival = Arrival::AtMember {
+                member,
+                connection: None,
+                bytes: bytes.clone(),
+            };
+            self.push(now, arrival);
         }
     }
 

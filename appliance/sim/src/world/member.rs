@@ -34,6 +34,11 @@ impl Member {
         self.actor.setup().role == Role::Phone
     }
 
+    /// Reached by way of the hosted PBX.
+    pub(super) fn is_beyond(&self) -> bool {
+        self.actor.setup().role == Role::Beyond
+    }
+
     pub(super) fn streams(&self) -> bool {
         self.actor.setup().transport != Transport::Udp
     }

@@ -93,6 +93,10 @@ impl World {
             if !self.members[member].plugged {
                 continue;
             }
+            if self.members[member].is_beyond() {
+                self.push(now, Arrival::AtHosted { bytes });
+                continue;
+            }
             if self.members[member].streams() {
                 let connection = match self.members[member].connection {
                     Some(known) => known,
