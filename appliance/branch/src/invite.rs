@@ -9,6 +9,7 @@ use branchline_sip::agent::{Headers, Invitation, NextHop};
 use branchline_sip::message::{Message, Name};
 
 use crate::Branch;
+use crate::hosted::HostedTarget;
 use crate::identity::{Privacy, Shown, contact, escaped, host};
 use crate::legs::{LegEntry, Party};
 use crate::now::Now;
@@ -118,12 +119,7 @@ impl Branch {
                 (flow, party, target.attempt.number.clone(), invitation)
             }
             Target::Hosted(target) => {
-                let shown = caller.shown.clone();
-                let made = match target.urgency {
-                    Urgency::Ordinary | Urgency::Callback => self.to_hosted(now, leg.id, (target, &shown)),
-                    Urgency::Emergency => self.to_help_by_line(now, leg, target),
-                };
-                let Some((flow, invitation)) = made else {
+                let Some((flow, invitation)) = self.to_line(now, leg, target) else {
                     return self.invite_failed(now, leg.id, Cause::of_status(503));
                 };
                 let party = Party::Hosted(target.line.clone());
@@ -169,6 +165,16 @@ impl Branch {
                 self.legs.add(leg.id, entry);
             }
             Err(_) => self.invite_failed(now, leg.id, Cause::NO_RESOURCE),
+        }
+    }
+
+    fn to_line(&mut self, now: Now, leg: NewLeg, target: &HostedTarget) -> Option<(Flow, Invitation)> {
+        match target.urgency {
+            Urgency::Ordinary | Urgency::Callback => {
+                let shown = self.legs.entry(leg.caller)?.shown.clone();
+                self.to_hosted(now, leg.id, (target, &shown))
+            }
+            Urgency::Emergency => self.to_help_by_line(now, leg, target),
         }
     }
 
