@@ -121,6 +121,14 @@ fn each_fault_names_its_field_and_a_fix() {
             "[emergency]\ntrunks = [\"a\"]\n".to_owned(),
             "emergency.trunks: has another name; write routes",
         ),
+    ];
+    check(&cases);
+}
+
+#[test]
+fn each_fault_of_the_hosted_pbx_as_a_way_out_is_told() {
+    let trunk = "[[trunk]]\nname = \"a\"\nhost = \"a.example\"\n";
+    let cases = [
         (
             format!("{trunk}[emergency]\nroutes = [\"a\", \"hosted\"]\n"),
             "emergency.routes: there is no hosted PBX; add [hosted] with host",
@@ -146,8 +154,13 @@ fn each_fault_names_its_field_and_a_fix() {
             "hosted.location: asks for a location that nobody has; add a [[location]]",
         ),
     ];
+    check(&cases);
+}
+
+/// Each text has the fault.
+fn check(cases: &[(String, &str)]) {
     for (more, expected) in cases {
-        let faults = Config::parse("f", &text(&more)).unwrap_err();
+        let faults = Config::parse("f", &text(more)).expect_err("a fault");
         let found: Vec<String> = faults.iter().map(ToString::to_string).collect();
         assert!(
             found.iter().any(|fault| fault.contains(expected)),

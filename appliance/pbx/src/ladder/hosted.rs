@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
-use branchline_ladder::{HostedPbx, HostedSetup};
+use branchline_ladder::{HostedPbx, HostedSetup, Toward};
 use bytes::Bytes;
 
 use super::theatre::bind;
@@ -51,10 +51,14 @@ impl Hosted {
                 self.pbx.handle_message(&Bytes::copy_from_slice(&buffer[..length]));
             }
         }
-        while let Some(bytes) = self.pbx.poll_transmit() {
+        while let Some((toward, bytes)) = self.pbx.poll_transmit() {
+            let to = match toward {
+                Toward::Branch => self.server,
+                Toward::Beyond(address) => address,
+            };
             if self.cable == Cable::In {
-                // What the box does not take is lost, as on any network.
-                let _ = self.socket.send_to(&bytes, self.server);
+                // What is not taken is lost, as on any network.
+                let _ = self.socket.send_to(&bytes, to);
             }
         }
         let ip = self.pbx.address().ip();
