@@ -1,6 +1,7 @@
 //! What the machine asks the shell to do, and what the shell tells it besides SIP messages.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use branchline_config::Transport;
 use branchline_journal::Entry;
@@ -35,6 +36,8 @@ pub enum Output {
 pub struct Post {
     /// Where to, http or https.
     pub url: String,
+    /// PEM file with the authorities that an https server's certificate may be from; those of the system where there is none.
+    pub ca: Option<PathBuf>,
     /// JSON.
     pub body: String,
 }

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use crate::Extension;
 use crate::fault::Wrong;
 use crate::read::Reader;
@@ -22,12 +24,16 @@ pub struct Emergency {
     pub notify: Vec<Extension>,
     /// Address that each call for help is posted to as JSON. Default none.
     pub webhook: Option<String>,
+    /// PEM file with the authorities that its certificate may be from. Default none: those of the system.
+    pub webhook_ca: Option<PathBuf>,
 }
 
 impl Emergency {
     pub(crate) fn read(mut table: Reader<'_>) -> Option<Emergency> {
         let digits = |list: Vec<Digits>| list.into_iter().map(|digits| digits.0).collect();
         table.refuse("trunks", || Wrong::new("has another name", "write routes = [\"…\"]"));
+        let webhook = table.optional::<WebAddress>("webhook").map(|address| address.0);
+        let webhook_ca = authorities(&mut table, webhook.as_deref());
         let emergency = Emergency {
             numbers: table.list("numbers").map(digits).unwrap_or_default(),
             routes: table.list("routes").unwrap_or_default(),
@@ -36,11 +42,24 @@ impl Emergency {
             test_number: table.or("test_number", TestNumber(Some("933".to_owned()))).0,
             location: table.optional::<Name>("location").map(|name| name.0),
             notify: table.list("notify").unwrap_or_default(),
-            webhook: table.optional::<WebAddress>("webhook").map(|address| address.0),
+            webhook,
+            webhook_ca,
         };
         table.finish();
         Some(emergency)
     }
+}
+
+fn authorities(table: &mut Reader<'_>, webhook: Option<&str>) -> Option<PathBuf> {
+    let path = table.optional::<String>("webhook_ca").map(PathBuf::from)?;
+    if path.is_relative() {
+        let fix = "write the whole path, such as \"/etc/branchline/alarm-ca.pem\"";
+        table.wrong("webhook_ca", Wrong::new("is not a path from the root", fix));
+    } else if webhook.is_none_or(|address| !address.starts_with("https://")) {
+        let fix = "add webhook = \"https://…\", or remove it";
+        table.wrong("webhook_ca", Wrong::new("is there, but no webhook over https", fix));
+    }
+    Some(path)
 }
 
 /// A way out for calls for help.

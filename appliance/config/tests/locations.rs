@@ -98,6 +98,14 @@ fn each_fault_names_its_field_and_a_fix() {
             "emergency.webhook: \"alarm.example\" is not a web address; write \"https://",
         ),
         (
+            "[emergency]\nwebhook = \"http://alarm.example\"\nwebhook_ca = \"/ca.pem\"\n".to_owned(),
+            "emergency.webhook_ca: is there, but no webhook over https; add webhook",
+        ),
+        (
+            "[emergency]\nwebhook = \"https://alarm.example\"\nwebhook_ca = \"ca.pem\"\n".to_owned(),
+            "emergency.webhook_ca: is not a path from the root; write the whole path",
+        ),
+        (
             "[[location]]\nid = \"b\"\n".to_owned(),
             "location[0].civic: is missing, and so is point; add civic = {",
         ),

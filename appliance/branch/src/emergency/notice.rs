@@ -20,6 +20,7 @@ impl Branch {
             });
             self.outputs.push_back(Output::Post(Post {
                 url,
+                ca: self.config.emergency.webhook_ca.clone(),
                 body: body.to_string(),
             }));
         }

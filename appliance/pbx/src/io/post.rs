@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use branchline_branch::Post;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject};
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
@@ -49,7 +52,7 @@ struct Waiting {
 }
 
 fn deliver(arriving: &Receiver<Post>) {
-    let mut agent = None;
+    let mut client = None;
     let mut waiting: VecDeque<Waiting> = VecDeque::new();
     loop {
         let now = clock::now();
@@ -70,8 +73,7 @@ fn deliver(arriving: &Receiver<Post>) {
             continue;
         };
         let Some(mut next) = waiting.remove(at) else { continue };
-        let agent = agent.get_or_insert_with(agent_of_ours);
-        match try_once(agent, &next.post) {
+        match try_once(&mut client, &next.post) {
             Ok(()) => tracing::info!(to = server(&next.post.url), tries = next.tries + 1, "posted"),
             Err(problem) => {
                 next.tries += 1;
@@ -90,12 +92,23 @@ fn deliver(arriving: &Receiver<Post>) {
     }
 }
 
-fn try_once(agent: &Agent, post: &Post) -> Result<(), String> {
-    let request = agent.post(&post.url).content_type("application/json");
-    request
-        .send(post.body.as_str())
-        .map(|_| ())
-        .map_err(|error| error.to_string())
+/// What makes connections, with the authorities that it trusts.
+struct Client {
+    ca: Option<PathBuf>,
+    agent: Agent,
+}
+
+/// The client is kept while it succeeds: a file of authorities that was mended counts at the next try.
+fn try_once(client: &mut Option<Client>, post: &Post) -> Result<(), String> {
+    let known = client.take().filter(|client| client.ca == post.ca);
+    let ours = match known {
+        Some(client) => client,
+        None => Client::new(post.ca.clone())?,
+    };
+    let request = ours.agent.post(&post.url).content_type("application/json");
+    request.send(post.body.as_str()).map_err(|error| error.to_string())?;
+    *client = Some(ours);
+    Ok(())
 }
 
 /// The address as far as it is no secret.
@@ -105,24 +118,38 @@ fn server(url: &str) -> &str {
     host.rsplit_once('@').map_or(host, |(_, host)| host)
 }
 
-fn agent_of_ours() -> Agent {
-    let found = rustls_native_certs::load_native_certs();
-    let roots: Vec<Certificate<'static>> = found
-        .certs
-        .iter()
-        .map(|root| Certificate::from_der(root).to_owned())
-        .collect();
-    let tls = TlsConfig::builder()
-        .root_certs(RootCerts::from(roots))
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .build();
-    Agent::config_builder()
-        .timeout_global(Some(ANSWER_WITHIN))
-        .max_redirects(0)
-        .user_agent("Branchline")
-        .tls_config(tls)
-        .build()
-        .into()
+impl Client {
+    fn new(ca: Option<PathBuf>) -> Result<Client, String> {
+        let authorities = match &ca {
+            Some(path) => authorities_in(path)?,
+            None => rustls_native_certs::load_native_certs().certs,
+        };
+        let roots: Vec<Certificate<'static>> = authorities
+            .iter()
+            .map(|root| Certificate::from_der(root).to_owned())
+            .collect();
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::from(roots))
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .build();
+        let config = Agent::config_builder()
+            .timeout_global(Some(ANSWER_WITHIN))
+            .max_redirects(0)
+            .user_agent("Branchline")
+            .tls_config(tls);
+        let agent = config.build().into();
+        Ok(Client { ca, agent })
+    }
+}
+
+fn authorities_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let fault = |error: pem::Error| format!("{}: {error}", path.display());
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(fault)?.collect();
+    let found = found.map_err(fault)?;
+    if found.is_empty() {
+        return Err(format!("{}: there is no certificate in it", path.display()));
+    }
+    Ok(found)
 }
 
 /// Posts waiting, in the channel and for another try each.
@@ -136,27 +163,44 @@ const IDLE: Duration = Duration::from_secs(3600);
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
+
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
     use super::*;
 
+    fn post(url: String, ca: Option<PathBuf>) -> Post {
+        Post {
+            url,
+            ca,
+            body: "{\"event\":\"called\"}".to_owned(),
+        }
+    }
+
     /// Answers one request with a status; gives what was asked.
-    fn answer(listener: &TcpListener, status: &str) -> String {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    fn answer(mut stream: impl Read + Write, status: &str) -> std::io::Result<String> {
         let mut text = Vec::new();
         let mut buffer = [0; 1024];
         while !text.ends_with(b"}") {
-            let read = stream.read(&mut buffer).unwrap();
-            assert!(read > 0, "cut short");
-            text.extend_from_slice(&buffer[..read]);
+            match stream.read(&mut buffer)? {
+                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                read => text.extend_from_slice(&buffer[..read]),
+            }
         }
         write!(
             stream,
             "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        )
-        .unwrap();
-        String::from_utf8(text).unwrap()
+        )?;
+        stream.flush()?;
+        Ok(String::from_utf8(text).unwrap())
+    }
+
+    fn accept(listener: &TcpListener) -> TcpStream {
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream
     }
 
     #[test]
@@ -164,14 +208,71 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/alarm", listener.local_addr().unwrap());
         let mut poster = Poster::start().unwrap();
-        poster.post(Post {
-            url,
-            body: "{\"event\":\"called\"}".to_owned(),
-        });
-        assert!(answer(&listener, "503 Busy").starts_with("POST /alarm HTTP/1.1\r\n"));
-        let again = answer(&listener, "204 Taken");
+        poster.post(post(url, None));
+        let first = answer(accept(&listener), "503 Busy").unwrap();
+        assert!(first.starts_with("POST /alarm HTTP/1.1\r\n"));
+        let again = answer(accept(&listener), "204 Taken").unwrap();
         assert!(again.ends_with("{\"event\":\"called\"}"), "{again}");
         assert!(again.to_ascii_lowercase().contains("content-type: application/json"));
+    }
+
+    /// An authority with the certificate of a server on the loopback: what to trust, and what the server shows.
+    fn authority() -> (String, ServerConfig) {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let issuer = Issuer::new(params, key);
+        let server_key = KeyPair::generate().unwrap();
+        let server = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let server = server.signed_by(&server_key, &issuer).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![server.der().clone()],
+                PrivateKeyDer::try_from(server_key.serialize_der()).unwrap(),
+            )
+            .unwrap();
+        (certificate.pem(), config)
+    }
+
+    #[test]
+    fn a_server_over_tls_is_asked_for_a_certificate_of_the_authority_that_is_named() {
+        let ((ours, config), (other, _)) = (authority(), authority());
+        let config = Arc::new(config);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}/alarm", listener.local_addr().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        let serve = || {
+            let session = ServerConnection::new(config.clone()).unwrap();
+            answer(StreamOwned::new(session, accept(&listener)), "204 Taken")
+        };
+        std::fs::write(&file, other).unwrap();
+        let mut poster = Poster::start().unwrap();
+        poster.post(post(url.clone(), Some(file.clone())));
+        assert!(serve().is_err(), "a stranger's certificate was taken");
+        std::fs::write(&file, ours).unwrap();
+        let taken = serve().unwrap();
+        assert!(taken.ends_with("{\"event\":\"called\"}"), "{taken}");
+        // An authority of nobody's own is not one of the system's.
+        poster.post(post(url, None));
+        assert!(serve().is_err());
+    }
+
+    #[test]
+    fn a_file_without_an_authority_is_told_with_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = folder.path().join("empty.pem");
+        std::fs::write(&empty, "nothing\n").unwrap();
+        let missing = folder.path().join("missing.pem");
+        for file in [empty, missing] {
+            let told = try_once(&mut None, &post("https://127.0.0.1:9/".to_owned(), Some(file.clone())));
+            assert!(told.unwrap_err().starts_with(&file.display().to_string()));
+        }
     }
 
     #[test]
@@ -191,11 +292,7 @@ mod tests {
         let mut poster = Poster::start().unwrap();
         let began = clock::now();
         for _ in 0..1000 {
-            let post = Post {
-                url: url.clone(),
-                body: "{}".to_owned(),
-            };
-            poster.post(post);
+            poster.post(post(url.clone(), None));
         }
         assert!(clock::now() - began < Duration::from_secs(1));
         assert!(poster.lost > 0);
