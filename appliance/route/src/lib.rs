@@ -6,6 +6,7 @@
 //! calls itself and never reads a clock.
 
 mod admission;
+mod bucket;
 mod decide;
 mod dialled;
 mod emergency;
