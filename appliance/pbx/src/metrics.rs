@@ -1,15 +1,15 @@
-//! Prometheus text exposition, version 0.0.4, of a view.
+//! The figures of a view for Prometheus.
 
-use std::fmt::Write;
+mod exposition;
 
 use branchline_branch::view::{Counters, HealthView, StorageView, View};
 
-/// Media type of [`render`].
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub use exposition::CONTENT_TYPE;
+use exposition::{Exposition, Kind};
 
 /// The whole page.
 pub fn render(view: &View) -> String {
-    let mut page = Page(String::with_capacity(4096));
+    let mut page = Exposition::new();
     page.one("branchline_build_info", Kind::Gauge, "Version of the program.");
     page.sample("branchline_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
     page.plain(
@@ -25,16 +25,10 @@ pub fn render(view: &View) -> String {
     phones_and_calls(&mut page, view);
     trunks(&mut page, view);
     hosted(&mut page, view);
-    page.0
+    page.into_text()
 }
 
-#[derive(Clone, Copy)]
-enum Kind {
-    Counter,
-    Gauge,
-}
-
-fn counters(page: &mut Page, counters: &Counters) {
+fn counters(page: &mut Exposition, counters: &Counters) {
     let totals = [
         (
             "branchline_sip_received_messages_total",
@@ -115,7 +109,7 @@ fn counters(page: &mut Page, counters: &Counters) {
     page.counts(Kind::Counter, &totals);
 }
 
-fn gauges(page: &mut Page, counters: &Counters) {
+fn gauges(page: &mut Exposition, counters: &Counters) {
     let gauges = [
         (
             "branchline_registrations",
@@ -132,7 +126,7 @@ fn gauges(page: &mut Page, counters: &Counters) {
     page.counts(Kind::Gauge, &gauges);
 }
 
-fn storage(page: &mut Page, storage: &StorageView) {
+fn storage(page: &mut Exposition, storage: &StorageView) {
     let behind = storage.written_seq.saturating_sub(storage.applied_seq);
     page.plain(
         "branchline_database_behind_entries",
@@ -167,7 +161,7 @@ fn storage(page: &mut Page, storage: &StorageView) {
     );
 }
 
-fn health(page: &mut Page, health: &HealthView) {
+fn health(page: &mut Exposition, health: &HealthView) {
     let flag = |yes: bool| f64::from(u8::from(yes));
     let degraded = flag(health.database == "degraded");
     let gauges = [
@@ -212,7 +206,7 @@ fn health(page: &mut Page, health: &HealthView) {
     }
 }
 
-fn phones_and_calls(page: &mut Page, view: &View) {
+fn phones_and_calls(page: &mut Exposition, view: &View) {
     let reachable = view.phones.iter().filter(|phone| !phone.contacts.is_empty()).count();
     page.plain(
         "branchline_extensions",
@@ -242,7 +236,7 @@ fn phones_and_calls(page: &mut Page, view: &View) {
     }
 }
 
-fn trunks(page: &mut Page, view: &View) {
+fn trunks(page: &mut Exposition, view: &View) {
     if view.trunks.is_empty() {
         return;
     }
@@ -279,7 +273,7 @@ fn trunks(page: &mut Page, view: &View) {
     }
 }
 
-fn hosted(page: &mut Page, view: &View) {
+fn hosted(page: &mut Exposition, view: &View) {
     let Some(hosted) = &view.hosted else { return };
     let name = "branchline_hosted_mode";
     page.one(
@@ -324,46 +318,6 @@ fn hosted(page: &mut Page, view: &View) {
         "Times it was lost.",
         lost,
     );
-}
-
-// Writing into a String cannot fail.
-struct Page(String);
-
-impl Page {
-    fn one(&mut self, name: &str, kind: Kind, help: &str) {
-        let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-        };
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
-        self.0.push_str(name);
-        let written: Vec<String> = labels
-            .iter()
-            .map(|(label, text)| format!("{label}=\"{}\"", escape_label(text)))
-            .collect();
-        if !written.is_empty() {
-            let _ = write!(self.0, "{{{}}}", written.join(","));
-        }
-        let _ = writeln!(self.0, " {value}");
-    }
-
-    fn counts(&mut self, kind: Kind, counts: &[(&str, &str, u64)]) {
-        for (name, help, value) in counts {
-            self.plain(name, kind, help, *value as f64);
-        }
-    }
-
-    fn plain(&mut self, name: &str, kind: Kind, help: &str, value: f64) {
-        self.one(name, kind, help);
-        self.sample(name, &[], value);
-    }
-}
-
-fn escape_label(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! `branchline doctor`: looks at everything a call needs and says how to mend what is wrong.
 
-mod parts;
+mod files;
+mod network;
+mod running;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -61,18 +63,18 @@ impl Finding {
 }
 
 pub(crate) fn run(place: &Place, out: &mut dyn Write) -> Done {
-    let (config, mut findings) = parts::configuration(place);
-    findings.extend(parts::files(place));
+    let (config, mut findings) = files::configuration(place);
+    findings.extend(files::files(place));
     let answer = Client::connect(&place.control_socket()).and_then(|mut client| client.view());
     findings.push(daemon(&answer));
     let view = answer.as_ref().ok();
-    findings.push(parts::time(view, clock::utc_ms()));
-    findings.push(parts::disk(place));
+    findings.push(running::time(view, clock::utc_ms()));
+    findings.push(files::disk(place));
     if let Some(config) = &config {
         findings.extend(of_configuration(place, config, &answer));
     }
     if let Some(view) = view {
-        findings.extend(parts::running(view));
+        findings.extend(running::running(view));
     }
     write_findings(&findings, out)?;
     Ok(exit(&findings))
@@ -80,14 +82,14 @@ pub(crate) fn run(place: &Place, out: &mut dyn Write) -> Done {
 
 fn of_configuration(place: &Place, config: &Config, answer: &Result<View, Unreachable>) -> Vec<Finding> {
     let mut findings = vec![
-        parts::certificate(place, config, clock::utc_ms()),
-        parts::page_password(place, config),
+        files::certificate(place, config, clock::utc_ms()),
+        files::page_password(place, config),
     ];
     // A running daemon holds its own ports, so only a stopped one's can be tried.
     if let Err(Unreachable::NotRunning) = answer {
-        findings.extend(parts::ports(config));
+        findings.extend(network::ports(config));
     }
-    findings.extend(parts::names(config));
+    findings.extend(network::names(config));
     findings
 }
 

@@ -1,0 +1,154 @@
+//! What the daemon says of itself, where it runs, and the clock.
+
+use std::path::Path;
+
+use branchline_branch::view::{HostedView, View};
+
+use super::Finding;
+
+/// 2025-01-01: no box of ours is older, so an earlier clock is wrong.
+const OLDEST_UTC_MS: i64 = 1_735_689_600_000;
+
+pub(super) fn time(view: Option<&View>, utc_ms: i64) -> Finding {
+    let fix = "install a time service (apt install systemd-timesyncd) and let the box reach it";
+    if utc_ms < OLDEST_UTC_MS {
+        return Finding::failure("time", "the clock is years behind; TLS and records need the time", fix);
+    }
+    match view {
+        Some(view) if !view.health.clock_trusted => {
+            Finding::warning("time", "the clock has not been set from a time source yet", fix)
+        }
+        Some(_) => Finding::good("time", "the clock is trusted"),
+        None if Path::new("/run/systemd/timesync/synchronized").exists() => {
+            Finding::good("time", "the clock is set from a time source")
+        }
+        None => Finding::good(
+            "time",
+            "the clock is plausible; a running branchline knows whether it is trusted",
+        ),
+    }
+}
+
+pub(super) fn running(view: &View) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let health = &view.health;
+    if !matches!(health.database.as_str(), "normal" | "") {
+        let text = match view.storage.reason.as_str() {
+            "" => format!("{}: records wait in the journal", health.database),
+            reason => format!("{}: {reason}; the journal keeps every call", health.database),
+        };
+        findings.push(Finding::warning(
+            "database",
+            text,
+            "check the disk and the log: journalctl -u branchline; then branchline database status",
+        ));
+    }
+    for home in view.storage.homes.iter().filter(|home| !home.fault.is_empty()) {
+        let text = format!("{} is not used: {}", home.directory, home.fault);
+        findings.push(Finding::warning(
+            "journal",
+            text,
+            "mend or free that disk; the box tries it again by itself",
+        ));
+    }
+    if !view.storage.configuration.is_empty() {
+        let fix = "mend the file and run: branchline check, then branchline reload";
+        findings.push(Finding::failure(
+            "configuration",
+            view.storage.configuration.clone(),
+            fix,
+        ));
+    }
+    if health.ports_free == 0 && view.up_ms > 0 {
+        let fix = "widen media.port_min to media.port_max";
+        findings.push(Finding::failure(
+            "media",
+            "no media port is free: new calls have no audio",
+            fix,
+        ));
+    }
+    if health.overloaded {
+        let fix = "look for a phone or a scanner that sends too much: branchline trace";
+        findings.push(Finding::warning("load", "new calls are being shed", fix));
+    }
+    if !health.banned.is_empty() {
+        let text = format!("{} addresses are shut out for guessing passwords", health.banned.len());
+        findings.push(Finding::good("security", text));
+    }
+    findings.extend(view.hosted.as_ref().map(hosted));
+    for trunk in &view.trunks {
+        findings.push(match trunk.state.as_str() {
+            "up" => Finding::good("trunk", format!("{} is up", trunk.name)),
+            state => {
+                let text = format!("{} is {state}: {}", trunk.name, trunk.reason);
+                let fix = "check host, user name and password in the configuration, then: branchline trace";
+                Finding::failure("trunk", text, fix)
+            }
+        });
+    }
+    let ready = view.phones.iter().filter(|phone| !phone.contacts.is_empty()).count();
+    findings.push(match (ready, view.phones.len()) {
+        (0, 1..) => Finding::warning(
+            "phones",
+            "no phone is registered",
+            "compare its server and password; branchline trace shows its attempts",
+        ),
+        (ready, all) => Finding::good("phones", format!("{ready} of {all} registered")),
+    });
+    findings
+}
+
+fn hosted(hosted: &HostedView) -> Finding {
+    let lines = format!("{} of {} lines confirmed", hosted.lines_confirmed, hosted.lines);
+    let text = format!("{} is {}, {}: {lines}", hosted.host, hosted.mode, hosted.reason);
+    match hosted.mode.as_str() {
+        "online" | "suspect" if hosted.problems.is_empty() => Finding::good("hosted PBX", text),
+        "online" | "suspect" => {
+            let text = format!("{text}; {}", hosted.problems.join("; "));
+            Finding::warning("hosted PBX", text, "check user names and passwords of these lines")
+        }
+        _ => {
+            let fix = "the branch routes its calls itself; look at the line to the outside, then: branchline trace";
+            Finding::warning("hosted PBX", text, fix)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use branchline_branch::view::{HealthView, PhoneView, TrunkView};
+
+    use super::super::Grade;
+    use super::*;
+
+    #[test]
+    fn a_running_box_in_trouble_shows_each_trouble() {
+        let trunk = TrunkView {
+            name: "isp".into(),
+            state: "refused".into(),
+            reason: "403".into(),
+            ..TrunkView::default()
+        };
+        let health = HealthView {
+            database: "degraded".into(),
+            overloaded: true,
+            ..HealthView::default()
+        };
+        let view = View {
+            up_ms: 1,
+            trunks: vec![trunk],
+            phones: vec![PhoneView::default()],
+            health,
+            ..View::default()
+        };
+        let findings = running(&view);
+        let bad: Vec<&str> = findings
+            .iter()
+            .filter(|f| f.grade != Grade::Good)
+            .map(|f| f.area)
+            .collect();
+        assert_eq!(bad, ["database", "media", "load", "trunk", "phones"]);
+        assert_eq!(time(Some(&view), OLDEST_UTC_MS).grade, Grade::Warning);
+        assert_eq!(time(None, 0).grade, Grade::Failure);
+    }
+}
