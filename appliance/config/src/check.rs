@@ -5,7 +5,7 @@ mod locations;
 use std::collections::BTreeMap;
 
 use crate::fault::Wrong;
-use crate::read::Faults;
+use crate::faults::Faults;
 use crate::text::nearest;
 use crate::{
     Class, Config, Emergency, EmergencyRoute, ExtensionEntry, Hosted, Listen, Location, Log, Media, Page, Route, Sip,

@@ -3,7 +3,7 @@
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use crate::fault::{Fault, Wrong};
-use crate::read::Faults;
+use crate::faults::Faults;
 use crate::secret::to_hex;
 use crate::{Config, Extension, Hashes};
 

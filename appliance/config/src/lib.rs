@@ -10,6 +10,7 @@ mod edit;
 mod emergency;
 mod extension;
 mod fault;
+mod faults;
 mod hosted;
 mod kind;
 mod location;
@@ -50,7 +51,8 @@ pub use starter::{Starter, StarterExtension, default_text};
 pub use storage::Storage;
 pub use trunk::{CallerIdPolicy, Credentials, Inbound, LocationForm, Mode, NumberForm, Password, Target, Trunk};
 
-use read::{Faults, Reader};
+use faults::Faults;
+use read::Reader;
 
 /// Bytes of a configuration file; 2,000 extensions fit in half of it.
 pub const TEXT_BYTES_MAX: usize = 1 << 20;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Draft, report_twice, unknown};
 use crate::fault::Wrong;
-use crate::read::Faults;
+use crate::faults::Faults;
 use crate::{Location, LocationForm, Network};
 
 pub(super) fn check(draft: &Draft, faults: &Faults<'_>) {
