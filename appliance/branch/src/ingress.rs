@@ -5,6 +5,7 @@ use branchline_media::{Family, MediaEvent};
 use branchline_route::{Carrier, FailureKind, Peer, Service};
 use branchline_sip::agent::AgentEvent;
 use branchline_sip::message::{Message, Method, Name};
+use branchline_sip::transaction::ClientKey;
 use branchline_sip::{Flow, Transmit, Transport};
 use bytes::Bytes;
 
@@ -151,6 +152,14 @@ impl Branch {
             AgentEvent::Session { id, event } => self.handle_session(now, id, event),
             // Lamps and message waiting come with the features that feed them; no subscription is accepted yet.
             AgentEvent::Subscription { .. } => {}
+        }
+    }
+
+    /// A response to a request of ours that belongs to no call; `None` when none came.
+    fn handle_response(&mut self, now: Now, key: ClientKey, response: Option<&Message>) {
+        let status = response.map_or(408, Message::status);
+        if status >= 200 && !self.message_answered(now, key, status) && !self.hosted_answered(now, key, response) {
+            self.trunk_answered(now, key, response);
         }
     }
 

@@ -122,6 +122,31 @@ impl Branch {
         }
     }
 
+    /// Lets a session answer the challenges of its trunk by itself.
+    pub(crate) fn give_account(&mut self, session: SessionId, party: &Party) {
+        if let Party::Trunk(name) = party
+            && let Some(answerer) = self.trunks.answerer(name)
+        {
+            self.agent.set_account(session, answerer);
+        }
+        if let Party::Hosted(line) = party
+            && let Some(answerer) = self.hosted.answerer(line)
+        {
+            self.agent.set_account(session, answerer);
+        }
+    }
+
+    /// Whoever wants a password that we have not got, or do not accept ours, is no way to go.
+    fn challenged(&mut self, now: Now, leg: LegId) {
+        if let Some(session) = self.session_of(leg) {
+            self.agent.hang_up(now.mono, session, None);
+        }
+        let refused = LegEvent::Refused(Cause::of_status(503));
+        self.calls.handle_leg(now.mono, leg, refused);
+        self.drain_calls(now);
+        self.forget_leg(now, leg);
+    }
+
     fn leg_progress(&mut self, now: Now, (leg, status): (LegId, u16), body: Option<Body>) {
         self.hosted_heard(leg);
         if let Some(Party::Trunk(trunk)) = self.legs.entry(leg).map(|entry| &entry.party) {
