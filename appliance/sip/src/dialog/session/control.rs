@@ -147,11 +147,7 @@ impl Session {
 
     fn usage_owing(&mut self) -> Option<&mut Usage> {
         match &mut self.phase {
-            Phase::Outgoing(outgoing) => outgoing
-                .forks
-                .iter_mut()
-                .map(|fork| &mut fork.usage)
-                .find(|usage| usage.owed.is_some()),
+            Phase::Outgoing(outgoing) => outgoing.forks.iter_mut().find(|usage| usage.owed.is_some()),
             Phase::Incoming(incoming) => Some(&mut incoming.usage),
             Phase::Established(established) => Some(&mut established.usage),
             Phase::Over => None,

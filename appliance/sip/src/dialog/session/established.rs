@@ -1,6 +1,6 @@
 //! A session whose INVITE was answered with 2xx, until its last trace is gone (RFC 3261 sections 13 to 15).
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::agent::{End, SessionEvent};
 use crate::flow::Flow;
@@ -11,7 +11,7 @@ use super::super::session_timer::{Due, SessionTimer};
 use super::super::{Dialog, Headers, Local, NextHop, Purpose, Turn};
 use super::Direction;
 use super::refer::{Asked, Reported, read_notify};
-use super::reoffer::Verdict as Offered;
+use super::reoffer_outcome::Verdict as Offered;
 use super::usage::{Usage, Which};
 
 #[derive(Debug)]
@@ -62,10 +62,6 @@ pub(super) enum Rest {
 
 // More answering branches than a forking proxy rings at once in a branch.
 const DISMISSED_MAX: usize = 16;
-// The transferred call may ring that long after its transferor has hung up.
-const LINGER: Duration = Duration::from_secs(120);
-// Several repetitions of a NOTIFY; a caller should not wait longer for the line to clear.
-const REPORT_MAX: Duration = Duration::from_secs(2);
 
 impl Established {
     pub(super) fn new(usage: Usage) -> Established {
@@ -90,91 +86,6 @@ impl Established {
         match self.stage {
             Stage::Open => true,
             Stage::HangingUp { .. } | Stage::Reporting { .. } | Stage::Leaving | Stage::Lingering { .. } => false,
-        }
-    }
-
-    /// Ends the session from our side.
-    pub(super) fn hang_up(&mut self, turn: &mut Turn<'_>, reason: Option<&str>) -> Rest {
-        if !self.is_open() {
-            return Rest::Stays;
-        }
-        self.settle(turn);
-        if self.usage.awaits_first_ack() {
-            self.stage = Stage::HangingUp {
-                reason: reason.map(Into::into),
-            };
-            return Rest::Stays;
-        }
-        self.say_bye(turn, reason)
-    }
-
-    /// Sends the BYE, after the reports that are under way: some transferors drop the dialog with it and never hear the outcome.
-    fn say_bye(&mut self, turn: &mut Turn<'_>, reason: Option<&str>) -> Rest {
-        if self.reported.as_ref().is_some_and(Reported::is_under_way) {
-            self.stage = Stage::Reporting {
-                reason: reason.map(Into::into),
-                until: turn.now + REPORT_MAX,
-            };
-            return Rest::Stays;
-        }
-        self.send_bye(turn, reason)
-    }
-
-    fn send_bye(&mut self, turn: &mut Turn<'_>, reason: Option<&str>) -> Rest {
-        let mut bye = self.usage.dialog.request(&Method::Bye);
-        if let Some(reason) = reason {
-            bye = bye.header(Name::Reason, reason);
-        }
-        self.stage = Stage::Leaving;
-        match turn.send(&self.usage.dialog, bye, Purpose::Bye) {
-            Some(_) => Rest::Stays,
-            None => self.finish(turn, End::ByBox),
-        }
-    }
-
-    /// Answers what is still open on both sides.
-    fn settle(&mut self, turn: &mut Turn<'_>) {
-        self.usage.acknowledge_owed(turn, None);
-        self.usage.refuse_owed(turn, 487);
-        self.usage.drop_offers();
-        self.usage.cancel_offer(turn);
-        self.usage.timer = None;
-        if let Some(reported) = self.reported.take_if(|reported| !reported.is_reporting()) {
-            reported.drop_unanswered(turn);
-        }
-    }
-
-    /// Reports the end; what is owed to a transferor keeps the dialog alive for a while.
-    pub(super) fn finish(&mut self, turn: &mut Turn<'_>, why: End) -> Rest {
-        self.settle(turn);
-        self.usage.unacked = None;
-        turn.emit(SessionEvent::Ended { why });
-        if self.reported.is_some() {
-            self.stage = Stage::Lingering {
-                until: turn.now + LINGER,
-            };
-            return Rest::Stays;
-        }
-        Rest::Over
-    }
-
-    /// Says BYE without waiting for its answer.
-    fn leave(&mut self, turn: &mut Turn<'_>, why: End) -> Rest {
-        self.settle(turn);
-        let bye = self.usage.dialog.request(&Method::Bye);
-        turn.send_unwatched(&self.usage.dialog, bye);
-        self.finish(turn, why)
-    }
-
-    pub(super) fn handle_bye(&mut self, turn: &mut Turn<'_>, key: ServerKey, request: Message) -> Rest {
-        turn.refuse(key, &request, 200);
-        match &self.stage {
-            Stage::Open => {
-                let reason = request.text(Name::Reason).map(|reason| reason.into_owned());
-                self.finish(turn, End::Bye { reason, request })
-            }
-            Stage::HangingUp { .. } | Stage::Reporting { .. } | Stage::Leaving => self.finish(turn, End::ByBox),
-            Stage::Lingering { .. } => Rest::Stays,
         }
     }
 

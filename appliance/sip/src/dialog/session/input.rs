@@ -118,7 +118,7 @@ impl Session {
             }
             Phase::Incoming(incoming) => early_final(&mut incoming.usage, turn, &done),
             Phase::Outgoing(outgoing) => {
-                let mut usages = outgoing.forks.iter_mut().map(|fork| &mut fork.usage);
+                let mut usages = outgoing.forks.iter_mut();
                 let mine = match purpose {
                     Purpose::Offer => usages.find(|usage| usage.ours.is_in_flight(key)),
                     Purpose::Invite | Purpose::Prack | Purpose::Bye => None,

@@ -2,13 +2,16 @@
 
 mod command;
 mod control;
+mod ending;
 mod established;
+mod forks;
 mod incoming;
 mod input;
 mod outgoing;
 mod refer;
 mod reliable;
 mod reoffer;
+mod reoffer_outcome;
 mod requests;
 mod usage;
 
@@ -128,7 +131,7 @@ impl Session {
     fn usage(&self) -> Option<&Usage> {
         match &self.phase {
             Phase::Incoming(incoming) => Some(&incoming.usage),
-            Phase::Outgoing(outgoing) => outgoing.forks.last().map(|fork| &fork.usage),
+            Phase::Outgoing(outgoing) => outgoing.forks.last(),
             Phase::Established(established) => Some(&established.usage),
             Phase::Over => None,
         }
@@ -137,7 +140,7 @@ impl Session {
     fn usage_mut(&mut self) -> Option<&mut Usage> {
         match &mut self.phase {
             Phase::Incoming(incoming) => Some(&mut incoming.usage),
-            Phase::Outgoing(outgoing) => outgoing.forks.last_mut().map(|fork| &mut fork.usage),
+            Phase::Outgoing(outgoing) => outgoing.forks.last_mut(),
             Phase::Established(established) => Some(&mut established.usage),
             Phase::Over => None,
         }
@@ -147,10 +150,7 @@ impl Session {
     fn usage_with(&mut self, remote_tag: &str) -> Option<&mut Usage> {
         match &mut self.phase {
             Phase::Incoming(incoming) => Some(&mut incoming.usage),
-            Phase::Outgoing(outgoing) => {
-                let mut usages = outgoing.forks.iter_mut().map(|fork| &mut fork.usage);
-                return usages.find(|usage| usage.dialog.remote_tag() == remote_tag);
-            }
+            Phase::Outgoing(outgoing) => outgoing.forks.find(remote_tag).map(|fork| &mut fork.usage),
             Phase::Established(established) => Some(&mut established.usage),
             Phase::Over => None,
         }
@@ -203,7 +203,7 @@ impl Session {
             Phase::Outgoing(outgoing) => outgoing
                 .forks
                 .iter()
-                .any(|fork| fork.usage.dialog.remote_tag() == replaces.from_tag),
+                .any(|usage| usage.dialog.remote_tag() == replaces.from_tag),
             Phase::Incoming(_) | Phase::Established(_) | Phase::Over => self
                 .usage()
                 .is_some_and(|usage| usage.dialog.remote_tag() == replaces.from_tag),

@@ -14,6 +14,7 @@ use super::super::turn::Reliability;
 use super::super::{Body, Dialog, Headers, Local, Purpose, Turn, with_body};
 use super::Invitation;
 use super::established::Established;
+use super::forks::Forks;
 use super::usage::{Exchange, Usage};
 
 #[derive(Debug)]
@@ -22,8 +23,7 @@ pub(super) struct Outgoing {
     call_id: Box<str>,
     cseq: u32,
     state: State,
-    pub(super) forks: Vec<Fork>,
-    forks_seen: u32,
+    pub(super) forks: Forks,
     least_s: u32,
     tries: u8,
     asked: Asked,
@@ -37,15 +37,6 @@ pub(super) struct Outgoing {
 enum Heard {
     Nothing,
     Provisional,
-}
-
-/// An early dialog.
-#[derive(Debug)]
-pub(super) struct Fork {
-    pub(super) number: u32,
-    pub(super) usage: Usage,
-    /// The last reliable response taken.
-    rseq: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -81,8 +72,6 @@ pub(super) enum Step {
     Over,
 }
 
-// Early dialogs of one call; the responses of further ones are still reported, but nothing is sent in them.
-const FORKS_MAX: usize = 16;
 // Credentials, proxy credentials, a stale nonce, and the interval of a 422.
 const TRIES_MAX: u8 = 6;
 // Above the 64*T1 after which the transaction layer gives a CANCEL up.
@@ -104,8 +93,7 @@ impl Outgoing {
                 outcome: Outcome::ByBox,
                 give_up_at,
             },
-            forks: Vec::new(),
-            forks_seen: 0,
+            forks: Forks::default(),
             least_s: 0,
             tries: 0,
             asked: Asked::default(),
@@ -254,7 +242,12 @@ impl Outgoing {
 
     fn provisional(&mut self, turn: &mut Turn<'_>, flow: Flow, response: Message) {
         let offered = self.invitation.body.is_some();
-        let fork = self.fork(turn, flow, &response);
+        if let Some(tag) = response.to_tag()
+            && self.forks.find(tag).is_none()
+        {
+            self.forks.add(self.usage_of(turn, flow, &response));
+        }
+        let fork = response.to_tag().and_then(|tag| self.forks.find(tag));
         let number = fork.as_ref().map_or(0, |fork| fork.number);
         if let Some(fork) = fork {
             fork.usage.observe(&response);
@@ -278,27 +271,6 @@ impl Outgoing {
         }
     }
 
-    /// The early dialog of a response; made if it is new. `None` if the response names none, or there are too many.
-    fn fork(&mut self, turn: &Turn<'_>, flow: Flow, response: &Message) -> Option<&mut Fork> {
-        let tag = response.to_tag()?;
-        let known = self.forks.iter().position(|fork| fork.usage.dialog.remote_tag() == tag);
-        let at = match known {
-            Some(at) => at,
-            None if self.forks.len() >= FORKS_MAX => return None,
-            None => {
-                self.forks_seen = self.forks_seen.saturating_add(1);
-                let usage = self.usage_of(turn, flow, response);
-                self.forks.push(Fork {
-                    number: self.forks_seen,
-                    usage,
-                    rseq: None,
-                });
-                self.forks.len() - 1
-            }
-        };
-        self.forks.get_mut(at)
-    }
-
     fn usage_of(&self, turn: &Turn<'_>, flow: Flow, response: &Message) -> Usage {
         let local = Local {
             tag: turn.tag,
@@ -318,14 +290,11 @@ impl Outgoing {
 
     fn accepted(&mut self, turn: &mut Turn<'_>, flow: Flow, response: Message) -> Step {
         let tag = response.to_tag().unwrap_or_default();
-        let known = self.forks.iter().position(|fork| fork.usage.dialog.remote_tag() == tag);
-        let mut usage = match known {
-            Some(at) => self.forks.swap_remove(at).usage,
+        let mut usage = match self.forks.take(tag) {
+            Some(known) => known,
             None => self.usage_of(turn, flow, &response),
         };
-        for fork in &mut self.forks {
-            fork.usage.refuse_owed(turn, 487);
-        }
+        self.forks.refuse_owed(turn);
         usage.dialog.confirm(&response);
         usage.dialog.follow(flow);
         usage.observe(&response);
@@ -351,9 +320,7 @@ impl Outgoing {
     }
 
     fn refused(&mut self, turn: &mut Turn<'_>, response: Message) -> Step {
-        for fork in &mut self.forks {
-            fork.usage.refuse_owed(turn, 487);
-        }
+        self.forks.refuse_owed(turn);
         self.forks.clear();
         if let Some(outcome) = self.is_cancelling() {
             return over(turn, outcome);
@@ -394,9 +361,7 @@ impl Outgoing {
     }
 
     pub(super) fn handle_failed(&mut self, turn: &mut Turn<'_>, why: Failure) -> Step {
-        for fork in &mut self.forks {
-            fork.usage.refuse_owed(turn, 487);
-        }
+        self.forks.refuse_owed(turn);
         match (self.is_cancelling(), why) {
             (Some(outcome), _) => over(turn, outcome),
             (None, Failure::Timeout) => refused(turn, 408, None, Refusal::Timeout),
@@ -410,16 +375,11 @@ impl Outgoing {
             | State::Challenged { give_up_at, .. }
             | State::Cancelling { give_up_at, .. } => *give_up_at,
         };
-        self.forks
-            .iter()
-            .filter_map(|fork| fork.usage.due_at())
-            .fold(first, Instant::min)
+        self.forks.due_at().map_or(first, |due| due.min(first))
     }
 
     pub(super) fn handle_timeout(&mut self, turn: &mut Turn<'_>) -> Step {
-        for fork in &mut self.forks {
-            fork.usage.pump(turn);
-        }
+        self.forks.pump(turn);
         match &self.state {
             State::Calling { give_up_at, .. } if turn.now >= *give_up_at => {
                 self.withdraw(turn, None, Outcome::TimedOut)
@@ -430,25 +390,6 @@ impl Outgoing {
             State::Cancelling { outcome, give_up_at } if turn.now >= *give_up_at => over(turn, *outcome),
             State::Calling { .. } | State::Challenged { .. } | State::Cancelling { .. } => Step::Stays,
         }
-    }
-}
-
-impl Fork {
-    /// PRACKs a reliable response; false if it is a repetition or out of order (RFC 3262 section 4).
-    fn take_reliable(&mut self, turn: &mut Turn<'_>, response: &Message) -> bool {
-        let Some(rseq) = response.number(Name::RSeq) else {
-            return true;
-        };
-        if self.rseq.is_some_and(|last| rseq != last.wrapping_add(1)) {
-            return false;
-        }
-        let rack = format_args!("{rseq} {} INVITE", response.cseq()).to_string();
-        let prack = self.usage.dialog.request(&Method::Prack).header(Name::RAck, rack);
-        // When the table is full the peer repeats its response, and the PRACK goes out then.
-        if turn.send(&self.usage.dialog, prack, Purpose::Prack).is_some() {
-            self.rseq = Some(rseq);
-        }
-        true
     }
 }
 

@@ -7,7 +7,7 @@ use crate::transaction::ServerKey;
 
 use super::super::turn::unsupported;
 use super::super::{OutOfOrder, Turn};
-use super::{Phase, Session, Usage};
+use super::{Phase, Session};
 
 impl Session {
     /// A request with our tag. Checks what all of them must pass (RFC 3261 sections 8.2 and 12.2.2), then sorts by method.
@@ -104,11 +104,7 @@ impl Session {
             }
             Phase::Outgoing(outgoing) => {
                 let tag = request.from_tag().unwrap_or_default();
-                for fork in outgoing
-                    .forks
-                    .extract_if(.., |fork| fork.usage.dialog.remote_tag() == tag)
-                {
-                    let mut usage: Usage = fork.usage;
+                if let Some(mut usage) = outgoing.forks.take(tag) {
                     usage.refuse_owed(turn, 487);
                 }
             }
