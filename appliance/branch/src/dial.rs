@@ -1,9 +1,8 @@
 //! An INVITE comes in: who calls, what was dialled, where it goes.
 
-use branchline_call::{Attempt, CallId, Cause, LegId, NewCall, Replaced};
-use branchline_config::Extension;
+use branchline_call::{CallId, Cause, LegId, NewCall};
 use branchline_journal::{CallbackLine, Direction, EmergencyCall, Party as RecordParty};
-use branchline_route::{ArrivalKind, Caller, Decision, Loop, Request, Why};
+use branchline_route::{ArrivalKind, Loop, Request};
 use branchline_sdp::Sdp;
 use branchline_sip::agent::{Body, IncomingInvite, NextHop, Replaces};
 use branchline_sip::message::{Builder, Message, Name, Uri};
@@ -15,12 +14,13 @@ use crate::Branch;
 use crate::act::reason;
 use crate::echo::ECHO;
 use crate::emergency::HELP_RING;
-use crate::hosted::{HostedTarget, Return};
-use crate::identity::{Sender, Shown, contact};
+use crate::hosted::Return;
+use crate::identity::{Shown, contact};
 use crate::legs::{LegEntry, Party};
 use crate::now::Now;
+use crate::plan::Plan;
 use crate::records::CallFacts;
-use crate::targets::{Diversion, Target, Urgency, divert};
+use crate::targets::Urgency;
 
 /// An INVITE with what has been found out about it.
 pub(crate) struct Incoming {
@@ -29,14 +29,6 @@ pub(crate) struct Incoming {
     pub(crate) request: Message,
     pub(crate) party: Party,
     pub(crate) dialled: String,
-}
-
-/// Where a call goes.
-struct Plan {
-    attempts: Vec<Attempt<Target>>,
-    direction: Direction,
-    urgency: Urgency,
-    normalised: String,
 }
 
 impl Branch {
@@ -144,7 +136,7 @@ impl Branch {
         }
     }
 
-    fn turn_away(&mut self, now: Now, key: ServerKey, response: Builder) {
+    pub(crate) fn turn_away(&mut self, now: Now, key: ServerKey, response: Builder) {
         self.agent.respond(now.mono, key, response.finish());
     }
 
@@ -214,85 +206,6 @@ impl Branch {
             normalised: call.extension.clone().unwrap_or_default(),
         };
         self.start(now, incoming, plan);
-    }
-
-    pub(crate) fn caller(&self, party: &Party) -> Caller {
-        match party {
-            Party::Extension(number) => Extension::new(number).map_or(Caller::Unknown, Caller::Extension),
-            Party::Trunk(name) => Caller::Trunk(name.clone()),
-            Party::Hosted(line) => Extension::new(line).map_or(Caller::Unknown, Caller::Hosted),
-            Party::Stranger => Caller::Unknown,
-        }
-    }
-
-    /// What to try for a number, forwards of the called extension included.
-    fn plan(&self, request: &Request<'_>) -> Result<Plan, Why> {
-        let inside = match request.from {
-            Caller::Trunk(_) | Caller::Hosted(_) => Direction::Inbound,
-            Caller::Extension(_) | Caller::Unknown => Direction::Internal,
-        };
-        self.plan_for(
-            request,
-            branchline_route::decide(request, &self.tables, self.legs.state()),
-            inside,
-        )
-    }
-
-    fn plan_for(&self, request: &Request<'_>, decision: Decision, inside: Direction) -> Result<Plan, Why> {
-        let plan = |attempts, direction, normalised| Plan {
-            attempts,
-            direction,
-            urgency: Urgency::Ordinary,
-            normalised,
-        };
-        match decision {
-            Decision::Hosted {
-                line,
-                number,
-                otherwise,
-            } => {
-                let alone = self.plan_for(request, *otherwise, inside);
-                let alone = alone.unwrap_or_else(|_| plan(Vec::new(), Direction::Outbound, number.clone()));
-                let line = line.as_str().to_owned();
-                let target = HostedTarget {
-                    line,
-                    number,
-                    urgency: Urgency::Ordinary,
-                };
-                let attempts = self.hosted_attempts(target, alone.attempts);
-                Ok(Plan { attempts, ..alone })
-            }
-            Decision::Extension(extension) => {
-                let attempts = self.extension_attempts(&extension, request.forwards);
-                Ok(plan(attempts, inside, extension.as_str().to_owned()))
-            }
-            Decision::Trunks { attempts, number, .. } => {
-                let mut attempts = self.trunk_attempts(attempts);
-                if let Caller::Trunk(_) = request.from {
-                    divert(&mut attempts, &Diversion::of_number(request.dialled));
-                }
-                Ok(plan(attempts, Direction::Outbound, number.as_str().to_owned()))
-            }
-            Decision::Emergency { attempts, number } => Ok(Plan {
-                attempts: Self::help_attempts(&attempts),
-                direction: Direction::Outbound,
-                urgency: Urgency::Emergency,
-                normalised: number,
-            }),
-            Decision::Echo => Ok(plan(Self::echo_attempts(), inside, ECHO.to_owned())),
-            Decision::Refuse { why: Why::Busy, .. } => {
-                let forwarded = self.forward_when_full(request).ok_or(Why::Busy)?;
-                let mut plan = self.plan(&forwarded.request())?;
-                forwarded.mark(&mut plan.attempts);
-                Ok(plan)
-            }
-            Decision::Refuse { why, .. } => Err(why),
-        }
-    }
-
-    /// Attempts for a number, as a transfer or a forward of `from` would dial it.
-    pub(crate) fn attempts_for(&self, request: &Request<'_>) -> Result<Vec<Attempt<Target>>, Why> {
-        self.plan(request).map(|plan| plan.attempts)
     }
 
     fn start(&mut self, now: Now, incoming: &Incoming, plan: Plan) {
@@ -401,7 +314,7 @@ impl Branch {
     }
 
     /// Gives the caller's INVITE its session and its leg; `None` where it was refused instead.
-    fn bind_caller(
+    pub(crate) fn bind_caller(
         &mut self,
         now: Now,
         incoming: &Incoming,
@@ -457,66 +370,10 @@ impl Branch {
         }
         Some(leg)
     }
-
-    /// An INVITE with Replaces (RFC 3891): a pick-up, or the last step of a transfer between phones.
-    fn take_over(&mut self, now: Now, incoming: &Incoming, replaces: &Replaces) {
-        let old = match self.agent.find_dialog(replaces) {
-            Ok(session) => self.legs.of_session(session),
-            Err(fault) => {
-                return self.turn_away(now, incoming.key, Builder::response(&incoming.request, fault.status()));
-            }
-        };
-        let Some((old, call)) = old.and_then(|leg| Some((leg, self.calls.call_of(leg)?))) else {
-            return self.turn_away(now, incoming.key, Builder::response(&incoming.request, 481));
-        };
-        let offer = match offer(&incoming.request) {
-            Ok(Some(offer)) => offer,
-            Ok(None) => return self.turn_away(now, incoming.key, Builder::response(&incoming.request, 488)),
-            Err(status) => return self.turn_away(now, incoming.key, Builder::response(&incoming.request, status)),
-        };
-        // Found out before the conversation is touched: it goes on without the one who has no port.
-        if !self.anchors.pool().can_take(self.address_facing(incoming.flow).into()) {
-            return self.turn_away(now, incoming.key, Builder::response(&incoming.request, 503));
-        }
-        let shown = self.shown(&incoming.party, &incoming.request);
-        self.bind_caller(now, incoming, (call, shown), |branch| {
-            match branch.calls.take_over(now.mono, old, offer.clone()) {
-                Replaced::Taken(leg) => Some(leg),
-                Replaced::Gone => None,
-            }
-        });
-    }
-
-    /// The caller as others see it: an extension by our own table, never by what it claims.
-    pub(crate) fn shown(&self, party: &Party, request: &Message) -> Shown {
-        match party {
-            Party::Extension(number) => self.shown_extension(number, request),
-            Party::Trunk(name) if self.config.trunk(name).is_some_and(|trunk| trunk.trusted) => {
-                Shown::of_request(request, Sender::Trusted)
-            }
-            // The hosted PBX is the branch's own.
-            Party::Hosted(_) => Shown::of_request(request, Sender::Trusted),
-            Party::Trunk(_) | Party::Stranger => Shown::of_request(request, Sender::Untrusted),
-        }
-    }
-
-    fn shown_extension(&self, number: &str, request: &Message) -> Shown {
-        let asked = Shown::of_request(request, Sender::Untrusted).privacy;
-        let entry = self.config.extension(number);
-        let privacy = match entry.map(|entry| entry.privacy) {
-            Some(branchline_config::Privacy::Withheld) => crate::identity::Privacy::Withheld,
-            Some(branchline_config::Privacy::Shown) | None => asked,
-        };
-        Shown {
-            number: number.to_owned(),
-            display: entry.map(|entry| entry.name.clone()),
-            privacy,
-        }
-    }
 }
 
 /// A description that cannot be read is refused before anything rings.
-fn offer(request: &Message) -> Result<Option<Sdp>, u16> {
+pub(crate) fn offer(request: &Message) -> Result<Option<Sdp>, u16> {
     let Some(body) = Body::of(request) else { return Ok(None) };
     match body.session_description() {
         Some(bytes) => Sdp::parse(&bytes).map(Some).map_err(|_| 488),

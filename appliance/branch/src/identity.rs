@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 use branchline_sip::message::{Message, Name, Uri};
 use branchline_sip::{Flow, Transport};
 
+use crate::Branch;
+use crate::legs::Party;
+
 /// A party as others may see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shown {
@@ -72,6 +75,35 @@ impl Shown {
         match &self.display {
             Some(display) if !display.is_empty() => format!("\"{}\" <{uri}>", quoted(display)),
             Some(_) | None => format!("<{uri}>"),
+        }
+    }
+}
+
+impl Branch {
+    /// The caller as others see it: an extension by our own table, never by what it claims.
+    pub(crate) fn shown(&self, party: &Party, request: &Message) -> Shown {
+        match party {
+            Party::Extension(number) => self.shown_extension(number, request),
+            Party::Trunk(name) if self.config.trunk(name).is_some_and(|trunk| trunk.trusted) => {
+                Shown::of_request(request, Sender::Trusted)
+            }
+            // The hosted PBX is the branch's own.
+            Party::Hosted(_) => Shown::of_request(request, Sender::Trusted),
+            Party::Trunk(_) | Party::Stranger => Shown::of_request(request, Sender::Untrusted),
+        }
+    }
+
+    fn shown_extension(&self, number: &str, request: &Message) -> Shown {
+        let asked = Shown::of_request(request, Sender::Untrusted).privacy;
+        let entry = self.config.extension(number);
+        let privacy = match entry.map(|entry| entry.privacy) {
+            Some(branchline_config::Privacy::Withheld) => Privacy::Withheld,
+            Some(branchline_config::Privacy::Shown) | None => asked,
+        };
+        Shown {
+            number: number.to_owned(),
+            display: entry.map(|entry| entry.name.clone()),
+            privacy,
         }
     }
 }

@@ -22,6 +22,8 @@ mod messages;
 mod now;
 mod output;
 mod pace;
+mod pick_up;
+mod plan;
 mod probe;
 mod records;
 mod requests;
