@@ -41,6 +41,7 @@ impl Branch {
             return self.agent.respond_and_forget(key, response);
         }
         if is_emergency {
+            self.end_drill(now, "a call for help");
             let party = self.caller_for_help(flow, &request);
             return self.route(
                 now,

@@ -47,6 +47,7 @@ use branchline_route::{Admission, Guard, Tables};
 use branchline_sip::agent::Agent;
 use branchline_sip::binding::Bindings;
 
+pub use hosted::{DrillOrder, DrillRefused};
 pub use journal::JournalStart;
 pub use now::Now;
 pub use output::{Command, Journalled, Level, Lookup, Notice, Output, Post, Resolved, Watched};
@@ -145,6 +146,9 @@ impl Branch {
         }
         self.version += 1;
         while let Some(transmit) = self.agent.poll_transmit() {
+            if self.hosted.withholds(&transmit) {
+                continue;
+            }
             self.counters.sip_sent += 1;
             self.trace_sent(now, &transmit);
             self.outputs.push_back(Output::Transmit(transmit));

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::Branch;
 use crate::echo::ECHO;
+use crate::hosted::Reached;
 use crate::now::Now;
 use crate::output::Output;
 use crate::targets::Urgency;
@@ -83,6 +84,7 @@ impl Branch {
         self.counters.calls_started += 1;
         self.counters.calls_emergency += u64::from(facts.urgency == Urgency::Emergency);
         self.journal(now, Event::CallStarted(started));
+        self.drill_call_started(call);
     }
 
     pub(crate) fn call_answered(&mut self, now: Now, call: CallId, by: LegId) {
@@ -100,6 +102,7 @@ impl Branch {
         let answered = CallAnswered { call: facts.id, by, at };
         self.counters.calls_answered += 1;
         self.journal(now, Event::CallAnswered(answered));
+        self.drill_call_reached(now, call, Reached::Answered);
     }
 
     /// Extension or trunk on a leg, for records and the view.
@@ -123,6 +126,7 @@ impl Branch {
     /// The call is over for its parties; its record waits a moment for the relay's figures.
     pub(crate) fn call_finished(&mut self, now: Now, summary: Summary) {
         let call = summary.call;
+        self.drill_call_finished(&summary);
         for leg in self.legs.of_call(call) {
             self.forget_leg(now, leg);
         }

@@ -8,6 +8,7 @@ use branchline_sip::message::{Message, Name};
 
 use crate::Branch;
 use crate::act::reoffer_status;
+use crate::hosted::Reached;
 use crate::legs::Party;
 use crate::now::Now;
 use crate::targets::{ContactTarget, Target};
@@ -151,6 +152,11 @@ impl Branch {
         self.hosted_heard(leg);
         if let Some(Party::Trunk(trunk)) = self.legs.entry(leg).map(|entry| &entry.party) {
             self.trunks.handle_alive(now.mono, trunk);
+        }
+        if let Some(Party::Extension(_)) = self.legs.entry(leg).map(|entry| &entry.party)
+            && let Some(call) = self.calls.call_of(leg)
+        {
+            self.drill_call_reached(now, call, Reached::Ringing);
         }
         let early = self.hear(leg, &Heard::Answer(body)).unwrap_or(None);
         // 181, 182 and 199 tell the caller nothing it can show; they pass as ringing goes on.

@@ -185,6 +185,65 @@ pub struct HostedView {
     pub lines_confirmed: u32,
     /// Why others are not confirmed: extension and reason.
     pub problems: Vec<String>,
+    /// The last drill, or the one that goes on.
+    #[serde(default)]
+    pub drill: Option<DrillView>,
+}
+
+/// The hosted PBX taken away on purpose, and what became of the calls. Times after the beginning, unless said.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DrillView {
+    /// away, returning, registering or over.
+    pub stage: String,
+    /// When it began.
+    pub began_utc_ms: i64,
+    /// It is everybody's.
+    pub whole_branch: bool,
+    /// Lines that do without the hosted PBX and were registered there.
+    pub extensions: Vec<String>,
+    /// Why it ended before its time; empty where it did not.
+    pub called_off: String,
+    /// The first doubt.
+    pub doubted_after_ms: Option<u64>,
+    /// The verdict.
+    pub detected_after_ms: Option<u64>,
+    /// Requests passed again.
+    pub let_go_after_ms: Option<u64>,
+    /// Calls that these extensions made while it was away.
+    pub calls_made: u32,
+    /// Of these, answered.
+    pub calls_answered: u32,
+    /// The first of them that reached a telephone here.
+    pub first_call: Option<DrillCallView>,
+    /// Calls that went through the hosted PBX when it began.
+    pub through: u32,
+    /// Of these, joined in the box.
+    pub joined: u32,
+    /// Of these, ended by a party.
+    pub hung_up: u32,
+    /// Of these, ended by nobody who took part.
+    pub cut_off: u32,
+    /// The hosted PBX had proved itself: since it was let go.
+    pub online_ms: Option<u64>,
+    /// The last line was registered again: since it was let go.
+    pub registered_ms: Option<u64>,
+    /// Lines that are not registered again.
+    pub missing: Vec<String>,
+}
+
+/// The first call of a drill.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DrillCallView {
+    /// Who called.
+    pub from: String,
+    /// What was dialled.
+    pub to: String,
+    /// When it came in, after the beginning of the drill.
+    pub placed_after_ms: u64,
+    /// From then until a telephone rang.
+    pub rang_ms: u64,
+    /// From then until it was answered.
+    pub answered_ms: Option<u64>,
 }
 
 /// Health of the parts of the box.

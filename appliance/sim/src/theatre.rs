@@ -114,6 +114,7 @@ impl Theatre for Memory {
             }
             Order::CutHosted => self.world.plug_hosted(Cable::Out),
             Order::MendHosted => self.world.plug_hosted(Cable::In),
+            Order::Drill(lasts, canary) => self.world.drill(*lasts, canary)?,
             Order::Restart => self.world.restart(Stop::Kill, RESTART),
         }
         Ok(())
@@ -123,6 +124,12 @@ impl Theatre for Memory {
         let moment = self.world.moment();
         let hosted = self.world.branch()?.view(moment).hosted?;
         Some((hosted.mode, usize::try_from(hosted.lines_confirmed).unwrap_or(0)))
+    }
+
+    fn drill(&mut self) -> Option<String> {
+        let moment = self.world.moment();
+        let drill = self.world.branch()?.view(moment).hosted?.drill?;
+        Some(drill.stage)
     }
 
     fn records(&mut self) -> Vec<RecordLine> {

@@ -138,7 +138,7 @@ enum State {
 ///
 /// Inputs: `handle_*`. Outputs: [`poll_probe`](Self::poll_probe), [`poll_event`](Self::poll_event),
 /// [`poll_timeout`](Self::poll_timeout). Questions: [`mode`](Self::mode) and its neighbours.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Health {
     settings: Settings,
     rng: ChaCha12Rng,

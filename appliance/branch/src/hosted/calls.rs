@@ -1,5 +1,7 @@
 //! Calls over a line of the hosted PBX.
 
+use std::collections::BTreeSet;
+
 use branchline_call::{After, Attempt, Cause, LegEvent, LegId};
 use branchline_config::Extension;
 use branchline_route::{Caller, Request};
@@ -9,6 +11,7 @@ use branchline_sip::message::Name;
 
 use crate::Branch;
 use crate::hosted::Upstream;
+use crate::hosted::drill::Side;
 use crate::hosted::loops::Leaving;
 use crate::identity::{Privacy, Shown, contact, escaped};
 use crate::invite::MAX_FORWARDS;
@@ -44,10 +47,18 @@ impl Branch {
     }
 
     /// Calls that wait for a first sign of life of the hosted PBX wait no longer.
-    pub(super) fn leave_hosted(&mut self, now: Now) {
+    pub(super) fn leave_hosted(&mut self, now: Now, side: Side) {
         self.tell_lines();
-        self.bypass_quiet(now);
-        let waiting = self.hosted.upstream().map(|upstream| upstream.loops.take_unheard());
+        let lines = self
+            .hosted
+            .upstream()
+            .map(|upstream| upstream.lines_of(side))
+            .unwrap_or_default();
+        self.bypass_quiet(now, &lines);
+        let waiting = self
+            .hosted
+            .upstream()
+            .map(|upstream| upstream.loops.take_unheard(&lines));
         for leg in waiting.unwrap_or_default() {
             if self.calls.is_ringing(leg) {
                 self.fail_hosted_leg(now, leg);
@@ -56,8 +67,11 @@ impl Branch {
     }
 
     /// The doubt was unfounded: the calls that wait were heard.
-    pub(super) fn trust_hosted(&mut self, now: Now) {
-        let waiting = self.hosted.upstream().map(|upstream| upstream.loops.take_unheard());
+    pub(super) fn trust_hosted(&mut self, now: Now, lines: &BTreeSet<String>) {
+        let waiting = self
+            .hosted
+            .upstream()
+            .map(|upstream| upstream.loops.take_unheard(lines));
         for leg in waiting.unwrap_or_default() {
             self.calls.handle_leg(now.mono, leg, LegEvent::Trying);
         }
@@ -108,7 +122,8 @@ impl Branch {
         let mut invitation = upstream.invitation(target, (shown, flow));
         let value = format!("{session_id};remote={NOBODY}");
         invitation.headers.push(Name::Other("Session-ID"), value);
-        upstream.health.handle_sent(now.mono);
+        let side = upstream.side_of(&line);
+        upstream.health_mut(side).handle_sent(now.mono);
         let leaving = Leaving {
             leg,
             line,

@@ -136,10 +136,16 @@ impl Lines {
             .collect()
     }
 
-    /// The hosted PBX is lost: nothing is on its way to it, and it routes nothing.
-    pub(super) fn forget_all(&mut self) {
-        self.queue.clear();
-        for line in self.lines.values_mut() {
+    /// The hosted PBX routes this line, as far as its registration goes.
+    pub(super) fn is_confirmed(&self, extension: &str) -> bool {
+        self.lines.get(extension).is_some_and(|line| line.confirmed)
+    }
+
+    /// The hosted PBX is lost to these: nothing is on its way to it, and it routes nothing.
+    pub(super) fn forget(&mut self, lines: &BTreeSet<String>) {
+        self.queue.retain(|extension| !lines.contains(extension));
+        for line in lines {
+            let Some(line) = self.lines.get_mut(line) else { continue };
             line.request = None;
             line.registering = None;
             line.confirmed = false;
@@ -165,8 +171,9 @@ impl Lines {
     }
 
     /// When the next REGISTER has its turn.
-    pub(super) fn poll_turn(&self) -> Option<Instant> {
-        self.queue.front().and_then(|_| self.pace.poll_timeout())
+    pub(super) fn poll_turn(&self, may: impl Fn(&str) -> bool) -> Option<Instant> {
+        let waits = self.waiting().any(|line| may(line));
+        waits.then(|| self.pace.poll_timeout()).flatten()
     }
 
     /// Changes a line, then sees what its registration wants.
@@ -209,20 +216,20 @@ impl Lines {
         }
     }
 
-    /// The next REGISTER, if its turn has come.
-    fn poll_due(&mut self, now: Instant) -> Option<Due> {
-        while let Some(extension) = self.queue.front() {
-            let Some(line) = self.lines.get_mut(extension).filter(|line| line.request.is_some()) else {
-                self.queue.pop_front();
-                continue;
-            };
-            if !self.pace.take(now) {
-                return None;
-            }
-            let (extension, request) = (self.queue.pop_front()?, line.request.take()?);
-            return Some(Due { extension, request });
+    /// Lines with a REGISTER to send, in order.
+    fn waiting(&self) -> impl Iterator<Item = &String> {
+        let has_request = |line: &&String| self.lines.get(*line).is_some_and(|line| line.request.is_some());
+        self.queue.iter().filter(has_request)
+    }
+
+    /// The REGISTER of a line, if its turn has come.
+    fn take_turn(&mut self, now: Instant, extension: String) -> Option<Due> {
+        if !self.pace.take(now) {
+            return None;
         }
-        None
+        self.queue.retain(|line| *line != extension);
+        let request = self.lines.get_mut(&extension)?.request.take()?;
+        Some(Due { extension, request })
     }
 }
 
@@ -261,12 +268,12 @@ impl Line {
 }
 
 impl Upstream {
-    /// The hosted PBX is found, or has come back: every line registers anew.
-    pub(super) fn start_lines(&mut self) {
-        self.lines.forget_all();
-        for extension in self.lines.extensions() {
-            let fresh = self.registration(&extension);
-            self.lines.touch(&extension, |line| {
+    /// The hosted PBX is found, or has come back: these lines register anew.
+    pub(super) fn start_lines(&mut self, lines: &BTreeSet<String>) {
+        self.lines.forget(lines);
+        for extension in lines {
+            let fresh = self.registration(extension);
+            self.lines.touch(extension, |line| {
                 // With a registration of before, the registrar sees a refresh and not a second telephone.
                 line.registration = line.registration.take().or(fresh);
                 line.start();
@@ -319,6 +326,13 @@ impl Upstream {
         Some(Registration::new(config, seed))
     }
 
+    /// The REGISTER whose turn has come.
+    fn next_register(&mut self, now: Instant) -> Option<Due> {
+        let line = self.lines.waiting().find(|line| self.can_register(line));
+        let line = line.cloned()?;
+        self.lines.take_turn(now, line)
+    }
+
     /// Somebody who answers the challenges of a line, for one request.
     pub(super) fn answerer(&mut self, extension: &str) -> Option<Answerer> {
         let account = self.lines.lines.get(extension)?.account()?;
@@ -358,7 +372,7 @@ impl Upstream {
 
     /// The hosted PBX routes the calls of this line now.
     pub(super) fn routes(&self, extension: &str) -> bool {
-        self.health.serves() && self.lines.lines.get(extension).is_some_and(|line| line.confirmed)
+        self.health(self.side_of(extension)).serves() && self.lines.is_confirmed(extension)
     }
 }
 
@@ -367,14 +381,13 @@ impl Branch {
     pub(super) fn register_lines(&mut self, now: Instant) -> bool {
         let mut moved = false;
         while let Some(upstream) = self.hosted.upstream() {
-            let Some(flow) = upstream.flow().filter(|_| upstream.can_register()) else {
-                break;
-            };
-            let Some(due) = upstream.lines.poll_due(now) else { break };
+            let Some(flow) = upstream.flow() else { break };
+            let Some(due) = upstream.next_register(now) else { break };
             moved = true;
             let sent = self.agent.request(now, flow, due.request);
             let Some(upstream) = self.hosted.upstream() else { break };
-            upstream.health.handle_sent(now);
+            let side = upstream.side_of(&due.extension);
+            upstream.health_mut(side).handle_sent(now);
             upstream
                 .lines
                 .touch(&due.extension, |line| match (sent, &mut line.registration) {

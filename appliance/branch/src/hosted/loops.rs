@@ -1,6 +1,6 @@
 //! Which call to the hosted PBX came back to the branch: recognised when it comes, joined here when the PBX is lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use branchline_call::{CallId, LegId};
@@ -95,29 +95,32 @@ impl Loops {
         }
     }
 
-    /// No sound comes from the hosted PBX on an end of a loop; false where the leg is none.
-    fn is_quiet(&mut self, now: Instant, leg: LegId) -> bool {
-        let out = self.ends_of(leg).and_then(|(out, _)| self.outs.get_mut(&out));
-        if let Some(out) = out {
-            out.quiet_at = Some(now);
-            return true;
-        }
-        false
+    /// No sound comes from the hosted PBX on an end of a loop: whose line it is; `None` where the leg is none.
+    fn handle_quiet(&mut self, now: Instant, leg: LegId) -> Option<String> {
+        let (out, _) = self.ends_of(leg)?;
+        let out = self.outs.get_mut(&out)?;
+        out.quiet_at = Some(now);
+        Some(out.line.clone())
     }
 
     /// Loops whose sound stopped just now.
-    fn lately_quiet(&self, now: Instant) -> Vec<(LegId, LegId)> {
+    fn lately_quiet(&self, now: Instant, lines: &BTreeSet<String>) -> Vec<(LegId, LegId)> {
         let lately = |out: &Out| {
-            out.quiet_at
-                .is_some_and(|at| now.saturating_duration_since(at) < QUIET_LATELY)
+            lines.contains(&out.line)
+                && out
+                    .quiet_at
+                    .is_some_and(|at| now.saturating_duration_since(at) < QUIET_LATELY)
         };
         let quiet = self.outs.iter().filter(|(_, out)| lately(out));
         quiet.filter_map(|(leg, out)| Some((*leg, out.back?))).collect()
     }
 
     /// Calls the hosted PBX has said nothing about; they count as heard from now on.
-    pub(super) fn take_unheard(&mut self) -> Vec<LegId> {
-        let unheard = self.outs.iter_mut().filter(|(_, out)| !out.is_heard);
+    pub(super) fn take_unheard(&mut self, lines: &BTreeSet<String>) -> Vec<LegId> {
+        let unheard = self
+            .outs
+            .iter_mut()
+            .filter(|(_, out)| !out.is_heard && lines.contains(&out.line));
         unheard
             .map(|(leg, out)| {
                 out.is_heard = true;
@@ -126,8 +129,10 @@ impl Loops {
             .collect()
     }
 
-    fn all(&self) -> Vec<(LegId, Option<LegId>)> {
-        self.outs.iter().map(|(leg, out)| (*leg, out.back)).collect()
+    /// Where the calls of these lines left, and where they came back.
+    pub(super) fn of_lines(&self, lines: &BTreeSet<String>) -> Vec<(LegId, Option<LegId>)> {
+        let theirs = self.outs.iter().filter(|(_, out)| lines.contains(&out.line));
+        theirs.map(|(leg, out)| (*leg, out.back)).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -202,7 +207,6 @@ impl Branch {
 
     /// A leg is silent. Where it is an end of a loop, that raises a doubt about the hosted PBX, and nothing else.
     pub(crate) fn loop_is_quiet(&mut self, now: Now, leg: LegId) -> bool {
-        let is_lost = self.hosted.is_lost();
         let peer = self.calls.peer_of(leg);
         let Some(upstream) = self.hosted.upstream() else {
             return false;
@@ -210,29 +214,31 @@ impl Branch {
         if peer.is_some_and(|peer| upstream.loops.ends_of(peer).is_some()) {
             return false;
         }
-        if !upstream.loops.is_quiet(now.mono, leg) {
+        let Some(line) = upstream.loops.handle_quiet(now.mono, leg) else {
             return false;
-        }
-        upstream.health.handle_suspicion(now.mono, Suspicion::Media);
+        };
+        let side = upstream.side_of(&line);
+        upstream.health_mut(side).handle_suspicion(now.mono, Suspicion::Media);
+        let is_lost = upstream.is_lost(side);
         // With the hosted PBX lost, what could not be joined ends as any silent call does.
         !is_lost || self.bypass_leg(now, leg)
     }
 
     /// A doubt, and no sound either: these calls do not wait for the verdict.
-    pub(super) fn bypass_quiet(&mut self, now: Now) {
+    pub(super) fn bypass_quiet(&mut self, now: Now, lines: &BTreeSet<String>) {
         let quiet = self
             .hosted
             .upstream()
-            .map(|upstream| upstream.loops.lately_quiet(now.mono));
+            .map(|upstream| upstream.loops.lately_quiet(now.mono, lines));
         for (out, back) in quiet.unwrap_or_default() {
             self.bypass(now, out, back);
         }
     }
 
     /// The hosted PBX is lost: calls it holds up go on without it.
-    pub(super) fn bypass_hosted(&mut self, now: Now) {
-        let all = self.hosted.upstream().map(|upstream| upstream.loops.all());
-        for (out, back) in all.unwrap_or_default() {
+    pub(super) fn bypass_hosted(&mut self, now: Now, lines: &BTreeSet<String>) {
+        let theirs = self.hosted.upstream().map(|upstream| upstream.loops.of_lines(lines));
+        for (out, back) in theirs.unwrap_or_default() {
             let is_joined = back.is_some_and(|back| self.bypass(now, out, back));
             // A call that rings elsewhere has lost its way; one that talks there ends when its sound has stopped for good.
             if !is_joined && self.calls.is_ringing(out) {
@@ -261,6 +267,7 @@ impl Branch {
                 self.note_extension(call, &extension);
             }
         }
+        self.drill_joined(call);
         self.drain_calls(now);
         true
     }

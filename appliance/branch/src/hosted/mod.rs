@@ -2,9 +2,10 @@
 //! and lives without it when it cannot.
 //!
 //! `lines` mirrors the registrations, `probe` feeds [`Health`], `calls` sends and takes calls, `loops` knows which call
-//! came back to the branch and joins its parties when the hosted PBX is lost.
+//! came back to the branch and joins its parties when the hosted PBX is lost, `drill` takes it away on purpose.
 
 mod calls;
+mod drill;
 mod lines;
 mod loops;
 mod probe;
@@ -17,14 +18,17 @@ use branchline_config::{Listen, Transport};
 use branchline_sip::Flow;
 use branchline_sip::digest::Answerer;
 use branchline_sip::transaction::ClientKey;
-use branchline_survival::{Health, Mode, ProbeId, Settings};
+use branchline_survival::{Health, Mode, ProbeId, Settings, Suspicion};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 pub(crate) use calls::HostedTarget;
+pub(crate) use drill::Reached;
+pub use drill::{DrillOrder, DrillRefused};
 pub(crate) use loops::Return;
 
 use crate::Configuration;
+use crate::hosted::drill::{Drill, Side};
 use crate::hosted::lines::Lines;
 use crate::hosted::loops::Loops;
 use crate::now::Now;
@@ -47,10 +51,11 @@ pub(crate) struct Upstream {
     address: Option<Address>,
     look_up_at: Option<Instant>,
     problem: String,
-    pub(crate) health: Health,
-    probes: HashMap<ClientKey, ProbeId>,
+    health: Health,
+    probes: HashMap<ClientKey, (Side, ProbeId)>,
     lines: Lines,
     pub(crate) loops: Loops,
+    drill: Option<Drill>,
 }
 
 /// Where it is, and the address of the box that faces it.
@@ -119,16 +124,18 @@ impl Hosted {
         if let Some(upstream) = &mut self.upstream
             && upstream.address.is_some_and(|address| address.remote == flow.remote)
         {
-            upstream
-                .health
-                .handle_suspicion(now, branchline_survival::Suspicion::Transport);
+            for side in upstream.sides() {
+                upstream.health_mut(side).handle_suspicion(now, Suspicion::Transport);
+            }
         }
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if let Some(upstream) = &mut self.upstream {
             if upstream.address.is_some() {
-                upstream.health.handle_timeout(now);
+                for side in upstream.sides() {
+                    upstream.health_mut(side).handle_timeout(now);
+                }
             }
             upstream.lines.handle_timeout(now);
         }
@@ -137,8 +144,9 @@ impl Hosted {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let upstream = self.upstream.as_ref()?;
         let health = upstream.address.and_then(|_| upstream.health.poll_timeout());
-        let turn = upstream.can_register().then(|| upstream.lines.poll_turn()).flatten();
-        [upstream.look_up_at, health, upstream.lines.poll_timeout(), turn]
+        let turn = upstream.lines.poll_turn(|line| upstream.can_register(line));
+        let drill = upstream.drill.as_ref().and_then(Drill::poll_timeout);
+        [upstream.look_up_at, health, upstream.lines.poll_timeout(), turn, drill]
             .into_iter()
             .flatten()
             .min()
@@ -146,10 +154,8 @@ impl Hosted {
 
     /// The branch lives on its own: there is a hosted PBX, and it is lost.
     pub(crate) fn is_lost(&self) -> bool {
-        self.upstream.as_ref().is_some_and(|upstream| match upstream.mode() {
-            Mode::Online | Mode::Suspect => false,
-            Mode::Survival | Mode::Returning => true,
-        })
+        let upstream = self.upstream.as_ref();
+        upstream.is_some_and(|upstream| upstream.is_lost(upstream.main_side()))
     }
 
     /// Calls that left for it.
@@ -184,6 +190,7 @@ impl Upstream {
             probes: HashMap::new(),
             lines: Lines::new(config.registers_per_second),
             loops: Loops::default(),
+            drill: None,
             config: config.clone(),
         }
     }
@@ -200,20 +207,35 @@ impl Upstream {
         place(&self.config) == place(config)
     }
 
-    /// Without an address there is nobody to be online with.
     fn mode(&self) -> Mode {
+        self.mode_of(self.main_side())
+    }
+
+    /// Without an address there is nobody to be online with.
+    fn mode_of(&self, side: Side) -> Mode {
         match self.address {
-            Some(_) => self.health.mode(),
+            Some(_) => self.health(side).mode(),
             None => Mode::Survival,
         }
     }
 
-    fn can_register(&self) -> bool {
-        self.address.is_some()
-            && match self.health.mode() {
-                Mode::Online | Mode::Suspect => true,
-                Mode::Survival | Mode::Returning => false,
-            }
+    fn is_lost(&self, side: Side) -> bool {
+        match self.mode_of(side) {
+            Mode::Online | Mode::Suspect => false,
+            Mode::Survival | Mode::Returning => true,
+        }
+    }
+
+    fn can_register(&self, line: &str) -> bool {
+        self.address.is_some() && !self.is_lost(self.side_of(line))
+    }
+
+    /// A drill has one of its own.
+    fn sides(&self) -> Vec<Side> {
+        match &self.drill {
+            Some(drill) if drill.has_lines() => vec![Side::Ordinary, Side::Drilled],
+            Some(_) | None => vec![Side::Ordinary],
+        }
     }
 
     fn flow(&self) -> Option<Flow> {
@@ -278,12 +300,13 @@ impl Upstream {
         self.address = Some(Address { remote, facing });
         if !still_there {
             self.forget_registrations();
-            self.start_lines();
+            let lines = self.lines.extensions().into_iter().collect();
+            self.start_lines(&lines);
         }
     }
 
     fn view(&self, now: Now) -> HostedView {
-        let (since, reason) = self.health.since();
+        let (since, reason) = self.health(self.main_side()).since();
         let ago = now.mono.saturating_duration_since(since);
         let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         let (lines, confirmed) = self.lines.counts();
@@ -291,10 +314,10 @@ impl Upstream {
             host: self.config.host.clone(),
             mode: self.mode().name().to_owned(),
             since_utc_ms: now.utc_ms.saturating_sub(millis(ago)),
-            reason: if self.address.is_some() {
-                reason.text().to_owned()
-            } else {
-                self.problem.clone()
+            reason: match (self.address, self.main_side()) {
+                (None, _) => self.problem.clone(),
+                (Some(_), Side::Ordinary) => reason.text().to_owned(),
+                (Some(_), Side::Drilled) => format!("a drill: {}", reason.text()),
             },
             address: self
                 .address
@@ -309,6 +332,7 @@ impl Upstream {
             lines,
             lines_confirmed: confirmed,
             problems: self.lines.problems(),
+            drill: self.drill_view(),
         }
     }
 }

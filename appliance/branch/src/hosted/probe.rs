@@ -6,6 +6,7 @@ use branchline_sip::{Flow, Transport};
 use branchline_survival::{Event, Mode, Outcome};
 
 use crate::Branch;
+use crate::hosted::drill::Side;
 use crate::identity::host;
 use crate::now::Now;
 use crate::output::{Level, Output};
@@ -18,23 +19,34 @@ impl Branch {
         };
         let lookup = upstream.lookup(now.mono);
         let mut moved = lookup.is_some();
+        let sides = upstream.sides();
         self.outputs.extend(lookup.map(Output::Resolve));
-        moved |= self.probe_hosted(now);
-        while let Some(event) = self.hosted.upstream().and_then(|upstream| upstream.health.poll_event()) {
-            moved = true;
-            self.hosted_changed(now, event);
+        for side in sides {
+            moved |= self.probe_hosted(now, side);
+            while let Some(event) = self
+                .hosted
+                .upstream()
+                .and_then(|upstream| upstream.health_mut(side).poll_event())
+            {
+                moved = true;
+                self.hosted_changed(now, side, event);
+            }
         }
+        moved |= self.drill_turn(now);
         moved | self.register_lines(now.mono)
     }
 
-    fn probe_hosted(&mut self, now: Now) -> bool {
+    fn probe_hosted(&mut self, now: Now, side: Side) -> bool {
         let mut moved = false;
         while let Some(upstream) = self.hosted.upstream() {
             let Some(flow) = upstream.flow() else { break };
-            let Some(id) = upstream.health.poll_probe(now.mono) else {
+            let Some(id) = upstream.health_mut(side).poll_probe(now.mono) else {
                 break;
             };
             moved = true;
+            if upstream.withholds_probes(side) {
+                continue;
+            }
             let domain = upstream.domain();
             let request = Builder::request(&Method::Options, &format!("sip:{domain}"))
                 .header(Name::MaxForwards, 70)
@@ -50,7 +62,7 @@ impl Branch {
             let Some(upstream) = self.hosted.upstream() else { break };
             match sent {
                 Ok(key) => {
-                    upstream.probes.insert(key, id);
+                    upstream.probes.insert(key, (side, id));
                 }
                 // The box is full of transactions; that says nothing of the hosted PBX.
                 Err(_) => break,
@@ -64,10 +76,10 @@ impl Branch {
         let Some(upstream) = self.hosted.upstream() else {
             return false;
         };
-        if let Some(id) = upstream.probes.remove(&key) {
+        if let Some((side, id)) = upstream.probes.remove(&key) {
             // Silence is what the health machine counts by itself.
-            if response.is_some() {
-                upstream.health.handle_probe(now.mono, id, Outcome::Answered);
+            if response.is_some() && !upstream.withholds_probes(side) {
+                upstream.health_mut(side).handle_probe(now.mono, id, Outcome::Answered);
             }
             return true;
         }
@@ -86,43 +98,51 @@ impl Branch {
             Transport::Tcp | Transport::Tls => true,
         };
         if is_its_own && let Some(upstream) = self.hosted.upstream() {
-            upstream.health.handle_alive(now.mono);
+            for side in upstream.sides() {
+                if !upstream.withholds_probes(side) {
+                    upstream.health_mut(side).handle_alive(now.mono);
+                }
+            }
         }
     }
 
-    fn hosted_changed(&mut self, now: Now, event: Event) {
+    fn hosted_changed(&mut self, now: Now, side: Side, event: Event) {
+        if side == Side::Drilled {
+            self.drill_event(now, event);
+        }
         let (from, to, reason) = match event {
-            Event::Doubted => return self.leave_hosted(now),
+            Event::Doubted => return self.leave_hosted(now, side),
             Event::Changed { from, to, reason } => (from, to, reason),
         };
         let Some(upstream) = self.hosted.upstream() else { return };
-        let host = upstream.config.host.clone();
+        let host = match side {
+            Side::Ordinary => format!("hosted PBX {}", upstream.config.host),
+            Side::Drilled => format!("drill of hosted PBX {}", upstream.config.host),
+        };
+        let lines = upstream.lines_of(side);
         match (from, to) {
-            (Mode::Suspect, Mode::Online) => self.trust_hosted(now),
+            (Mode::Suspect, Mode::Online) => self.trust_hosted(now, &lines),
             (_, Mode::Online) => {
-                upstream.start_lines();
-                let text = format!("hosted PBX {host}: online, {}; its lines register again", reason.text());
+                upstream.start_lines(&lines);
+                let text = format!("{host}: online, {}; its lines register again", reason.text());
                 self.notice(Level::Info, text);
             }
             (_, Mode::Suspect) => {}
             (Mode::Returning, Mode::Survival) => {
-                self.notice(
-                    Level::Warning,
-                    format!("hosted PBX {host}: survival, {}", reason.text()),
-                );
+                self.notice(Level::Warning, format!("{host}: survival, {}", reason.text()));
             }
             (_, Mode::Survival) => {
-                upstream.lines_mut().forget_all();
+                upstream.lines_mut().forget(&lines);
                 let text = format!(
-                    "hosted PBX {host}: survival, {}; the branch routes its calls itself",
+                    "{host}: survival, {}; the branch routes its calls itself",
                     reason.text()
                 );
                 self.notice(Level::Warning, text);
                 self.tell_lines();
-                self.bypass_hosted(now);
+                self.bypass_hosted(now, &lines);
             }
             (_, Mode::Returning) => {
-                self.notice(Level::Info, format!("hosted PBX {host}: returning, {}", reason.text()));
+                self.notice(Level::Info, format!("{host}: returning, {}", reason.text()));
             }
         }
         self.tell_lines();

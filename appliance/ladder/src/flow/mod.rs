@@ -142,6 +142,8 @@ pub enum Order {
     CutHosted,
     /// It passes again.
     MendHosted,
+    /// A drill takes the hosted PBX away from these for so long; from everybody where nobody is named.
+    Drill(Duration, Vec<String>),
 }
 
 /// A way to behave that not every telephone has.
@@ -213,6 +215,8 @@ pub enum State {
     Mode(String),
     /// So many lines are confirmed by the hosted PBX.
     Lines(usize),
+    /// How far the last drill is.
+    Drill(String),
     /// No call, session, port or timer of one is left.
     NothingLeft,
 }

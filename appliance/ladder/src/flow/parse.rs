@@ -87,6 +87,10 @@ fn action(words: Words<'_>) -> Result<Action, Wrong> {
         ["box", "restarts"] => Ok(Action::Order(Order::Restart)),
         ["hosted", "down"] => Ok(Action::Order(Order::CutHosted)),
         ["hosted", "up"] => Ok(Action::Order(Order::MendHosted)),
+        ["drill", time, canary @ ..] => {
+            let canary = canary.iter().map(|name| (*name).to_owned()).collect();
+            Ok(Action::Order(Order::Drill(duration(time)?, canary)))
+        }
         ["expect", rest @ ..] => expect(rest),
         ["never", rest @ ..] => {
             let (rest, time) = timed(rest, "for")?;
@@ -126,6 +130,7 @@ fn expect(words: Words<'_>) -> Result<Action, Wrong> {
                 .map_err(|_| wrong(&format!("{count} is not a number"), "write calls 0"))?,
         ),
         ["mode", mode] => State::Mode((*mode).to_owned()),
+        ["drill", stage] => State::Drill((*stage).to_owned()),
         ["lines", count] => State::Lines(
             count
                 .parse()

@@ -24,6 +24,8 @@ pub trait Theatre {
     fn order(&mut self, order: &Order) -> Result<(), String>;
     /// How the hosted PBX is, and how many lines it has confirmed; `None` without one.
     fn hosted(&mut self) -> Option<(String, usize)>;
+    /// How far the last drill is; `None` without one.
+    fn drill(&mut self) -> Option<String>;
     /// All records.
     fn records(&mut self) -> Vec<RecordLine>;
     /// Calls in progress.
@@ -237,6 +239,10 @@ impl Player<'_> {
             State::Lines(wanted) => match self.theatre.hosted() {
                 Some((_, lines)) if lines == *wanted => Ok(()),
                 found => Err(format!("not {wanted} lines: {found:?}")),
+            },
+            State::Drill(wanted) => match self.theatre.drill() {
+                Some(stage) if stage == *wanted => Ok(()),
+                found => Err(format!("the drill is not {wanted}: {found:?}")),
             },
             State::NothingLeft => self.theatre.left().map_or(Ok(()), Err),
         }

@@ -208,6 +208,7 @@ impl Theatre for Loopback {
             Order::Takes(who, habit) => habit.apply(self.player(who)?.actor.features_mut()),
             Order::CutHosted => self.hosted.as_mut().ok_or(NO_HOSTED)?.cable = Cable::Out,
             Order::MendHosted => self.hosted.as_mut().ok_or(NO_HOSTED)?.cable = Cable::In,
+            Order::Drill(..) => return Err(NO_HOSTED.to_owned()),
             Order::Restart => self.daemon.restart().map_err(|error| format!("the daemon: {error}"))?,
         }
         Ok(())
@@ -239,6 +240,10 @@ impl Theatre for Loopback {
     fn hosted(&mut self) -> Option<(String, usize)> {
         let hosted = self.view()?.hosted?;
         Some((hosted.mode, usize::try_from(hosted.lines_confirmed).unwrap_or(0)))
+    }
+
+    fn drill(&mut self) -> Option<String> {
+        None
     }
 
     fn calls(&mut self) -> usize {

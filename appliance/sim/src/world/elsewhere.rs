@@ -1,9 +1,9 @@
 //! The hosted PBX, and the line between it and the box.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use branchline_branch::Now;
+use branchline_branch::{DrillOrder, Now};
 use branchline_ladder::{HostedPbx, Toward};
 use branchline_sip::{Flow, Transport};
 use bytes::Bytes;
@@ -48,6 +48,23 @@ impl World {
         if let Some(hosted) = &mut self.hosted {
             hosted.cable = cable;
         }
+    }
+
+    /// A drill takes it away from some lines, or from all.
+    ///
+    /// # Errors
+    /// Why the box does not do that.
+    pub fn drill(&mut self, lasts: Duration, canary: &[String]) -> Result<(), String> {
+        self.note(&format!("a drill of {lasts:?} for {canary:?}"));
+        let moment = self.moment();
+        let order = DrillOrder {
+            lasts,
+            canary: canary.to_vec(),
+        };
+        let branch = self.branch.as_mut().ok_or("the box is off")?;
+        branch
+            .begin_drill(moment, &order)
+            .map_err(|refused| refused.to_string())
     }
 
     pub(super) fn to_hosted(&mut self, now: Instant, bytes: &Bytes) {
