@@ -222,6 +222,7 @@ impl Branch {
             return;
         }
         let record = record(facts, ending, quality);
+        self.counters.records_made += 1;
         let seq = self.journal(now, Event::CallEnded(Box::new(record)));
         self.endings.writing.push_back((seq, call));
         if self.endings.writing.len() > WRITING_MAX

@@ -343,6 +343,9 @@ pub struct Counters {
     pub calls_started: u64,
     /// Calls answered.
     pub calls_answered: u64,
+    /// Call records made.
+    #[serde(default)]
+    pub records_made: u64,
     /// Calls refused by overload control.
     pub calls_shed: u64,
     /// Emergency calls.

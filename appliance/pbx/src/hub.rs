@@ -29,6 +29,8 @@ pub enum Command {
     },
     /// Bypass the call database, or use it again.
     Database(DatabaseOrder),
+    /// Take the hosted PBX away for a drill, or end that.
+    Hosted(HostedOrder),
     /// Let an address in that was shut out.
     Unban {
         /// Whose.
@@ -67,6 +69,21 @@ impl DatabaseOrder {
             DatabaseOrder::Restore => "the call database is tried, and used again once it has proved itself".to_owned(),
         }
     }
+}
+
+/// What the operator says of the hosted PBX.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case", deny_unknown_fields)]
+pub enum HostedOrder {
+    /// Treat it as gone.
+    Away {
+        /// For so many seconds.
+        lasts_s: u64,
+        /// For these extensions and classes of service; empty is everybody.
+        canary: Vec<String>,
+    },
+    /// End that now.
+    Return,
 }
 
 /// What became of a command: a line for the person who gave it, or why not.

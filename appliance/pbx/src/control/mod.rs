@@ -103,6 +103,7 @@ async fn converse(stream: UnixStream, hub: &Hub, sessions: &Sessions) -> io::Res
             Ok(Request::Reload) => command(hub, Command::Reload).await,
             Ok(Request::HangUp { call }) => command(hub, Command::HangUp { call }).await,
             Ok(Request::Database(order)) => command(hub, Command::Database(order)).await,
+            Ok(Request::Hosted(order)) => command(hub, Command::Hosted(order)).await,
             Ok(Request::Unban { address }) => command(hub, Command::Unban { address }).await,
             Ok(Request::Shutdown) => command(hub, Command::Shutdown).await,
             Ok(Request::EndSessions) => {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use branchline_branch::view::{Outlook, TraceLine, View};
 use serde::{Deserialize, Serialize};
 
-use crate::hub::DatabaseOrder;
+use crate::hub::{DatabaseOrder, HostedOrder};
 
 /// Bytes of a request line.
 pub const REQUEST_BYTES_MAX: usize = 4096;
@@ -28,6 +28,8 @@ pub enum Request {
     },
     /// Bypass the call database, or use it again.
     Database(DatabaseOrder),
+    /// Take the hosted PBX away for a drill, or end that.
+    Hosted(HostedOrder),
     /// Let an address in that was shut out.
     Unban {
         /// Whose.

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use branchline_branch::{Command, Now, Watched};
+use branchline_branch::{Command, DrillOrder, Now, Watched};
 use branchline_config::Config;
 use rustls::ServerConfig;
 use tokio::sync::oneshot;
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::load::{self, LoadFault, Read};
 use super::turn::Loop;
-use crate::hub::{self, DatabaseOrder, Outcome, Request};
+use crate::hub::{self, DatabaseOrder, HostedOrder, Outcome, Request};
 use crate::io::tls::{self, TlsFault};
 use crate::place::Place;
 use crate::{clock, notify};
@@ -164,6 +164,10 @@ impl Loop {
                 }
                 answer(Some(reply), Ok(order.outcome()));
             }
+            hub::Command::Hosted(order) => {
+                let outcome = self.hosted_order(now, order);
+                answer(Some(reply), outcome);
+            }
             hub::Command::Unban { address } => {
                 let shut_out = self.branch.view(now).health.banned.len();
                 self.branch.handle_command(now, Command::Unban { address });
@@ -184,6 +188,25 @@ impl Loop {
                 self.stop(now);
             }
         }
+    }
+
+    fn hosted_order(&mut self, now: Now, order: HostedOrder) -> Outcome {
+        let (lasts_s, canary) = match order {
+            HostedOrder::Return => {
+                self.branch.end_drill(now, "by order");
+                return Ok("the hosted PBX is used again".to_owned());
+            }
+            HostedOrder::Away { lasts_s, canary } => (lasts_s, canary),
+        };
+        let order = DrillOrder {
+            lasts: Duration::from_secs(lasts_s).min(DRILL_MAX),
+            canary,
+        };
+        let begun = self.branch.begin_drill(now, &order);
+        begun.map_err(|refused| refused.to_string())?;
+        Ok(format!(
+            "the hosted PBX is treated as gone for {lasts_s} s; calls go on"
+        ))
     }
 
     /// Takes a configuration that was read; calls go on. A faulty one changes nothing.
@@ -279,6 +302,8 @@ fn answer(reply: Option<oneshot::Sender<Outcome>>, outcome: Outcome) {
     }
 }
 
+/// Nobody remembers a drill for longer.
+const DRILL_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Goodbyes are answered within a round trip; who does not answer is not waited for.
 const HANG_UP_WITHIN: Duration = Duration::from_millis(700);
 /// Longer than most calls for help take; the unit waits a little longer.

@@ -1,37 +1,23 @@
-//! `branchline drill`: makes a part fail on the running box, watches what becomes of its calls, and says so.
+//! `branchline drill database`: bypasses the call database of the running box, and compares both sides afterwards.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use branchline_branch::view::{RecoveryView, View};
-use clap::Subcommand;
 use serde::Serialize;
 
-use super::database::write_recovery;
-use super::{Done, Fault};
+use super::{LOOK_EVERY, ms, pause, wait};
+use crate::cli::Fault;
+use crate::cli::database::write_recovery;
 use crate::clock;
-use crate::control::client::{Client, Unreachable};
+use crate::control::client::Client;
 use crate::control::protocol::Request;
-use crate::file;
 use crate::hub::DatabaseOrder;
-use crate::place::Place;
-
-/// `drill`
-#[derive(Debug, Subcommand)]
-pub(crate) enum Drill {
-    /// Bypass the call database for a while and compare its records with the journal afterwards
-    Database {
-        /// How long, such as 60s
-        #[arg(default_value = "60s", value_parser = span)]
-        lasts: Duration,
-    },
-}
 
 /// What came of a drill of the call database.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct Scorecard {
-    began_utc_ms: i64,
+pub(super) struct Scorecard {
+    pub(super) began_utc_ms: i64,
     lasted_ms: u64,
     /// From the order to the box saying that it lives without the database.
     degraded_after_ms: Option<u64>,
@@ -45,20 +31,16 @@ struct Scorecard {
 }
 
 impl Scorecard {
-    fn is_passed(&self) -> bool {
+    pub(super) fn is_passed(&self) -> bool {
         let equal = self.recovery.as_ref().is_some_and(|recovery| recovery.equal);
         equal && self.degraded_after_ms.is_some() && self.recovered_after_ms.is_some() && self.entries_lost == 0
     }
 }
 
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 const DEGRADED_WITHIN: Duration = Duration::from_secs(5);
 const RECOVERED_WITHIN: Duration = Duration::from_secs(120);
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-pub(crate) fn run(place: &Place, command: &Drill, out: &mut dyn Write) -> Done {
-    let Drill::Database { lasts } = command;
-    let mut client = Client::connect(&place.control_socket())?;
+pub(super) fn run(client: &mut Client, lasts: Duration, out: &mut dyn Write) -> Result<Scorecard, Fault> {
     let before = client.view()?;
     if before.health.database != "normal" {
         return Err(Fault::Other(format!(
@@ -66,22 +48,12 @@ pub(crate) fn run(place: &Place, command: &Drill, out: &mut dyn Write) -> Done {
             before.health.database
         )));
     }
-    let scorecard = database(&mut client, (&before, *lasts), out)?;
+    let scorecard = hold(client, (&before, lasts), out)?;
     write_scorecard(&scorecard, out)?;
-    let path = place
-        .reports()
-        .join(format!("drill-database-{}.json", scorecard.began_utc_ms));
-    file::create_private_directory(&place.reports())?;
-    let text = serde_json::to_vec_pretty(&scorecard).map_err(io::Error::from)?;
-    file::replace_private(&path, &text)?;
-    writeln!(out, "  scorecard: {}", path.display())?;
-    Ok(match scorecard.is_passed() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+    Ok(scorecard)
 }
 
-fn database(client: &mut Client, (before, lasts): (&View, Duration), out: &mut dyn Write) -> Result<Scorecard, Fault> {
+fn hold(client: &mut Client, (before, lasts): (&View, Duration), out: &mut dyn Write) -> Result<Scorecard, Fault> {
     let began = clock::now();
     // The box ends the drill itself, should this program be stopped.
     let order = DatabaseOrder::Fail {
@@ -128,21 +100,6 @@ fn database(client: &mut Client, (before, lasts): (&View, Duration), out: &mut d
     })
 }
 
-/// The first view that `look` likes.
-fn wait(client: &mut Client, within: Duration, look: impl Fn(&View) -> bool) -> Result<Option<View>, Unreachable> {
-    let began = clock::now();
-    loop {
-        let view = client.view()?;
-        if look(&view) {
-            return Ok(Some(view));
-        }
-        if began.elapsed() >= within {
-            return Ok(None);
-        }
-        pause(LOOK_EVERY);
-    }
-}
-
 fn write_scorecard(card: &Scorecard, out: &mut dyn Write) -> io::Result<()> {
     let after = |ms: Option<u64>| ms.map_or("never".to_owned(), |ms| format!("after {ms} ms"));
     writeln!(out, "\nDrill: call database, {:.1} s", card.lasted_ms as f64 / 1000.0)?;
@@ -159,45 +116,9 @@ fn write_scorecard(card: &Scorecard, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  {}", if card.is_passed() { "PASSED" } else { "FAILED" })
 }
 
-/// `60s`, `2m`, or seconds alone.
-fn span(text: &str) -> Result<Duration, String> {
-    let (digits, unit_s) = match (text.strip_suffix('s'), text.strip_suffix('m')) {
-        (Some(digits), _) => (digits, 1),
-        (None, Some(digits)) => (digits, 60),
-        (None, None) => (text, 1),
-    };
-    let seconds: u64 = digits.parse().map_err(|_| "write it as 60s or 2m".to_owned())?;
-    let lasts = Duration::from_secs(seconds.saturating_mul(unit_s));
-    if lasts.is_zero() || lasts > LONGEST {
-        return Err("between 1s and a day".to_owned());
-    }
-    Ok(lasts)
-}
-
-fn pause(span: Duration) {
-    std::thread::park_timeout(span);
-}
-
-fn ms(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_span_is_read_in_seconds_or_minutes() {
-        for (text, seconds) in [
-            ("60s", Some(60)),
-            ("2m", Some(120)),
-            ("5", Some(5)),
-            ("0s", None),
-            ("x", None),
-        ] {
-            assert_eq!(span(text).ok(), seconds.map(Duration::from_secs), "{text}");
-        }
-    }
 
     #[test]
     fn a_drill_passes_only_if_it_was_seen_and_both_sides_are_equal() {
