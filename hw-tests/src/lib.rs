@@ -2,10 +2,11 @@
 //! line that loses, delays and breaks.
 //!
 //! [`rig`] stands these up and takes them down; [`wan`] plays what happens to the line, [`database`] lets the call
-//! database fail; [`report`] prints what came of it.
+//! database fail, [`ordered`] has the box drill itself; [`report`] prints what came of it.
 
 pub mod clock;
 pub mod database;
+pub mod ordered;
 pub mod report;
 pub mod rig;
 pub mod wan;

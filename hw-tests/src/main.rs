@@ -18,6 +18,7 @@ enum Named {
     Flaps,
     Failback,
     Database,
+    Ordered,
 }
 
 impl Named {
@@ -29,6 +30,7 @@ impl Named {
             Named::Flaps => Part::Flaps,
             Named::Failback => Part::Failback,
             Named::Database => Part::Database,
+            Named::Ordered => Part::Ordered,
         }
     }
 }

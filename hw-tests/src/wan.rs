@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::report::{Figure, Report, percentile};
 use crate::rig::{Media, Plan, Quality, Rig};
-use crate::{Fault, clock, database};
+use crate::{Fault, clock, database, ordered};
 
 /// One part of the drill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,17 +21,20 @@ pub enum Part {
     Failback,
     /// The call database fails.
     Database,
+    /// The box drills itself, by order.
+    Ordered,
 }
 
 impl Part {
     /// All, in order.
-    pub const ALL: [Part; 6] = [
+    pub const ALL: [Part; 7] = [
         Part::Cuts,
         Part::Sound,
         Part::BadLines,
         Part::Flaps,
         Part::Failback,
         Part::Database,
+        Part::Ordered,
     ];
 }
 
@@ -58,7 +61,7 @@ impl Extent {
     };
 }
 
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 const ONLINE_WITHIN: Duration = Duration::from_secs(20);
 
 /// Holds the parts, in order.
@@ -98,12 +101,16 @@ pub fn drill(parts: &[Part], extent: Extent, mut tell: impl FnMut(&str)) -> Resu
                 tell("the call database fails");
                 database::failures(&mut report, extent.failures)?;
             }
+            Part::Ordered => {
+                tell("branchline drill wan");
+                ordered::drills(&mut report)?;
+            }
         }
     }
     Ok(report)
 }
 
-fn wait_online(rig: &mut Rig, lines: u64) -> Result<(), Fault> {
+pub(crate) fn wait_online(rig: &mut Rig, lines: u64) -> Result<(), Fault> {
     let end = clock::now() + ONLINE_WITHIN;
     loop {
         // The telephones live on meanwhile.

@@ -99,6 +99,26 @@ impl Daemon {
         Err(Fault::Late(format!("the box refuses {line}: {reply}")))
     }
 
+    /// Begins a command of the command line against it.
+    ///
+    /// # Errors
+    /// It does not begin.
+    pub fn command(&self, words: &[&str]) -> Result<Child, Fault> {
+        let mut command = Command::new(binary()?);
+        command.arg("--state").arg(&self.state).args(words);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.spawn().map_err(Fault::system("branchline"))
+    }
+
+    /// Its state folder.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
     /// How it sees the hosted PBX: mode, confirmed lines, losses so far.
     #[must_use]
     pub fn hosted(&self) -> Option<(String, u64, u64)> {

@@ -54,10 +54,16 @@ pub(super) fn run(
     };
     writeln!(out, "{}", client.command(&Request::Hosted(order))?)?;
     out.flush()?;
-    let is_over = |view: &View| drill_of(view).is_none_or(|drill| drill.stage == "over");
-    let over = wait(client, lasts + OVER_WITHIN, is_over)?;
+    // A view may be a little older than the order.
+    let this = |view: &View| {
+        drill_of(view)
+            .cloned()
+            .filter(|drill| drill.began_utc_ms >= before.utc_ms)
+    };
+    let is_over = |view: &View| this(view).is_some_and(|drill| drill.stage == "over") || view.up_ms < before.up_ms;
+    wait(client, lasts + OVER_WITHIN, is_over)?;
     let after = settled(client)?;
-    let drill = drill_of(over.as_ref().unwrap_or(&after)).cloned();
+    let drill = this(&after);
     let drill = drill.ok_or_else(|| Fault::Other("the box was restarted or has another hosted PBX".to_owned()))?;
     let card = Scorecard {
         drill,
