@@ -16,6 +16,8 @@ use super::daemon::Daemon;
 use super::hosted::{Cable, Hosted};
 use crate::clock;
 use crate::control::client::Client;
+use crate::control::protocol::Request;
+use crate::hub::HostedOrder;
 
 /// Sound heard within this time counts as heard now.
 const LATELY: Duration = Duration::from_secs(2);
@@ -208,7 +210,15 @@ impl Theatre for Loopback {
             Order::Takes(who, habit) => habit.apply(self.player(who)?.actor.features_mut()),
             Order::CutHosted => self.hosted.as_mut().ok_or(NO_HOSTED)?.cable = Cable::Out,
             Order::MendHosted => self.hosted.as_mut().ok_or(NO_HOSTED)?.cable = Cable::In,
-            Order::Drill(..) => return Err(NO_HOSTED.to_owned()),
+            Order::Drill(lasts, canary) => {
+                let order = HostedOrder::Away {
+                    lasts_s: lasts.as_secs(),
+                    canary: canary.clone(),
+                };
+                let client = Client::connect(&self.daemon.place().control_socket());
+                let done = client.and_then(|mut client| client.command(&Request::Hosted(order)));
+                done.map_err(|fault| fault.to_string())?;
+            }
             Order::Restart => self.daemon.restart().map_err(|error| format!("the daemon: {error}"))?,
         }
         Ok(())
@@ -243,7 +253,7 @@ impl Theatre for Loopback {
     }
 
     fn drill(&mut self) -> Option<String> {
-        None
+        Some(self.view()?.hosted?.drill?.stage)
     }
 
     fn calls(&mut self) -> usize {
