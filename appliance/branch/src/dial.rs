@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::Branch;
 use crate::act::reason;
 use crate::echo::ECHO;
-use crate::emergency::HELP_RING;
+use crate::emergency::{HELP_RING, Voice};
 use crate::hosted::Return;
 use crate::identity::{Shown, contact};
 use crate::legs::{LegEntry, Party};
@@ -279,6 +279,7 @@ impl Branch {
             },
             direction: plan.direction,
             urgency: plan.urgency,
+            voice: Voice::default(),
             congested: Vec::new(),
             mode: self.mode,
             started: self.journal.stamp(now),

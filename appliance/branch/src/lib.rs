@@ -56,7 +56,7 @@ pub use timers::Reason;
 
 use crate::anchor::Anchors;
 use crate::auth::Auth;
-use crate::emergency::Emergencies;
+use crate::emergency::{Emergencies, Strangers};
 use crate::hosted::Hosted;
 use crate::journal::Journal;
 use crate::legs::Legs;
@@ -88,6 +88,7 @@ pub struct Branch {
     replies: Replies,
     messages: Messages,
     emergencies: Emergencies,
+    strangers: Strangers,
     trunks: Trunks,
     hosted: Hosted,
     auth: Auth,

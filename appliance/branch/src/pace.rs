@@ -1,31 +1,37 @@
-//! A bound on how often something is done: so many times within a second, the rest not at all.
+//! A bound on how often something is done: so many times within a while, the rest not at all.
 
 use std::time::{Duration, Instant};
 
-/// Counts within the running second.
+/// Counts within the running while.
 pub(crate) struct Pace {
-    per_second: u32,
+    max: u32,
+    within: Duration,
     since: Option<Instant>,
     done: u32,
 }
 
 impl Pace {
-    pub(crate) fn new(per_second: u32) -> Pace {
+    pub(crate) fn per_second(max: u32) -> Pace {
+        Pace::new(max, Duration::from_secs(1))
+    }
+
+    pub(crate) fn new(max: u32, within: Duration) -> Pace {
         Pace {
-            per_second,
+            max,
+            within,
             since: None,
             done: 0,
         }
     }
 
-    /// Whether it may be done once more now.
+    /// Whether it may be done once more now; if so, it counts.
     pub(crate) fn allows(&mut self, now: Instant) -> bool {
-        let is_over = |since: Instant| now.saturating_duration_since(since) >= Duration::from_secs(1);
+        let is_over = |since: Instant| now.saturating_duration_since(since) >= self.within;
         if self.since.is_none_or(is_over) {
             self.since = Some(now);
             self.done = 0;
         }
-        let allowed = self.done < self.per_second;
+        let allowed = self.done < self.max;
         self.done += u32::from(allowed);
         allowed
     }
@@ -39,7 +45,7 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "an Instant can only be made from the clock")]
     fn a_flood_is_cut_to_the_pace_and_the_next_second_begins_anew() {
         let now = Instant::now();
-        let mut pace = Pace::new(3);
+        let mut pace = Pace::per_second(3);
         let allowed = |pace: &mut Pace, ms: u64| {
             let now = now + Duration::from_millis(ms);
             (0..10).filter(|_| pace.allows(now)).count()

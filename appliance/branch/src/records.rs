@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::Branch;
 use crate::echo::ECHO;
+use crate::emergency::Voice;
 use crate::hosted::Reached;
 use crate::now::Now;
 use crate::output::Output;
@@ -25,6 +26,8 @@ pub(crate) struct CallFacts {
     pub(crate) to: Party,
     pub(crate) direction: Direction,
     pub(crate) urgency: Urgency,
+    /// How a call for help is heard.
+    pub(crate) voice: Voice,
     /// Trunks that had no channel for this call for help.
     pub(crate) congested: Vec<String>,
     pub(crate) mode: Mode,

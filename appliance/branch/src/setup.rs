@@ -19,7 +19,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::anchor::{Anchors, Timeouts};
 use crate::auth::Auth;
-use crate::emergency::Emergencies;
+use crate::emergency::{Emergencies, Strangers};
 use crate::hosted::Hosted;
 use crate::journal::{Journal, JournalStart};
 use crate::now::Now;
@@ -101,6 +101,7 @@ impl Branch {
             replies: Default::default(),
             messages: Default::default(),
             emergencies: Emergencies::new(emergencies, config.emergency.callback_hours),
+            strangers: Strangers::new(),
             trunks,
             hosted,
             auth,
@@ -108,8 +109,8 @@ impl Branch {
             admission: Admission::new(AdmissionLimits::from(&config.sip), now.mono),
             journal: Journal::new(now, journal, ChaCha12Rng::from_seed(draw(&mut rng))),
             outputs: Default::default(),
-            notices: Pace::new(NOTICES_PER_SECOND),
-            shed_records: Pace::new(SHED_RECORDS_PER_SECOND),
+            notices: Pace::per_second(NOTICES_PER_SECOND),
+            shed_records: Pace::per_second(SHED_RECORDS_PER_SECOND),
             counters: Default::default(),
             next_heartbeat: now.mono + HEARTBEAT,
             last_shed: None,

@@ -350,6 +350,8 @@ pub struct Counters {
     pub calls_shed: u64,
     /// Emergency calls.
     pub calls_emergency: u64,
+    /// Calls for help of unregistered phones that were put through without disturbing others.
+    pub calls_emergency_quiet: u64,
     /// Calls that gave their channel to a call for help.
     pub calls_preempted: u64,
     /// ELINs given out while who had them before could still be called back.

@@ -18,7 +18,8 @@ pub fn render(view: &View) -> String {
         "Time since the daemon started.",
         view.up_ms as f64 / 1000.0,
     );
-    counters(&mut page, &view.counters);
+    traffic(&mut page, &view.counters);
+    calls(&mut page, &view.counters);
     gauges(&mut page, &view.counters);
     health(&mut page, &view.health);
     storage(&mut page, &view.storage);
@@ -28,7 +29,7 @@ pub fn render(view: &View) -> String {
     page.into_text()
 }
 
-fn counters(page: &mut Exposition, counters: &Counters) {
+fn traffic(page: &mut Exposition, counters: &Counters) {
     let totals = [
         (
             "branchline_sip_received_messages_total",
@@ -71,6 +72,17 @@ fn counters(page: &mut Exposition, counters: &Counters) {
             counters.sources_forgotten,
         ),
         (
+            "branchline_journal_entries_total",
+            "Journal entries made.",
+            counters.journal_entries,
+        ),
+    ];
+    page.counts(Kind::Counter, &totals);
+}
+
+fn calls(page: &mut Exposition, counters: &Counters) {
+    let totals = [
+        (
             "branchline_calls_started_total",
             "Calls started.",
             counters.calls_started,
@@ -91,6 +103,11 @@ fn counters(page: &mut Exposition, counters: &Counters) {
             counters.calls_emergency,
         ),
         (
+            "branchline_calls_emergency_quiet_total",
+            "Emergency calls of unregistered phones, too many to be told.",
+            counters.calls_emergency_quiet,
+        ),
+        (
             "branchline_calls_preempted_total",
             "Calls that gave their channel to an emergency call.",
             counters.calls_preempted,
@@ -99,11 +116,6 @@ fn counters(page: &mut Exposition, counters: &Counters) {
             "branchline_elins_reused_total",
             "ELINs given out while their last caller could still be called back.",
             counters.elins_reused,
-        ),
-        (
-            "branchline_journal_entries_total",
-            "Journal entries made.",
-            counters.journal_entries,
         ),
     ];
     page.counts(Kind::Counter, &totals);

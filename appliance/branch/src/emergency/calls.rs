@@ -54,7 +54,9 @@ impl Emergencies {
             News::First
         };
         if self.calls.len() >= CALLS_MAX {
-            self.calls.pop_front();
+            // Anybody can call for help without an extension: that must not push out the calls of our telephones.
+            let goes = self.calls.iter().position(|known| known.extension.is_none());
+            self.calls.remove(goes.unwrap_or(0));
         }
         self.calls.push_back(call);
         news
@@ -203,6 +205,21 @@ mod tests {
         let elin = pool.elin(&at, place, &phone(number)).unwrap();
         pool.keep(call(number, at, &elin.number));
         (elin.number, elin.taken_from)
+    }
+
+    #[test]
+    fn a_flood_from_unregistered_phones_pushes_out_no_telephone_of_ours() {
+        let mut pool = Emergencies::new(Vec::new(), 3);
+        pool.keep(call(201, stamp(1, 0), "+12125550001"));
+        for n in 1..=2000 {
+            let stranger = EmergencyCall {
+                extension: None,
+                ..call(999, stamp(1, n), "+12125550002")
+            };
+            pool.keep(stranger);
+        }
+        assert_eq!(pool.calls.len(), CALLS_MAX);
+        assert_eq!(pool.calls[0].extension.as_deref(), Some("201"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod notice;
 mod outlook;
 mod pidf;
 mod preempt;
+mod strangers;
 mod words;
 
 use std::time::Duration;
@@ -32,6 +33,7 @@ use crate::output::Level;
 use crate::targets::TrunkTarget;
 
 pub(crate) use calls::Emergencies;
+pub(crate) use strangers::{Strangers, Voice};
 
 /// A phone as it is found on the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +66,7 @@ impl Branch {
     /// Somebody calls for help: it is noted and told before anything is sent.
     pub(crate) fn help_wanted(&mut self, now: Now, (call, number): (CallId, &str), incoming: &Incoming) {
         let phone = phone(&incoming.party, incoming.flow);
+        self.listen_to(now, call, &phone);
         let shown = self.shown(&incoming.party, &incoming.request);
         let contact = incoming
             .request

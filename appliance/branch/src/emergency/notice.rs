@@ -1,8 +1,10 @@
 //! Who is told of a call for help: phones by a text, a program by a post. Nothing here is waited for.
 
+use branchline_call::CallId;
 use branchline_journal::EmergencyCall;
 use branchline_sip::agent::Body;
 
+use super::Voice;
 use super::calls::News;
 use crate::Branch;
 use crate::identity::{Privacy, Shown};
@@ -12,6 +14,9 @@ use crate::targets::ContactTarget;
 
 impl Branch {
     pub(super) fn tell_of_help(&mut self, now: Now, call: &EmergencyCall, news: News) {
+        if self.voice_of(CallId(*call.call.as_bytes())) == Voice::Quiet {
+            return;
+        }
         if let Some(url) = self.config.emergency.webhook.clone() {
             let body = serde_json::json!({
                 "event": match news { News::First => "called", News::Further => "sent" },

@@ -2,6 +2,7 @@
 
 use branchline_call::{CallId, Cause, LegId};
 
+use super::Voice;
 use crate::Branch;
 use crate::legs::Party;
 use crate::now::Now;
@@ -11,6 +12,9 @@ use crate::targets::Urgency;
 impl Branch {
     /// Ends an ordinary call on a trunk that is full, by what is configured or by what the trunk said to this call.
     pub(super) fn make_room(&mut self, now: Now, call: CallId, trunk: &str) {
+        if self.voice_of(call) == Voice::Quiet {
+            return;
+        }
         let party = Party::Trunk(trunk.to_owned());
         let bound = self.config.trunk(trunk).and_then(|trunk| trunk.max_calls);
         let is_full = bound.is_some_and(|bound| self.legs.calls_of(&party) >= bound);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use branchline_branch::{Command, Output};
 use branchline_journal::{DatabaseMode, Event};
+use branchline_media::Family;
 use branchline_sip::Flow;
 use bytes::Bytes;
 
@@ -220,4 +221,79 @@ fn a_call_for_help_is_journalled_and_sent_before_the_disk_has_it() {
         }
     }
     assert_eq!((journalled, sent), (2, 1));
+}
+
+/// One channel, which a call from outside has; phones and a program that are told of calls for help.
+const TOLD: &str = "[emergency]\nnotify = [\"203\"]\nwebhook = \"http://192.0.2.80/help\"\n\
+    [[trunk]]\nname = \"a\"\nhost = \"192.0.2.9\"\nmode = \"address\"\nmax_calls = 1\ndefault_to = \"201\"\n";
+
+/// What a call for help did: whether it went out, and whom it disturbed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Disturbed {
+    out: usize,
+    ended: usize,
+    texts: usize,
+    posts: usize,
+}
+
+impl Line {
+    /// An ordinary call has the only channel; then somebody calls for help.
+    fn help_over_a_full_trunk(&mut self, from: &str) -> Disturbed {
+        let now = moment(self.office.base, self.office.now);
+        let calls = self.office.branch.view(now).calls;
+        if !calls.iter().any(|call| call.state == "ringing" && !call.emergency) {
+            self.invite(PROVIDER, ("201", ""));
+        }
+        self.went_out();
+        let before = self.office.branch.view(now).counters.calls_preempted;
+        self.invite(from, ("112", ""));
+        let mut disturbed = Disturbed::default();
+        while let Some(output) = self.office.branch.poll_output() {
+            match output {
+                Output::Transmit(transmit) => {
+                    disturbed.out += usize::from(transmit.bytes.starts_with(b"INVITE sip:112@"));
+                    disturbed.texts += usize::from(transmit.bytes.starts_with(b"MESSAGE "));
+                }
+                Output::Post(_) => disturbed.posts += 1,
+                _ => {}
+            }
+        }
+        let ended = self.office.branch.view(now).counters.calls_preempted - before;
+        Disturbed {
+            ended: usize::try_from(ended).unwrap(),
+            ..disturbed
+        }
+    }
+}
+
+#[test]
+fn a_flood_of_strangers_calls_for_help_goes_out_and_disturbs_few() {
+    let loud = Disturbed {
+        out: 1,
+        ended: 1,
+        texts: 1,
+        posts: 2,
+    };
+    let quiet = Disturbed {
+        out: 1,
+        ..Disturbed::default()
+    };
+    for (sources, loud_calls) in [(1, 3), (20, 6)] {
+        let mut line = Line::with(TOLD);
+        let ports: Vec<u16> = (30_000..30_200).step_by(2).collect();
+        line.office.branch.handle_ports(Family::V4, &ports);
+        assert_eq!([0, 2].map(|at| line.office.register(at)), [200, 200]);
+        for n in 0..30 {
+            let expected = if n < loud_calls { loud } else { quiet };
+            let from = format!("198.51.100.{}:5060", 20 + n % sources);
+            assert_eq!(line.help_over_a_full_trunk(&from), expected, "call {n} of {sources}");
+        }
+        assert_eq!(
+            line.help_over_a_full_trunk(PHONE),
+            loud,
+            "a registered telephone is always heard"
+        );
+        line.office.now += Duration::from_secs(600);
+        assert_eq!(line.help_over_a_full_trunk(OTHER), loud);
+    }
 }
