@@ -23,10 +23,9 @@ impl Branch {
     pub fn handle_message(&mut self, now: Now, flow: Flow, bytes: Bytes) {
         self.counters.sip_received += 1;
         let peer = peer(flow);
-        // Datagrams can be forged: nobody may have a trunk shut out.
         let is_hosted = self.hosted.is_at(flow.remote);
-        let guarded = !is_hosted && !self.trunks.has_address(flow.remote);
-        if guarded && self.guard.is_banned(now.mono, peer) && !self.passes_ban(flow, &bytes) {
+        let guarded = self.is_guarded(flow);
+        if self.is_shut_out(now, flow, &bytes) {
             self.counters.banned_requests += 1;
             return;
         }
@@ -50,6 +49,13 @@ impl Branch {
             }
         }
         self.settle(now);
+    }
+
+    /// Whether there is more to do with these bytes than to drop or refuse them, for a shell that has to ask the kernel
+    /// before it can say which address of the box they came to.
+    pub fn is_worth_asking(&self, now: Now, flow: Flow, bytes: &Bytes) -> bool {
+        !self.is_shut_out(now, flow, bytes)
+            && Message::parse(bytes.clone()).is_ok_and(|message| !self.is_guarded(flow) || scanner(&message).is_none())
     }
 
     /// A stream broke, or an ICMP error came back.
@@ -165,13 +171,7 @@ impl Branch {
 
     /// A known scanner gets no answer and no second chance.
     fn turn_away_scanner(&mut self, now: Now, flow: Flow, message: &Message) -> bool {
-        if !message.is_request() || *message.method() == Method::Ack {
-            return false;
-        }
-        let agent = message.text(Name::UserAgent).unwrap_or_default().to_ascii_lowercase();
-        if !SCANNERS.iter().any(|scanner| agent.contains(scanner)) {
-            return false;
-        }
+        let Some(agent) = scanner(message) else { return false };
         self.count_failure(now, flow, (FailureKind::Scanner, &format!("scanner {agent:?}")));
         self.counters.banned_requests += 1;
         true
@@ -188,6 +188,15 @@ impl Branch {
                 format!("{} is shut out for {minutes} min: {why}", ban.source),
             );
         }
+    }
+
+    /// Datagrams can be forged: nobody may have a trunk shut out.
+    fn is_guarded(&self, flow: Flow) -> bool {
+        !self.hosted.is_at(flow.remote) && !self.trunks.has_address(flow.remote)
+    }
+
+    fn is_shut_out(&self, now: Now, flow: Flow, bytes: &Bytes) -> bool {
+        self.is_guarded(flow) && self.guard.is_banned(now.mono, peer(flow)) && !self.passes_ban(flow, bytes)
     }
 
     /// A banned address may still call for help, and what belongs to a call of it goes on.
@@ -226,6 +235,15 @@ impl Branch {
             self.trace(now, transmit.flow, &message, Way::Sent);
         }
     }
+}
+
+/// The name of a known scanner that sends this.
+fn scanner(message: &Message) -> Option<String> {
+    if !message.is_request() || *message.method() == Method::Ack {
+        return None;
+    }
+    let agent = message.text(Name::UserAgent).unwrap_or_default().to_ascii_lowercase();
+    SCANNERS.iter().any(|scanner| agent.contains(scanner)).then_some(agent)
 }
 
 fn peer(flow: Flow) -> Peer {

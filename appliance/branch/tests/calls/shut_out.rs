@@ -154,3 +154,34 @@ fn a_phone_registered_before_a_restart_is_still_known() {
     });
     assert_eq!((status, office.view().health.banned.len()), (100, 0));
 }
+
+#[test]
+fn what_is_dropped_or_refused_is_not_worth_asking_the_kernel_for() {
+    let mut office = Office::new();
+    let banned: SocketAddr = "203.0.113.9:5060".parse().unwrap();
+    forge(&mut office, banned, "User-Agent: friendly-scanner");
+    let help = "INVITE sip:112@x SIP/2.0";
+    let cases = [
+        ("198.51.100.1:5060", "OPTIONS sip:x SIP/2.0", "", true),
+        (
+            "198.51.100.1:5060",
+            "OPTIONS sip:x SIP/2.0",
+            "User-Agent: sipvicious\r\n",
+            false,
+        ),
+        ("198.51.100.1:5060", "garbage", "", false),
+        ("203.0.113.9:5060", "OPTIONS sip:x SIP/2.0", "", false),
+        ("203.0.113.9:5060", help, "", true),
+    ];
+    for (source, first, header, expected) in cases {
+        let method = first.split(' ').next().unwrap();
+        let text = format!(
+            "{first}\r\nVia: SIP/2.0/UDP {source};branch=z9hG4bKw\r\nFrom: <sip:a@x>;tag=a\r\nTo: <sip:b@x>\r\n\
+             Call-ID: w\r\nCSeq: 1 {method}\r\n{header}\r\n"
+        );
+        let flow = Flow::udp("0.0.0.0:5060".parse().unwrap(), source.parse().unwrap());
+        let at = moment(office.base, office.now);
+        let found = office.branch.is_worth_asking(at, flow, &Bytes::from(text));
+        assert_eq!(found, expected, "{source} {first} {header}");
+    }
+}

@@ -35,6 +35,21 @@ impl Facing {
         }
     }
 
+    /// As [`of_socket`](Self::of_socket) for what has just come; the kernel is asked only if that is worth it.
+    pub fn of_datagram(
+        &mut self,
+        now: Instant,
+        (bound, remote): (SocketAddr, SocketAddr),
+        is_worth_asking: impl FnOnce() -> bool,
+    ) -> SocketAddr {
+        let is_known = || self.known(now, remote).is_some() || is_worth_asking();
+        if bound.ip().is_unspecified() && is_known() {
+            self.of_socket(now, bound, remote)
+        } else {
+            bound
+        }
+    }
+
     /// The address a peer of a socket sees: what it is bound to, or the address of the interface towards the peer.
     pub fn of_socket(&mut self, now: Instant, bound: SocketAddr, remote: SocketAddr) -> SocketAddr {
         if !bound.ip().is_unspecified() {
@@ -64,14 +79,10 @@ impl Facing {
     }
 
     fn towards(&mut self, now: Instant, remote: SocketAddr) -> Option<IpAddr> {
-        let mut peer = remote;
-        peer.set_port(0);
-        let is_fresh = |known: &&Known| now.saturating_duration_since(known.found) < REFRESH;
-        if let Some(known) = self.known.get(&peer).filter(is_fresh) {
-            return Some(known.local);
-        }
-        let found = match self.older.get(&peer).filter(is_fresh) {
-            Some(known) => *known,
+        let peer = host(remote);
+        let found = match self.known(now, remote) {
+            Some(known) if self.known.contains_key(&peer) => return Some(known.local),
+            Some(known) => known,
             None => {
                 self.asked += 1;
                 Known {
@@ -86,6 +97,19 @@ impl Facing {
         self.known.insert(peer, found);
         Some(found.local)
     }
+
+    fn known(&self, now: Instant, remote: SocketAddr) -> Option<Known> {
+        let peer = host(remote);
+        let is_fresh = |known: &&Known| now.saturating_duration_since(known.found) < REFRESH;
+        let lately = self.known.get(&peer).filter(is_fresh);
+        lately.or_else(|| self.older.get(&peer).filter(is_fresh)).copied()
+    }
+}
+
+// An IPv6 link-local address is one host per interface.
+fn host(mut remote: SocketAddr) -> SocketAddr {
+    remote.set_port(0);
+    remote
 }
 
 // Connecting a datagram socket sends nothing: the kernel only picks the route.
@@ -144,6 +168,24 @@ mod tests {
                 .map(|ip| ip.to_string());
             assert_eq!(found.as_deref(), expected, "{listening:?}");
         }
+    }
+
+    #[test]
+    fn the_kernel_is_not_asked_for_what_is_dropped_anyway() {
+        let mut facing = Facing::new(vec![]);
+        let now = clock::now();
+        let wildcard = "0.0.0.0:5060".parse().unwrap();
+        let phone = "127.0.0.9:5060".parse().unwrap();
+        for n in 0..1000 {
+            let remote = SocketAddr::from((Ipv4Addr::from(0x7f01_0000 + n), 5060));
+            assert_eq!(facing.of_datagram(now, (wildcard, remote), || false), wildcard);
+        }
+        assert_eq!(facing.asked, 0);
+        for is_worth_asking in [true, false] {
+            let local = facing.of_datagram(now, (wildcard, phone), || is_worth_asking);
+            assert!(local.ip().is_loopback(), "known from the first one on");
+        }
+        assert_eq!(facing.asked, 1);
     }
 
     #[test]

@@ -217,15 +217,12 @@ impl Loop {
         let mut datagrams = 0;
         let left = udp.receive(|bound, datagram| {
             datagrams += 1;
-            let local = facing.of_socket(now.mono, bound, datagram.source);
-            let flow = Flow {
-                transport: Transport::Udp,
-                local,
-                remote: datagram.source,
-                connection: None,
-            };
             let bytes = Bytes::copy_from_slice(datagram.data);
             if orders.lets_in(datagram.data) || branch.is_call_for_help(&bytes) {
+                let mut flow = Flow::udp(bound, datagram.source);
+                flow.local = facing.of_datagram(now.mono, (bound, datagram.source), || {
+                    branch.is_worth_asking(now, flow, &bytes)
+                });
                 branch.handle_message(now, flow, bytes);
             }
         });
