@@ -3,8 +3,7 @@
 use branchline_call::{CallId, Cause, LegId, NewCall};
 use branchline_journal::{CallbackLine, Direction, EmergencyCall, Party as RecordParty};
 use branchline_route::{ArrivalKind, Loop, Request};
-use branchline_sdp::Sdp;
-use branchline_sip::agent::{Body, IncomingInvite, NextHop, Replaces};
+use branchline_sip::agent::{IncomingInvite, NextHop, Replaces};
 use branchline_sip::message::{Builder, Message, Name, Uri};
 use branchline_sip::transaction::ServerKey;
 use branchline_sip::{Flow, message::Scheme};
@@ -16,6 +15,7 @@ use crate::echo::ECHO;
 use crate::emergency::{HELP_RING, Voice};
 use crate::hosted::Return;
 use crate::identity::{Shown, contact};
+use crate::inspect::{self, ACCEPT, offer};
 use crate::legs::{LegEntry, Party};
 use crate::now::Now;
 use crate::plan::Plan;
@@ -78,8 +78,8 @@ impl Branch {
             self.take_over(now, &incoming, &replaces);
         } else if let Some(retry_after_s) = self.admit(now, incoming.flow.remote.ip(), ArrivalKind::Call) {
             self.shed_call(now, &incoming, retry_after_s);
-        } else if incoming.request.number(Name::MaxForwards) == Some(0) {
-            self.refuse_call(now, &incoming, Cause::of_status(483));
+        } else if let Some(status) = inspect::unacceptable(&incoming.request) {
+            self.refuse_call(now, &incoming, Cause::of_status(status));
         } else if self.is_busy(&incoming.party) {
             self.refuse_call(now, &incoming, Cause::BUSY);
         } else {
@@ -167,8 +167,14 @@ impl Branch {
     fn refuse_call(&mut self, now: Now, incoming: &Incoming, cause: Cause) {
         self.record_refusal(now, incoming, cause);
         let mut response = Builder::response(&incoming.request, cause.status).header(Name::Reason, reason(cause));
-        if cause.status == 503 {
-            response = response.header(Name::RetryAfter, RETRY_AFTER_S);
+        match cause.status {
+            503 => response = response.header(Name::RetryAfter, RETRY_AFTER_S),
+            415 => {
+                response = response
+                    .header(Name::Accept, ACCEPT)
+                    .header(Name::AcceptEncoding, "identity");
+            }
+            _ => {}
         }
         self.turn_away(now, incoming.key, response);
     }
@@ -212,6 +218,7 @@ impl Branch {
     fn start(&mut self, now: Now, incoming: &Incoming, plan: Plan) {
         let offer = match offer(&incoming.request) {
             Ok(offer) => offer,
+            Err(415) if plan.urgency == Urgency::Emergency => None,
             Err(status) => return self.refuse_call(now, incoming, Cause::of_status(status)),
         };
         let id = self.journal.id(now);
@@ -371,16 +378,6 @@ impl Branch {
             self.calls.hang_up(now.mono, call, Cause::NO_RESOURCE);
         }
         Some(leg)
-    }
-}
-
-/// A description that cannot be read is refused before anything rings.
-pub(crate) fn offer(request: &Message) -> Result<Option<Sdp>, u16> {
-    let Some(body) = Body::of(request) else { return Ok(None) };
-    match body.session_description() {
-        Some(bytes) => Sdp::parse(&bytes).map(Some).map_err(|_| 488),
-        None if body.is_description() => Err(415),
-        None => Ok(None),
     }
 }
 

@@ -55,7 +55,8 @@ impl Branch {
     /// before it can say which address of the box they came to.
     pub fn is_worth_asking(&self, now: Now, flow: Flow, bytes: &Bytes) -> bool {
         !self.is_shut_out(now, flow, bytes)
-            && Message::parse(bytes.clone()).is_ok_and(|message| !self.is_guarded(flow) || scanner(&message).is_none())
+            && Message::parse(bytes.clone())
+                .is_ok_and(|message| !self.is_guarded(flow) || self.scanner(&message).is_none())
     }
 
     /// A stream broke, or an ICMP error came back.
@@ -169,9 +170,22 @@ impl Branch {
         }
     }
 
+    /// The name of a known scanner that sends this; whatever calls for help is none.
+    fn scanner(&self, message: &Message) -> Option<String> {
+        let is_call_for_help = || *message.method() == Method::Invite && self.is_emergency(message);
+        if !message.is_request() || *message.method() == Method::Ack {
+            return None;
+        }
+        let agent = message.text(Name::UserAgent).unwrap_or_default().to_ascii_lowercase();
+        let is_known = SCANNERS.iter().any(|scanner| agent.contains(scanner)) && !is_call_for_help();
+        is_known.then_some(agent)
+    }
+
     /// A known scanner gets no answer and no second chance.
     fn turn_away_scanner(&mut self, now: Now, flow: Flow, message: &Message) -> bool {
-        let Some(agent) = scanner(message) else { return false };
+        let Some(agent) = self.scanner(message) else {
+            return false;
+        };
         self.count_failure(now, flow, (FailureKind::Scanner, &format!("scanner {agent:?}")));
         self.counters.banned_requests += 1;
         true
@@ -235,15 +249,6 @@ impl Branch {
             self.trace(now, transmit.flow, &message, Way::Sent);
         }
     }
-}
-
-/// The name of a known scanner that sends this.
-fn scanner(message: &Message) -> Option<String> {
-    if !message.is_request() || *message.method() == Method::Ack {
-        return None;
-    }
-    let agent = message.text(Name::UserAgent).unwrap_or_default().to_ascii_lowercase();
-    SCANNERS.iter().any(|scanner| agent.contains(scanner)).then_some(agent)
 }
 
 fn peer(flow: Flow) -> Peer {

@@ -13,6 +13,7 @@ mod emergency;
 mod hosted;
 mod identity;
 mod ingress;
+mod inspect;
 mod invite;
 mod journal;
 mod legs;

@@ -5,7 +5,8 @@ use branchline_sip::agent::Replaces;
 use branchline_sip::message::Builder;
 
 use crate::Branch;
-use crate::dial::{Incoming, offer};
+use crate::dial::Incoming;
+use crate::inspect::offer;
 use crate::now::Now;
 
 impl Branch {

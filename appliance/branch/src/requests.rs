@@ -12,6 +12,7 @@ use branchline_sip::message::{Builder, Message, Method, Name};
 use branchline_sip::transaction::ServerKey;
 
 use crate::Branch;
+use crate::inspect::{ACCEPT, is_known_scheme};
 use crate::journal::PATIENCE;
 use crate::now::Now;
 use crate::setup::{moment, to_journal};
@@ -52,6 +53,7 @@ impl Branch {
         }
         let response = match request.method() {
             Method::Register => return self.register(now, (key, flow), request),
+            _ if !is_known_scheme(request) => Builder::response_with_tag(request, 416, "0"),
             Method::Message => return self.message(now, (key, flow), request),
             Method::Options => self.capabilities(request),
             Method::Subscribe | Method::Publish => Builder::response(request, 489),
@@ -67,7 +69,7 @@ impl Branch {
     fn capabilities(&self, request: &Message) -> Builder {
         Builder::response_with_tag(request, 200, "0")
             .header(Name::Allow, ALLOW)
-            .header(Name::Accept, "application/sdp")
+            .header(Name::Accept, ACCEPT)
             .header(Name::Supported, "replaces, timer, 100rel, path, outbound")
     }
 

@@ -4,7 +4,7 @@ use branchline_call::{Cause, LegEvent, LegId};
 use branchline_sdp::Sdp;
 use branchline_sip::agent::SessionId;
 use branchline_sip::agent::{Body, End, Refusal, SessionEvent, Verdict};
-use branchline_sip::message::{Message, Name};
+use branchline_sip::message::{Message, ReasonProtocol};
 
 use crate::Branch;
 use crate::act::reoffer_status;
@@ -278,12 +278,40 @@ fn end_cause(why: &End) -> Cause {
     }
 }
 
-/// The Q.850 value of a Reason header (RFC 3326).
+/// The Q.850 value among the Reasons (RFC 3326).
 fn reason_q850(message: &Message) -> Option<u8> {
-    let reason = message.text(Name::Reason)?;
-    let mut parts = reason.split(';').map(str::trim);
-    if !parts.next()?.eq_ignore_ascii_case("Q.850") {
-        return None;
+    let mut reasons = message.reasons();
+    let reason = reasons.find(|reason| reason.protocol == ReasonProtocol::Q850)?;
+    u8::try_from(reason.cause?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use branchline_sip::message::{Builder, Method, Name};
+
+    use super::reason_q850;
+
+    #[test]
+    fn the_q850_cause_is_found_among_several_reasons() {
+        let cases: [(&[&str], _); 5] = [
+            (&["Q.850;cause=17;text=\"User busy\""], Some(17)),
+            (
+                &["SIP;cause=200;text=\"Call completed elsewhere\", Q.850;cause=26"],
+                Some(26),
+            ),
+            (&["SIP;cause=200", "q.850 ;cause=26"], Some(26)),
+            (&["SIP;cause=486"], None),
+            (&["Q.850;cause=1000"], None),
+        ];
+        for (reasons, expected) in cases {
+            let bye = Builder::request(&Method::Bye, "sip:a")
+                .header(Name::Via, "SIP/2.0/UDP a;branch=z9hG4bK1")
+                .header(Name::From, "<sip:a>;tag=1")
+                .header(Name::To, "<sip:b>;tag=2")
+                .header(Name::CallId, "c")
+                .header(Name::CSeq, "1 BYE");
+            let bye = reasons.iter().fold(bye, |bye, reason| bye.header(Name::Reason, reason));
+            assert_eq!(reason_q850(&bye.finish()), expected, "{reasons:?}");
+        }
     }
-    parts.find_map(|part| part.strip_prefix("cause=")?.trim().parse().ok())
 }

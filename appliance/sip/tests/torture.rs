@@ -1,8 +1,11 @@
 //! Every message of RFC 4475 and RFC 5118 with what is expected of it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
+use std::time::Instant;
+
+use branchline_sip::binding::{Bindings, BindingsConfig, Moment, RegisterOutcome};
 use branchline_sip::message::Refusal;
-use branchline_sip::{Message, NameAddr, ParseError};
+use branchline_sip::{Flow, Message, NameAddr, ParseError};
 use bytes::Bytes;
 
 #[derive(Debug, PartialEq, Clone, Copy)]
@@ -133,9 +136,14 @@ fn the_answer_to_a_refused_message_parses() {
             let refusal = Refusal::for_bytes(&load("rfc4475", name), *why).unwrap();
             let text = refusal.response("box");
             assert!(text.starts_with(format!("SIP/2.0 {status} ").as_bytes()));
-            if let Ok(response) = Message::parse(text) {
-                assert!(response.to_tag().is_some(), "{name}");
-            }
+            // A header that comes back as it was is as bad as it was.
+            let comes_back = matches!(
+                why,
+                ParseError::Malformed("Via" | "CSeq" | "To") | ParseError::Missing(_) | ParseError::Version
+            );
+            let response = Message::parse(text);
+            assert_eq!(response.is_err(), comes_back, "{name}");
+            assert!(response.is_err() || response.unwrap().to_tag().is_some(), "{name}");
         }
     }
 }
@@ -180,5 +188,51 @@ fn the_parts_that_the_rfc_names_are_read() {
             message("rfc5118", name).top_via().received().unwrap().to_string(),
             "2001:db8::9:255"
         );
+    }
+}
+
+/// What the registrar makes of each REGISTER, once its sender has proved who he is.
+#[test]
+fn every_registration_of_the_torture_tests_is_bound_or_refused() {
+    let bound = |uris: &[&str]| Ok(uris.iter().map(|uri| format!("<{uri}>;expires=3600")).collect());
+    let cases = [
+        (
+            "rfc4475",
+            "escnull",
+            bound(&["sip:%00@host5.example.com", "sip:%00%00@host5.example.com"]),
+        ),
+        ("rfc4475", "dblreq", bound(&["sip:j.user@host.example.com"])),
+        // Headers outside of angle brackets cannot be told from the address.
+        ("rfc4475", "regbadct", Err(400)),
+        ("rfc4475", "regaut01", bound(&[])),
+        ("rfc4475", "cparam01", bound(&["sip:+19725552222@gw1.example.net"])),
+        (
+            "rfc4475",
+            "cparam02",
+            bound(&["sip:+19725552222@gw1.example.net;unknownparam"]),
+        ),
+        (
+            "rfc4475",
+            "regescrt",
+            bound(&["sip:user@example.com?Route=%3Csip:sip.example.com%3E"]),
+        ),
+        ("rfc4475", "unksm2", Err(400)),
+        ("rfc5118", "ipv6-good", bound(&["sip:caller@[2001:db8::1]"])),
+        ("rfc5118", "port-ambiguous", bound(&["sip:caller@[2001:db8::1]"])),
+        ("rfc5118", "port-unambiguous", bound(&["sip:caller@[2001:db8::1]"])),
+    ];
+    #[expect(clippy::disallowed_methods, reason = "any instant will do as the start of a test")]
+    let at = Moment {
+        now: Instant::now(),
+        utc_ms: 1_800_000_000_000,
+    };
+    for (set, name, expected) in cases {
+        let mut bindings = Bindings::new(BindingsConfig::default());
+        let flow = Flow::udp("192.0.2.1:5060".parse().unwrap(), "203.0.113.9:5060".parse().unwrap());
+        let got = match bindings.handle_register(at, &message(set, name), flow) {
+            RegisterOutcome::Accepted { contacts, .. } => Ok(contacts),
+            RegisterOutcome::Refused(why) => Err(why.status()),
+        };
+        assert_eq!(got, expected, "{name}");
     }
 }

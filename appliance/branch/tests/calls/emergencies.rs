@@ -108,7 +108,7 @@ type State = fn(&mut Line) -> (&'static str, &'static str);
 
 #[test]
 fn a_call_for_help_goes_out_from_any_phone_in_any_state() {
-    let states: [(&str, State); 8] = [
+    let states: [(&str, State); 11] = [
         ("not registered", |_| (PHONE, "")),
         ("a wrong password", |_| {
             let credentials = "Authorization: Digest username=\"201\", realm=\"branchline\", nonce=\"x\", uri=\"sip:a\", \
@@ -149,6 +149,15 @@ fn a_call_for_help_goes_out_from_any_phone_in_any_state() {
         }),
         ("an extension of SIP that the box does not have", |_| {
             (PHONE, "Require: teleport\r\n")
+        }),
+        ("a program that is known to look for boxes to break into", |_| {
+            (PHONE, "User-Agent: sipcli/1.8\r\n")
+        }),
+        ("a caller who cannot read what an answer carries", |_| {
+            (PHONE, "Accept: text/x\r\n")
+        }),
+        ("a body that the box does not know", |_| {
+            (PHONE, "Content-Type: application/unknown\r\n\r\nx")
         }),
     ];
     for (name, state) in states {

@@ -11,6 +11,7 @@ mod office;
 mod refused;
 mod shut_out;
 mod storage;
+mod torture;
 mod transfers;
 mod trunks;
 mod two_phones;

@@ -44,8 +44,13 @@ impl Body {
         if kind.eq_ignore_ascii_case("application/sdp") {
             return true;
         }
-        let prefix = kind.get(..10).unwrap_or_default();
-        prefix.eq_ignore_ascii_case("multipart/") && contains_ignoring_case(&self.bytes, b"application/sdp")
+        self.is_multipart() && contains_ignoring_case(&self.bytes, b"application/sdp")
+    }
+
+    /// True for several parts (RFC 2046 section 5.1).
+    pub fn is_multipart(&self) -> bool {
+        let prefix = self.content_type.get(..10).unwrap_or_default();
+        prefix.eq_ignore_ascii_case("multipart/")
     }
 
     /// The bytes of the session description in it, alone or a part of a multipart body (RFC 2046 section 5.1).
