@@ -237,6 +237,7 @@ impl Branch {
 
     fn trace(&mut self, now: Now, flow: Flow, message: &Message, way: Way) {
         if self.watched == Watched::Yes {
+            let now = self.journal.dated(now);
             self.outputs
                 .push_back(Output::Trace(Box::new(trace::line(now, flow, message, way))));
         }

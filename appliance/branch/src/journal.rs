@@ -19,6 +19,9 @@ pub(crate) struct Journal {
     boot: BootId,
     started: Instant,
     next_seq: u64,
+    /// The time is not before this.
+    floor: Floor,
+    clock_trusted: bool,
     /// How far it has come.
     kept: Journalled,
     /// When each entry that a power cut would take was made.
@@ -33,6 +36,15 @@ pub struct JournalStart {
     pub boot: BootId,
     /// The first number to give.
     pub next_seq: u64,
+    /// When the last entry was made, UTC milliseconds: a clock that was not set since says less.
+    pub newest_utc_ms: Option<i64>,
+}
+
+/// The last moment that is in the journal.
+#[derive(Clone, Copy)]
+struct Floor {
+    utc_ms: i64,
+    at: Instant,
 }
 
 impl Journal {
@@ -42,6 +54,11 @@ impl Journal {
             boot: start.boot,
             started: now.mono,
             next_seq: start.next_seq,
+            floor: Floor {
+                utc_ms: start.newest_utc_ms.unwrap_or(i64::MIN),
+                at: now.mono,
+            },
+            clock_trusted: now.clock_trusted,
             kept: Journalled {
                 written_seq: start.next_seq.saturating_sub(1),
                 synced_seq: start.next_seq.saturating_sub(1),
@@ -54,12 +71,36 @@ impl Journal {
     pub(crate) fn id(&mut self, now: Now) -> Uuid {
         let mut random = [0; 10];
         self.rng.fill_bytes(&mut random);
-        uuid_v7(now.utc_ms, &random)
+        uuid_v7(self.dated(now).utc_ms, &random)
+    }
+
+    /// The moment with the best wall time there is: a clock that nobody set may not run back behind what was recorded, but
+    /// goes on from there.
+    pub(crate) fn dated(&self, now: Now) -> Now {
+        if now.clock_trusted {
+            return now;
+        }
+        let passed_ms = now.mono.saturating_duration_since(self.floor.at).as_millis();
+        let least = self
+            .floor
+            .utc_ms
+            .saturating_add(i64::try_from(passed_ms).unwrap_or(i64::MAX));
+        Now {
+            utc_ms: now.utc_ms.max(least),
+            ..now
+        }
+    }
+
+    /// Whether the wall clock has just become one to be trusted.
+    pub(crate) fn handle_clock(&mut self, now: Now) -> bool {
+        let came = now.clock_trusted && !self.clock_trusted;
+        self.clock_trusted = now.clock_trusted;
+        came
     }
 
     pub(crate) fn stamp(&self, now: Now) -> Stamp {
         Stamp {
-            utc_ms: now.utc_ms,
+            utc_ms: self.dated(now).utc_ms,
             clock_trusted: now.clock_trusted,
             mono_ms: u64::try_from(now.mono.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX),
             boot: self.boot,
@@ -74,10 +115,15 @@ impl Journal {
         if self.waiting.len() < WAITING_MAX {
             self.waiting.push_back((seq, now.mono));
         }
+        let stamp = self.stamp(now);
+        self.floor = Floor {
+            utc_ms: stamp.utc_ms,
+            at: now.mono,
+        };
         Entry {
             id: self.id(now),
             seq,
-            stamp: self.stamp(now),
+            stamp,
             event,
         }
     }

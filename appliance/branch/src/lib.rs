@@ -7,6 +7,7 @@
 mod act;
 mod anchor;
 mod auth;
+mod dating;
 mod dial;
 mod echo;
 mod emergency;
@@ -101,6 +102,7 @@ pub struct Branch {
     notices: Pace,
     /// Records of calls that overload turned away: a storm of them must not become one of records.
     shed_records: Pace,
+    undated: dating::Undated,
     counters: Counters,
     next_heartbeat: std::time::Instant,
     last_shed: Option<std::time::Instant>,
@@ -134,6 +136,7 @@ impl Branch {
 
     /// Lets every part react to the others until nothing moves.
     fn settle(&mut self, now: Now) {
+        self.follow_clock(now);
         loop {
             if let Some(event) = self.agent.poll_event() {
                 self.handle_agent(now, event);

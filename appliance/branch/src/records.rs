@@ -226,7 +226,7 @@ impl Branch {
         }
         let record = record(facts, ending, quality);
         self.counters.records_made += 1;
-        let seq = self.journal(now, Event::CallEnded(Box::new(record)));
+        let seq = self.journal_record(now, record);
         self.endings.writing.push_back((seq, call));
         if self.endings.writing.len() > WRITING_MAX
             && let Some((_, oldest)) = self.endings.writing.pop_front()

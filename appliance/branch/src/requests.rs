@@ -15,7 +15,7 @@ use crate::Branch;
 use crate::inspect::{ACCEPT, is_known_scheme};
 use crate::journal::PATIENCE;
 use crate::now::Now;
-use crate::setup::{moment, to_journal};
+use crate::setup::to_journal;
 
 /// Answers to REGISTER that wait until the new contact would survive the end of the program.
 #[derive(Default)]
@@ -94,7 +94,7 @@ impl Branch {
             let response = Builder::response_with_tag(request, 403, "0").finish();
             return self.agent.respond(now.mono, key, response);
         }
-        let outcome = self.bindings.handle_register(moment(now), request, flow);
+        let outcome = self.bindings.handle_register(self.moment(now), request, flow);
         while let Some(event) = self.bindings.poll_event() {
             self.binding_changed(now, event);
         }

@@ -111,6 +111,7 @@ impl Branch {
             outputs: Default::default(),
             notices: Pace::per_second(NOTICES_PER_SECOND),
             shed_records: Pace::per_second(SHED_RECORDS_PER_SECOND),
+            undated: Default::default(),
             counters: Default::default(),
             next_heartbeat: now.mono + HEARTBEAT,
             last_shed: None,
@@ -122,7 +123,7 @@ impl Branch {
             config,
         };
         let restored = bindings.into_iter().filter_map(from_journal);
-        branch.bindings.restore(moment(now), restored);
+        branch.bindings.restore(branch.moment(now), restored);
         branch.restrict();
         branch.follow_bindings();
         branch.trust_bindings(now);
@@ -140,7 +141,7 @@ impl Branch {
     /// The phones that were registered before the start keep their good name.
     fn trust_bindings(&mut self, now: Now) {
         for binding in self.bindings.iter() {
-            let left_ms = binding.expires_utc_ms.saturating_sub(moment(now).utc_ms);
+            let left_ms = binding.expires_utc_ms.saturating_sub(self.moment(now).utc_ms);
             let lasts = Duration::from_millis(left_ms);
             self.guard.handle_success(now.mono, binding.flow.remote.ip(), lasts);
         }
@@ -194,6 +195,14 @@ impl Branch {
         );
     }
 
+    /// The moment of an input, as the registrar's table wants it.
+    pub(crate) fn moment(&self, now: Now) -> Moment {
+        Moment {
+            now: now.mono,
+            utc_ms: u64::try_from(self.journal.dated(now).utc_ms).unwrap_or(0),
+        }
+    }
+
     /// The address of the box that the media of a leg faces.
     pub(crate) fn leg_address(&self, leg: LegId) -> Option<IpAddr> {
         self.legs.entry(leg).map(|entry| self.address_facing(entry.flow))
@@ -211,14 +220,6 @@ impl Branch {
             .copied()
             .find(|address| address.is_ipv4() == local.is_ipv4())
             .unwrap_or(local)
-    }
-}
-
-/// The moment of an input, as the registrar's table wants it.
-pub(crate) fn moment(now: Now) -> Moment {
-    Moment {
-        now: now.mono,
-        utc_ms: u64::try_from(now.utc_ms).unwrap_or(0),
     }
 }
 

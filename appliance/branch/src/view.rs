@@ -356,6 +356,9 @@ pub struct Counters {
     pub calls_preempted: u64,
     /// ELINs given out while who had them before could still be called back.
     pub elins_reused: u64,
+    /// Records whose times stay wrong: more were made before the time was known than are remembered.
+    #[serde(default)]
+    pub records_left_undated: u64,
     /// Journal entries made.
     pub journal_entries: u64,
     /// Gauge: live registrations.

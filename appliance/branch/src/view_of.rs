@@ -11,6 +11,7 @@ use crate::view::{CallView, ContactView, Counters, EmergencyView, HealthView, Ph
 impl Branch {
     /// What may be shown now.
     pub fn view(&self, now: Now) -> View {
+        let now = self.journal.dated(now);
         View {
             version: self.version,
             site: self.config.site.name.clone(),

@@ -15,6 +15,7 @@ pub struct Fold {
     /// The latest last.
     emergencies: VecDeque<EmergencyCall>,
     last_seen: BTreeMap<BootId, Stamp>,
+    newest: Option<Stamp>,
     dropped: u64,
 }
 
@@ -81,6 +82,11 @@ impl Fold {
         self.emergencies.iter()
     }
 
+    /// When the last of the entries was made: the time is not before that.
+    pub fn newest(&self) -> Option<Stamp> {
+        self.newest
+    }
+
     /// Entries left out because a bound was reached.
     pub fn dropped(&self) -> u64 {
         self.dropped
@@ -112,6 +118,7 @@ impl Fold {
     }
 
     pub(crate) fn seen(&mut self, stamp: Stamp) {
+        self.newest = Some(stamp);
         let known = self.last_seen.entry(stamp.boot).or_insert(stamp);
         if stamp.mono_ms >= known.mono_ms {
             *known = stamp;

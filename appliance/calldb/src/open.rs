@@ -63,6 +63,8 @@ pub struct OpenReport {
     pub bindings: Vec<Binding>,
     /// Calls for help, the latest last: operators may call back.
     pub emergencies: Vec<EmergencyCall>,
+    /// When the last entry was made; the time is not before that.
+    pub newest: Option<Stamp>,
     /// Records now written for the calls that the last run left open.
     pub interrupted: Vec<CallRecord>,
     /// Bytes cut off the end of the journal, an append that a crash cut short.
@@ -134,6 +136,7 @@ impl CallDb {
         let (mut spool, met) = Spool::open(clock(), &homes, setup.limits);
         let mut recovered = recover(setup, &homes, &met);
         let interrupted = recovered.fold.interrupted();
+        let newest = recovered.fold.newest();
         let first_seq = recovered.last_seq + 1;
         let entries = end_entries(&interrupted, first_seq, setup.now);
         write_now(&mut spool, &entries);
@@ -143,6 +146,7 @@ impl CallDb {
             last_seq: recovered.last_seq,
             bindings: recovered.fold.bindings(&setup.now),
             emergencies: recovered.fold.emergencies().cloned().collect(),
+            newest,
             interrupted,
             torn_bytes: met.torn_bytes,
             torn_kept: met.damaged,

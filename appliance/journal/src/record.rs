@@ -239,6 +239,22 @@ const TEXT_BYTES_MAX: usize = 96;
 const LIST_MAX: usize = 8;
 
 impl CallRecord {
+    /// The same record with the moments that [`Stamp::dated_by`] puts right; `None` where there are none.
+    pub fn dated_by(&self, known: &Stamp) -> Option<CallRecord> {
+        let mut dated = self.clone();
+        let times = [&mut dated.started, &mut dated.ended].into_iter();
+        let times = times.chain(&mut dated.answered);
+        let times = times.chain(dated.transfers.iter_mut().map(|transfer| &mut transfer.at));
+        let mut any = false;
+        for stamp in times {
+            if let Some(right) = stamp.dated_by(known) {
+                *stamp = right;
+                any = true;
+            }
+        }
+        any.then_some(dated)
+    }
+
     /// Cuts texts and lists so that the record fits a frame whatever a phone sent.
     pub fn shorten(&mut self) {
         self.from.shorten();

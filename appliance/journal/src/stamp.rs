@@ -30,6 +30,21 @@ impl Stamp {
         }
         u64::try_from(self.utc_ms.saturating_sub(earlier.utc_ms)).unwrap_or(0)
     }
+
+    /// This moment by a wall clock that was set later, at `known`; `None` where it needs no other time, or where the two were
+    /// not taken in one boot.
+    pub fn dated_by(&self, known: &Stamp) -> Option<Stamp> {
+        if self.clock_trusted || !known.clock_trusted || self.boot != known.boot {
+            return None;
+        }
+        let before_ms = i128::from(known.mono_ms) - i128::from(self.mono_ms);
+        let utc_ms = i64::try_from(i128::from(known.utc_ms) - before_ms).ok()?;
+        Some(Stamp {
+            utc_ms,
+            clock_trusted: true,
+            ..*self
+        })
+    }
 }
 
 #[cfg(test)]
@@ -50,6 +65,23 @@ mod tests {
         for utc_ms in [i64::MIN, -5, 0, 90_000, i64::MAX] {
             assert_eq!(stamp(utc_ms, 61_000, 1).ms_since(&stamp(7, 1_000, 1)), 60_000);
         }
+    }
+
+    #[test]
+    fn a_moment_before_the_clock_was_set_is_dated_by_one_after() {
+        let untrusted = |utc_ms, mono_ms, boot| Stamp {
+            clock_trusted: false,
+            ..stamp(utc_ms, mono_ms, boot)
+        };
+        let known = stamp(1_800_000_000_000, 90_000, 1);
+        let dated = untrusted(5_000, 30_000, 1).dated_by(&known);
+        assert_eq!(dated, Some(stamp(1_799_999_940_000, 30_000, 1)));
+        // What needs no date, what is of another boot, and what nobody can tell.
+        assert_eq!(stamp(5_000, 30_000, 1).dated_by(&known), None);
+        assert_eq!(untrusted(5_000, 30_000, 2).dated_by(&known), None);
+        assert_eq!(untrusted(5_000, 30_000, 1).dated_by(&untrusted(9, 40_000, 1)), None);
+        let edge = stamp(i64::MIN, u64::MAX, 1);
+        assert_eq!(untrusted(0, 0, 1).dated_by(&edge), None);
     }
 
     #[test]

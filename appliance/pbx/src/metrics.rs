@@ -117,6 +117,11 @@ fn calls(page: &mut Exposition, counters: &Counters) {
             "ELINs given out while their last caller could still be called back.",
             counters.elins_reused,
         ),
+        (
+            "branchline_records_left_undated_total",
+            "Records whose times stay wrong, made before the time was known.",
+            counters.records_left_undated,
+        ),
     ];
     page.counts(Kind::Counter, &totals);
 }

@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use branchline_calldb::{CallDb, Limits, Paths, Setup};
+use branchline_journal::{BootId, Entry, Event, Stamp, uuid_v7};
 use md5::{Digest, Md5};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -266,4 +268,50 @@ fn a_place_that_is_taken_ends_the_start_with_its_name_and_the_fix() {
         )),
         "{errors}"
     );
+}
+
+/// Adds an entry to the journal of a stopped daemon, made at this time.
+fn journal_at(daemon: &Daemon, utc_ms: i64) {
+    let at = Stamp {
+        utc_ms,
+        clock_trusted: true,
+        mono_ms: 0,
+        boot: BootId(uuid_v7(utc_ms, &[7; 10])),
+    };
+    let setup = Setup {
+        paths: Paths::under(daemon.state()),
+        limits: Limits::default(),
+        now: at,
+    };
+    let (mut call_db, report) = CallDb::open(&setup, |_| {}).unwrap();
+    let entry = Entry {
+        id: uuid_v7(utc_ms, &[8; 10]),
+        seq: report.last_seq + 1,
+        stamp: at,
+        event: Event::Heartbeat { live_calls: 0 },
+    };
+    call_db.append(vec![entry]).unwrap();
+    call_db.close();
+}
+
+#[test]
+fn a_clock_behind_the_journal_goes_on_from_the_last_entry() {
+    const YEAR_MS: i64 = 365 * 86_400_000;
+    let rig = Rig::new("run-clock");
+    let mut daemon = start(&rig);
+    daemon.stop();
+    let last = branchline_pbx::clock::utc_ms() + 3 * YEAR_MS;
+    journal_at(&daemon, last);
+    for _ in 0..2 {
+        daemon.start_again();
+        let view = daemon.view();
+        let utc_ms = view["utc_ms"].as_i64().unwrap();
+        if view["health"]["clock_trusted"] == true {
+            // A machine that is told the time goes by that.
+            assert!(utc_ms < last, "{utc_ms}");
+        } else {
+            assert!((last..last + YEAR_MS).contains(&utc_ms), "{utc_ms} after {last}");
+        }
+        daemon.kill9();
+    }
 }

@@ -31,13 +31,13 @@ const LATEST_START_MS: i64 = 40_000;
 pub fn compare(world: &World) -> Vec<String> {
     let mut faults = Vec::new();
     let entries = world.disk().safe();
-    let mut ended: Vec<&CallRecord> = Vec::new();
-    let mut ids = BTreeSet::new();
+    let mut ended: BTreeMap<Uuid, &CallRecord> = BTreeMap::new();
     let mut started = BTreeSet::new();
     for entry in entries {
         match &entry.event {
             Event::CallEnded(record) => {
-                if !ids.insert(record.id) {
+                let is_dated_anew = |known: &&CallRecord| known.dated_by(&record.ended).as_ref() == Some(&**record);
+                if ended.get(&record.id).is_some_and(|known| !is_dated_anew(known)) {
                     faults.push(format!(
                         "two records of the call {} -> {}",
                         record.from.dialled, record.to.dialled
@@ -47,7 +47,7 @@ pub fn compare(world: &World) -> Vec<String> {
                 if !started.contains(&record.id) && record.answered.is_some() {
                     faults.push(format!("a record without a start: {}", record.id));
                 }
-                ended.push(record);
+                ended.insert(record.id, record);
             }
             Event::CallStarted(call) => {
                 started.insert(call.call);
@@ -55,9 +55,10 @@ pub fn compare(world: &World) -> Vec<String> {
             _other => {}
         }
     }
-    for open in started.difference(&ids) {
+    for open in started.iter().filter(|id| !ended.contains_key(*id)) {
         faults.push(format!("a call without a record: {open}"));
     }
+    let ended: Vec<&CallRecord> = ended.into_values().collect();
     let mut counted = count(world);
     match_up(world, &mut counted, &ended, &mut faults);
     faults

@@ -62,6 +62,18 @@ impl Emergencies {
         news
     }
 
+    /// Puts the times right that were taken before `known`; gives the calls that are changed.
+    pub(crate) fn date_by(&mut self, known: &Stamp) -> Vec<EmergencyCall> {
+        let mut dated = Vec::new();
+        for call in &mut self.calls {
+            if let Some(at) = call.at.dated_by(known) {
+                call.at = at;
+                dated.push(call.clone());
+            }
+        }
+        dated
+    }
+
     pub(crate) fn of_call(&self, call: CallId) -> Option<&EmergencyCall> {
         self.calls.iter().rev().find(|known| *known.call.as_bytes() == call.0)
     }

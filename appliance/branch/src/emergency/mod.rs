@@ -220,7 +220,7 @@ impl Branch {
         let subject = pidf::Subject {
             entity: format!("{}@{domain}", phone.extension.as_deref().unwrap_or("anonymous")),
             country: self.config.site.country.code,
-            utc_ms: now.utc_ms,
+            utc_ms: self.journal.dated(now).utc_ms,
         };
         invitation
             .headers

@@ -392,6 +392,7 @@ fn start(now: Now, more: &str, bindings: Vec<Binding>) -> Branch {
         journal: JournalStart {
             boot: BootId(branchline_journal::Uuid::nil()),
             next_seq: 1,
+            newest_utc_ms: None,
         },
         bindings,
         emergencies: Vec::new(),

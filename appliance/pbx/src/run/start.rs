@@ -185,6 +185,7 @@ fn remembered(place: &Place, configuration: Configuration, clock: &mut Clock) ->
         journal: JournalStart {
             boot,
             next_seq: opened.db.next_seq(),
+            newest_utc_ms: report.newest.map(|stamp| stamp.utc_ms),
         },
         bindings: std::mem::take(&mut report.bindings),
         emergencies: std::mem::take(&mut report.emergencies),

@@ -41,6 +41,7 @@ impl World {
         let mut random = [0; 10];
         random[..8].copy_from_slice(&self.dice.number().to_le_bytes());
         let utc_ms = moment.utc_ms;
+        let newest = self.disk.fold().newest();
         self.disk.mend(|seq, event: Event| {
             let mut own = random;
             own[8..].copy_from_slice(&(seq as u16).to_le_bytes());
@@ -59,6 +60,7 @@ impl World {
             journal: JournalStart {
                 boot: self.boot,
                 next_seq: self.disk.next_seq(),
+                newest_utc_ms: newest.map(|stamp| stamp.utc_ms),
             },
             bindings: self.disk.fold().bindings(&stamp),
             emergencies: self.disk.fold().emergencies().cloned().collect(),
