@@ -1,12 +1,14 @@
-//! Batched UDP sockets, and STUN, which shares a socket with whatever else is on it.
+//! Batched UDP sockets, STUN, which shares a socket with whatever else is on it, and the neighbours on the box's networks.
 //!
 //! In: ready sockets. Out: datagrams, many per system call, in buffers that are allocated once. Nothing is decided here,
 //! and there is no `unsafe`: `recvmmsg` and `sendmmsg` are `nix`'s.
 
+mod neighbours;
 mod receive;
 mod send;
 mod socket;
 
+pub use neighbours::{NEIGHBOURS_MAX, Neighbour, neighbours};
 pub use receive::{BatchReceiver, Datagram};
 pub use send::{BatchSender, Outgoing, Sent};
 pub use socket::{BindError, BindOptions, Socket, TrafficClass};
