@@ -1,5 +1,7 @@
 //! A box that loses its clock: records go on from the last one, and are put right when the time is known.
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests may fail the test")]
+
 use std::time::Duration;
 
 use branchline_journal::{CallRecord, Event};
