@@ -1,4 +1,4 @@
-use super::{Country, Plan, Service};
+use super::{Country, Plan, Service, analog};
 use crate::Kind;
 
 /// Members of the North American plan that are dialled like home and billed like abroad: the Caribbean and Bermuda.
@@ -37,6 +37,7 @@ pub(super) const US: Country = Country {
     emergency: &[("911", Service::General)],
     kinds: NORTH_AMERICAN_KINDS,
     short: NORTH_AMERICAN_SHORT,
+    analog: &analog::NORTH_AMERICA,
 };
 
 pub(super) const CA: Country = Country {
@@ -68,6 +69,7 @@ pub(super) const AR: Country = Country {
         (Kind::SharedCost, &["810"]),
     ],
     short: &[(Kind::Service, &["1"])],
+    analog: &analog::AR,
 };
 
 pub(super) const BR: Country = Country {
@@ -95,6 +97,7 @@ pub(super) const BR: Country = Country {
         (Kind::Premium, &["500", "900"]),
     ],
     short: &[(Kind::Service, &["1"])],
+    analog: &analog::BR,
 };
 
 pub(super) const CL: Country = Country {
@@ -121,6 +124,7 @@ pub(super) const CL: Country = Country {
         (Kind::SharedCost, &["600"]),
     ],
     short: &[(Kind::Service, &["1"])],
+    analog: &analog::CL,
 };
 
 pub(super) const MX: Country = Country {
@@ -139,4 +143,5 @@ pub(super) const MX: Country = Country {
         (Kind::Premium, &["900"]),
     ],
     short: &[(Kind::Service, &["0"])],
+    analog: &analog::MX,
 };

@@ -1,4 +1,4 @@
-use super::{Country, Plan, Service};
+use super::{Country, Plan, Service, analog};
 use crate::Kind;
 
 pub(super) const AE: Country = Country {
@@ -25,6 +25,7 @@ pub(super) const AE: Country = Country {
         (Kind::Premium, &["900", "700"]),
     ],
     short: &[(Kind::Service, &["1", "9"])],
+    analog: &analog::AE,
 };
 
 pub(super) const AU: Country = Country {
@@ -45,6 +46,7 @@ pub(super) const AU: Country = Country {
         (Kind::Premium, &["19"]),
     ],
     short: &[(Kind::Service, &["12"])],
+    analog: &analog::AU,
 };
 
 pub(super) const CN: Country = Country {
@@ -70,6 +72,7 @@ pub(super) const CN: Country = Country {
         (Kind::Premium, &["1680"]),
     ],
     short: &[(Kind::Service, &["1", "9"])],
+    analog: &analog::CN,
 };
 
 pub(super) const HK: Country = Country {
@@ -93,6 +96,7 @@ pub(super) const HK: Country = Country {
         (Kind::Premium, &["900"]),
     ],
     short: &[(Kind::Service, &["1"])],
+    analog: &analog::HK,
 };
 
 pub(super) const IL: Country = Country {
@@ -118,6 +122,7 @@ pub(super) const IL: Country = Country {
         (Kind::Premium, &["190", "191"]),
     ],
     short: &[(Kind::Service, &["1"])],
+    analog: &analog::IL,
 };
 
 pub(super) const IN: Country = Country {
@@ -144,6 +149,7 @@ pub(super) const IN: Country = Country {
         (Kind::Premium, &["19"]),
     ],
     short: &[(Kind::Service, &["1"])],
+    analog: &analog::IN,
 };
 
 pub(super) const JP: Country = Country {
@@ -169,6 +175,7 @@ pub(super) const JP: Country = Country {
         (Kind::Premium, &["990"]),
     ],
     short: &[(Kind::Service, &["1"])],
+    analog: &analog::JP,
 };
 
 pub(super) const KR: Country = Country {
@@ -194,6 +201,7 @@ pub(super) const KR: Country = Country {
         (Kind::Premium, &["60"]),
     ],
     short: &[(Kind::Service, &["1"])],
+    analog: &analog::KR,
 };
 
 pub(super) const MY: Country = Country {
@@ -218,6 +226,7 @@ pub(super) const MY: Country = Country {
         (Kind::Premium, &["1600"]),
     ],
     short: &[(Kind::Service, &["1"])],
+    analog: &analog::MY,
 };
 
 pub(super) const NZ: Country = Country {
@@ -237,6 +246,7 @@ pub(super) const NZ: Country = Country {
         (Kind::Premium, &["900", "8"]),
     ],
     short: &[(Kind::Service, &["01", "1"])],
+    analog: &analog::NZ,
 };
 
 pub(super) const SA: Country = Country {
@@ -264,6 +274,7 @@ pub(super) const SA: Country = Country {
         (Kind::Premium, &["700"]),
     ],
     short: &[(Kind::Service, &["9", "1"])],
+    analog: &analog::SA,
 };
 
 pub(super) const SG: Country = Country {
@@ -288,6 +299,7 @@ pub(super) const SG: Country = Country {
         (Kind::Premium, &["1900"]),
     ],
     short: &[(Kind::Service, &["1"])],
+    analog: &analog::SG,
 };
 
 pub(super) const TH: Country = Country {
@@ -313,6 +325,7 @@ pub(super) const TH: Country = Country {
         (Kind::Premium, &["1900"]),
     ],
     short: &[(Kind::Service, &["1"])],
+    analog: &analog::TH,
 };
 
 pub(super) const ZA: Country = Country {
@@ -337,4 +350,5 @@ pub(super) const ZA: Country = Country {
         (Kind::Premium, &["90", "862", "867"]),
     ],
     short: &[(Kind::Service, &["1"])],
+    analog: &analog::ZA,
 };

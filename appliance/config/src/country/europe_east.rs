@@ -1,4 +1,4 @@
-use super::{Country, Plan, Service};
+use super::{Country, Plan, Service, analog};
 use crate::Kind;
 
 pub(super) const BG: Country = Country {
@@ -28,6 +28,7 @@ pub(super) const BG: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::ETSI,
 };
 
 pub(super) const CZ: Country = Country {
@@ -58,6 +59,7 @@ pub(super) const CZ: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::CZ,
 };
 
 pub(super) const GR: Country = Country {
@@ -88,6 +90,7 @@ pub(super) const GR: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::GR,
 };
 
 pub(super) const HR: Country = Country {
@@ -118,6 +121,7 @@ pub(super) const HR: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::HR,
 };
 
 pub(super) const HU: Country = Country {
@@ -147,6 +151,7 @@ pub(super) const HU: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::HU,
 };
 
 pub(super) const PL: Country = Country {
@@ -183,6 +188,7 @@ pub(super) const PL: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118", "7"]),
     ],
+    analog: &analog::ETSI,
 };
 
 pub(super) const RO: Country = Country {
@@ -207,6 +213,7 @@ pub(super) const RO: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::RO,
 };
 
 pub(super) const SI: Country = Country {
@@ -234,6 +241,7 @@ pub(super) const SI: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::HR,
 };
 
 pub(super) const SK: Country = Country {
@@ -264,6 +272,7 @@ pub(super) const SK: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::CZ,
 };
 
 pub(super) const TR: Country = Country {
@@ -291,4 +300,5 @@ pub(super) const TR: Country = Country {
         (Kind::Premium, &["888", "898", "900"]),
     ],
     short: &[(Kind::Service, &["1"]), (Kind::Premium, &["118"])],
+    analog: &analog::TR,
 };

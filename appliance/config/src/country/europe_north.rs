@@ -1,4 +1,4 @@
-use super::{Country, Plan, Service};
+use super::{Country, Plan, Service, analog};
 use crate::Kind;
 
 pub(super) const DK: Country = Country {
@@ -21,6 +21,7 @@ pub(super) const DK: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::DTMF_CALLER_ID,
 };
 
 pub(super) const EE: Country = Country {
@@ -44,6 +45,7 @@ pub(super) const EE: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::LT,
 };
 
 pub(super) const FI: Country = Country {
@@ -72,6 +74,7 @@ pub(super) const FI: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::DTMF_CALLER_ID,
 };
 
 pub(super) const IS: Country = Country {
@@ -95,6 +98,7 @@ pub(super) const IS: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::IS,
 };
 
 pub(super) const LT: Country = Country {
@@ -119,6 +123,7 @@ pub(super) const LT: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::LT,
 };
 
 pub(super) const LV: Country = Country {
@@ -147,6 +152,7 @@ pub(super) const LV: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::LT,
 };
 
 pub(super) const NO: Country = Country {
@@ -176,6 +182,7 @@ pub(super) const NO: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["18"]),
     ],
+    analog: &analog::NO,
 };
 
 pub(super) const SE: Country = Country {
@@ -200,4 +207,5 @@ pub(super) const SE: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::SE,
 };

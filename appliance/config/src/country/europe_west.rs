@@ -1,4 +1,4 @@
-use super::{Country, Plan, Service};
+use super::{Country, Plan, Service, analog};
 use crate::Kind;
 
 pub(super) const AT: Country = Country {
@@ -35,6 +35,7 @@ pub(super) const AT: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::AT,
 };
 
 pub(super) const BE: Country = Country {
@@ -63,6 +64,7 @@ pub(super) const BE: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["12", "13", "14"]),
     ],
+    analog: &analog::BE,
 };
 
 pub(super) const CH: Country = Country {
@@ -94,6 +96,7 @@ pub(super) const CH: Country = Country {
         (Kind::TollFree, &["14"]),
         (Kind::Premium, &["18"]),
     ],
+    analog: &analog::ETSI,
 };
 
 pub(super) const DE: Country = Country {
@@ -118,6 +121,7 @@ pub(super) const DE: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::DE,
 };
 
 pub(super) const ES: Country = Country {
@@ -154,6 +158,7 @@ pub(super) const ES: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::ES,
 };
 
 pub(super) const FR: Country = Country {
@@ -186,6 +191,7 @@ pub(super) const FR: Country = Country {
         (Kind::TollFree, &["116", "30", "31"]),
         (Kind::Premium, &["118", "32", "33", "34", "35", "36", "37", "38", "39"]),
     ],
+    analog: &analog::FR,
 };
 
 pub(super) const GB: Country = Country {
@@ -214,6 +220,7 @@ pub(super) const GB: Country = Country {
         (Kind::TollFree, &["111", "116", "101", "105", "119", "159"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::GB,
 };
 
 pub(super) const IE: Country = Country {
@@ -238,6 +245,7 @@ pub(super) const IE: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::IE,
 };
 
 pub(super) const IT: Country = Country {
@@ -268,6 +276,7 @@ pub(super) const IT: Country = Country {
         (Kind::TollFree, &["116", "114"]),
         (Kind::Premium, &["12"]),
     ],
+    analog: &analog::IT,
 };
 
 pub(super) const LU: Country = Country {
@@ -292,6 +301,7 @@ pub(super) const LU: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::DE,
 };
 
 pub(super) const NL: Country = Country {
@@ -316,6 +326,7 @@ pub(super) const NL: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["18"]),
     ],
+    analog: &analog::DTMF_CALLER_ID,
 };
 
 pub(super) const PT: Country = Country {
@@ -340,4 +351,5 @@ pub(super) const PT: Country = Country {
         (Kind::TollFree, &["116"]),
         (Kind::Premium, &["118"]),
     ],
+    analog: &analog::PT,
 };

@@ -1,12 +1,15 @@
-//! Countries as data: how numbers are dialled there, which are emergencies, and what others cost.
+//! Countries as data: how numbers are dialled there, which are emergencies, what others cost, and how analog lines sound.
 //!
 //! Sources: ITU-T E.164 national numbering plans, ITU-T E.129, the European emergency number directive for 112.
 
 mod americas;
+mod analog;
 mod asia_pacific;
 mod europe_east;
 mod europe_north;
 mod europe_west;
+
+pub use analog::{Analog, CallerIdSignal, Impedance, Ring, Tone};
 
 use crate::Kind;
 
@@ -35,6 +38,8 @@ pub struct Country {
     pub kinds: &'static [(Kind, &'static [&'static str])],
     /// Starts of short numbers (up to 6 digits) dialled as they are.
     pub short: &'static [(Kind, &'static [&'static str])],
+    /// Tones, ringing and caller id of its analog lines.
+    pub analog: &'static Analog,
 }
 
 /// How local and national numbers differ.
