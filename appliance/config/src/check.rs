@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::fault::Wrong;
 use crate::faults::Faults;
+use crate::read::without_paths;
 use crate::text::nearest;
 use crate::{
     Class, Config, Emergency, EmergencyRoute, ExtensionEntry, Hosted, Listen, Location, Log, Media, Page, Route, Sip,
@@ -244,10 +245,6 @@ impl Draft {
 /// Pairs of ports beyond two for each call: for phones that ring together, for calls for help past the limit, and for ports
 /// that rest after a call.
 const RESERVE_PAIRS: u32 = 32;
-
-fn without_paths<T>(list: Vec<(String, T)>) -> Vec<T> {
-    list.into_iter().map(|(_, item)| item).collect()
-}
 
 fn report_twice<'n>(faults: &Faults<'_>, named: impl Iterator<Item = (String, &'n str)>) {
     let mut first_at: BTreeMap<&str, String> = BTreeMap::new();

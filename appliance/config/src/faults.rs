@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use toml::de::DeTable;
 
 use crate::TEXT_BYTES_MAX;
-use crate::fault::{Fault, Wrong};
+use crate::fault::{Fault, Place, Wrong};
 
 /// Faults reported at once; a file with more is not read to the end by anybody.
 const FAULTS_MAX: usize = 200;
@@ -86,21 +86,22 @@ impl<'t> Faults<'t> {
         if found.len() >= FAULTS_MAX {
             return;
         }
+        found.push((offset, self.place_at(offset, path).fault(wrong.problem, wrong.fix)));
+    }
+
+    /// Where this field stands, or the table that should have it.
+    pub(crate) fn place_of(&self, path: &str) -> Place {
+        self.place_at(self.offset(path), path)
+    }
+
+    fn place_at(&self, offset: usize, path: &str) -> Place {
         let before = self.text.get(..offset).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = before.matches('\n').count() + 1;
-        let column = before[line_start..].chars().count() + 1;
-        let Wrong { problem, fix } = wrong;
-        found.push((
-            offset,
-            Fault {
-                file: self.file.to_owned(),
-                line,
-                column,
-                field: path.to_owned(),
-                problem,
-                fix,
-            },
-        ));
+        Place {
+            file: self.file.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            field: path.to_owned(),
+        }
     }
 }

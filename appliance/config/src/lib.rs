@@ -2,7 +2,9 @@
 //!
 //! In: the text of `branchline.toml`. Out: a [`Config`], or every [`Fault`] in it. The crate reads no file, so the
 //! caller names the file for the messages. The edits ([`add_extension`] and its neighbours) keep comments and order.
+//! [`board`] reads the files that describe boards, in the same way.
 
+pub mod board;
 mod check;
 mod class;
 pub mod country;
@@ -34,7 +36,7 @@ pub use country::Country;
 pub use edit::{NewExtension, add_extension, remove_extension, set_page_password_hash, set_password_hashes};
 pub use emergency::{Emergency, EmergencyRoute};
 pub use extension::{ExtensionEntry, Privacy};
-pub use fault::Fault;
+pub use fault::{Fault, Place};
 pub use hosted::Hosted;
 pub use kind::Kind;
 pub use location::{Civic, CivicField, Location, Point};

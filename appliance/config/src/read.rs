@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::fault::Wrong;
+use crate::fault::{Place, Wrong};
 use crate::faults::Faults;
 use crate::text::{FromText, nearest};
 
@@ -222,6 +222,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Where this table is written.
+    pub(crate) fn place(&self) -> Place {
+        self.faults.place_of(&self.path)
+    }
+
     /// True when the key is written, well or badly.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.table
@@ -311,6 +316,11 @@ impl<'a> Reader<'a> {
         };
         Some(text)
     }
+}
+
+/// The entries of a list that no later check has to find again.
+pub(crate) fn without_paths<T>(list: Vec<(String, T)>) -> Vec<T> {
+    list.into_iter().map(|(_, item)| item).collect()
 }
 
 fn kind_of(value: &DeValue<'_>) -> &'static str {
