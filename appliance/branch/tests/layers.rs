@@ -12,13 +12,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("data", &["sdp", "journal", "config"]),
     ("core", &["sip", "call", "route", "media", "survival", "board"]),
     ("branch", &["branch", "ladder"]),
-    ("adapter", &["net", "calldb"]),
+    ("adapter", &["net", "calldb", "gpio"]),
     ("program", &["pbx", "sim", "bench", "hw-tests"]),
 ];
 
 /// Crates that touch the world; a core or data crate that depends on one is not pure.
 const WORLDLY: &[&str] = &[
     "tokio",
+    "gpiocdev",
+    "rppal",
     "mio",
     "nix",
     "rusqlite",
