@@ -1,7 +1,7 @@
 //! The media relay without I/O: latching, RTP and RTCP, DTMF, quality.
 //!
 //! In: [`MediaPlan`] values, packets and the time. Out: a [`Verdict`] per packet, and [`MediaEvent`] values. The socket
-//! work is elsewhere; nothing on the path of a packet allocates or copies.
+//! work is elsewhere; nothing on the path of a packet allocates or copies. [`tone`] is the sound of analog lines.
 
 mod dtmf;
 mod emodel;
@@ -17,6 +17,7 @@ mod relay;
 mod round_trip;
 pub mod rtcp;
 pub mod rtp;
+pub mod tone;
 mod verdict;
 
 pub use emodel::{Impairment, mos, rating};
