@@ -1,7 +1,7 @@
 //! An INVITE comes in: who calls, what was dialled, where it goes.
 
 use branchline_call::{CallId, Cause, LegId, NewCall};
-use branchline_journal::{CallbackLine, Direction, EmergencyCall, Party as RecordParty};
+use branchline_journal::{CallbackLine, Direction, EmergencyCall, RecordedParty};
 use branchline_route::{ArrivalKind, Loop, Request};
 use branchline_sip::agent::{IncomingInvite, NextHop, Replaces};
 use branchline_sip::message::{Builder, Message, Name, Uri};
@@ -110,10 +110,8 @@ impl Branch {
 
     /// A number that everybody calls may lead round as well; one of an operator's alone leads to a phone.
     fn goes_round(&self, incoming: &Incoming, call: &EmergencyCall) -> bool {
-        let from = self.shown(&incoming.party, &incoming.request).number;
         call.line == CallbackLine::Shared
-            && (incoming.request.number(Name::MaxForwards) == Some(0)
-                || self.looped(&incoming.party, (&from, &incoming.dialled)) == Loop::Seen)
+            && (incoming.request.number(Name::MaxForwards) == Some(0) || self.looped(incoming) == Loop::Seen)
     }
 
     /// Who calls for help: the extension that registered from there, so that it can be called back. Nobody is asked for a
@@ -180,11 +178,10 @@ impl Branch {
     }
 
     fn route(&mut self, now: Now, incoming: &Incoming) {
-        let shown = self.shown(&incoming.party, &incoming.request);
         let looped = if self.hosted.is_at(incoming.flow.remote) {
             Loop::FromHosted
         } else {
-            self.looped(&incoming.party, (&shown.number, &incoming.dialled))
+            self.looped(incoming)
         };
         let request = Request {
             looped,
@@ -274,12 +271,12 @@ impl Branch {
     fn facts_of(&self, now: Now, (id, incoming): (Uuid, &Incoming), shown: &Shown, plan: &Plan) -> CallFacts {
         CallFacts {
             id,
-            from: RecordParty {
+            from: RecordedParty {
                 dialled: shown.number.clone(),
                 normalised: Some(incoming.party.name().to_owned()),
                 display: shown.display.clone(),
             },
-            to: RecordParty {
+            to: RecordedParty {
                 dialled: incoming.dialled.clone(),
                 normalised: Some(plan.normalised.clone()),
                 display: None,

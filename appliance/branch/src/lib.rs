@@ -7,10 +7,12 @@
 mod act;
 mod anchor;
 mod auth;
+mod circles;
 mod dating;
 mod dial;
 mod echo;
 mod emergency;
+mod hold_probe;
 mod hosted;
 mod identity;
 mod ingress;
@@ -19,14 +21,12 @@ mod invite;
 mod journal;
 mod legs;
 mod load;
-mod loops;
 mod messages;
 mod now;
 mod output;
-mod pace;
 mod pick_up;
 mod plan;
-mod probe;
+mod quota;
 mod records;
 mod requests;
 mod sessions;
@@ -59,12 +59,12 @@ pub use timers::Reason;
 use crate::anchor::Anchors;
 use crate::auth::Auth;
 use crate::emergency::{Emergencies, Strangers};
+use crate::hold_probe::HoldProbes;
 use crate::hosted::Hosted;
 use crate::journal::Journal;
 use crate::legs::Legs;
 use crate::messages::Messages;
-use crate::pace::Pace;
-use crate::probe::Probes;
+use crate::quota::Quota;
 use crate::records::{CallFacts, Endings};
 use crate::requests::Replies;
 use crate::targets::Target;
@@ -83,7 +83,7 @@ pub struct Branch {
     calls: Calls<Target>,
     legs: Legs,
     anchors: Anchors,
-    probes: Probes,
+    hold_probes: HoldProbes,
     facts: HashMap<CallId, CallFacts>,
     endings: Endings,
     bindings: Bindings,
@@ -99,9 +99,9 @@ pub struct Branch {
     journal: Journal,
     outputs: VecDeque<Output>,
     /// Of sources that are shut out: whoever forges addresses must not fill the log.
-    notices: Pace,
+    notices: Quota,
     /// Records of calls that overload turned away: a storm of them must not become one of records.
-    shed_records: Pace,
+    shed_records: Quota,
     undated: dating::Undated,
     counters: Counters,
     next_heartbeat: std::time::Instant,

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use branchline_call::{CallId, Cause, Class, EndedBy, LegId, Summary};
 use branchline_journal::{
-    CallAnswered, CallRecord, CallStarted, Direction, Event, LegQuality, LegSide, Mode, Outcome, Party, Stamp, Transfer,
+    CallAnswered, CallRecord, CallStarted, Direction, Event, LegQuality, LegSide, Mode, Outcome, RecordedParty, Stamp,
+    Transfer,
 };
 use branchline_media::{MediaEvent, OwnEnd};
 use uuid::Uuid;
@@ -22,8 +23,8 @@ use crate::targets::Urgency;
 #[derive(Clone, Debug)]
 pub(crate) struct CallFacts {
     pub(crate) id: Uuid,
-    pub(crate) from: Party,
-    pub(crate) to: Party,
+    pub(crate) from: RecordedParty,
+    pub(crate) to: RecordedParty,
     pub(crate) direction: Direction,
     pub(crate) urgency: Urgency,
     /// How a call for help is heard.

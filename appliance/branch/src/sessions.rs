@@ -256,7 +256,7 @@ impl Branch {
         if let Some(entry) = self.legs.remove(leg) {
             self.session_left(now, entry.session);
         }
-        self.probes.forget(leg);
+        self.hold_probes.forget(leg);
         self.forget_loop(leg);
         self.anchors.release(now.mono, leg);
     }

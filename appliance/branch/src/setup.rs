@@ -24,7 +24,7 @@ use crate::hosted::Hosted;
 use crate::journal::{Journal, JournalStart};
 use crate::now::Now;
 use crate::output::Level;
-use crate::pace::Pace;
+use crate::quota::Quota;
 use crate::timers::HEARTBEAT;
 use crate::trunks::Trunks;
 use crate::{Branch, Watched};
@@ -94,7 +94,7 @@ impl Branch {
             calls: Calls::new(),
             legs: crate::Legs::default(),
             anchors: Anchors::new(PortPool::new(pool_config(&config)), timeouts(&config)),
-            probes: Default::default(),
+            hold_probes: Default::default(),
             facts: Default::default(),
             endings: Default::default(),
             bindings: Bindings::new(bindings_config(&config)),
@@ -109,8 +109,8 @@ impl Branch {
             admission: Admission::new(AdmissionLimits::from(&config.sip), now.mono),
             journal: Journal::new(now, journal, ChaCha12Rng::from_seed(draw(&mut rng))),
             outputs: Default::default(),
-            notices: Pace::per_second(NOTICES_PER_SECOND),
-            shed_records: Pace::per_second(SHED_RECORDS_PER_SECOND),
+            notices: Quota::per_second(NOTICES_PER_SECOND),
+            shed_records: Quota::per_second(SHED_RECORDS_PER_SECOND),
             undated: Default::default(),
             counters: Default::default(),
             next_heartbeat: now.mono + HEARTBEAT,

@@ -46,7 +46,7 @@ impl Branch {
             self.endings.poll_timeout().map(|at| (at, Reason::Record)),
             self.anchors.pool().poll_timeout().map(|at| (at, Reason::Port)),
             self.trunks.poll_timeout().map(|at| (at, Reason::Trunk)),
-            self.probes.poll_timeout().map(|at| (at, Reason::Probe)),
+            self.hold_probes.poll_timeout().map(|at| (at, Reason::Probe)),
             self.hosted.poll_timeout().map(|at| (at, Reason::Hosted)),
             heartbeat,
         ]

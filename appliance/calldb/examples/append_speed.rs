@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use branchline_calldb::{CallDb, Limits, Notice, Paths, Setup};
 use branchline_journal::{
-    BootId, CallRecord, Direction, EndedBy, Entry, Event, LegQuality, LegSide, Mode, Outcome, Party, Stamp, Uuid,
-    uuid_v7,
+    BootId, CallRecord, Direction, EndedBy, Entry, Event, LegQuality, LegSide, Mode, Outcome, RecordedParty, Stamp,
+    Uuid, uuid_v7,
 };
 
 const ENTRIES: u64 = 20_000;
@@ -71,7 +71,7 @@ fn entry(seq: u64) -> Entry {
     let mut random = [0; 10];
     random[2..].copy_from_slice(&seq.to_be_bytes());
     let id = uuid_v7(stamp(seq).utc_ms, &random);
-    let party = |number: u64| Party {
+    let party = |number: u64| RecordedParty {
         dialled: number.to_string(),
         normalised: Some(format!("+4930{number}")),
         display: Some("Reception".into()),

@@ -170,7 +170,7 @@ impl Fold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use branchline_journal::{Direction, Mode, Party, UnknownEvent};
+    use branchline_journal::{Direction, Mode, RecordedParty, UnknownEvent};
 
     #[test]
     fn a_call_cut_short_lasts_until_the_last_sign_of_life_of_its_boot() {
@@ -288,8 +288,8 @@ mod tests {
     fn started(call: u128, at: Stamp) -> Event {
         Event::CallStarted(CallStarted {
             call: Uuid::from_u128(call),
-            from: Party::default(),
-            to: Party::default(),
+            from: RecordedParty::default(),
+            to: RecordedParty::default(),
             direction: Direction::Internal,
             trunks: vec![],
             extensions: vec![],

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use branchline_journal::{
-    BootId, CallAnswered, CallRecord, CallStarted, Direction, EndedBy, Entry, Event, Mode, Outcome, Party, Stamp, Uuid,
-    uuid_v7,
+    BootId, CallAnswered, CallRecord, CallStarted, Direction, EndedBy, Entry, Event, Mode, Outcome, RecordedParty,
+    Stamp, Uuid, uuid_v7,
 };
 
 use crate::actor::Kept;
@@ -56,7 +56,7 @@ fn stamp(mono_ms: u64) -> Stamp {
 
 fn entry(seq: u64) -> Entry {
     let (call, at) = (id((seq - 1) / 3), stamp(seq));
-    let (from, to) = (Party::default(), Party::default());
+    let (from, to) = (RecordedParty::default(), RecordedParty::default());
     let event = match seq % 3 {
         1 => Event::CallStarted(CallStarted {
             call,

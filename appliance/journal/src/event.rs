@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Binding, BindingKey, CallRecord, Direction, Party, Stamp};
+use crate::{Binding, BindingKey, CallRecord, Direction, RecordedParty, Stamp};
 
 /// One fact. Written as `{"kind": ..., "data": ...}`; kinds are only ever added.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -55,9 +55,9 @@ pub struct CallStarted {
     /// `UUIDv7` of the call.
     pub call: Uuid,
     /// Who calls.
-    pub from: Party,
+    pub from: RecordedParty,
     /// Who is called.
-    pub to: Party,
+    pub to: RecordedParty,
     /// Which way it goes.
     pub direction: Direction,
     /// Trunks in use so far.

@@ -16,8 +16,8 @@ pub use entry::{Entry, uuid_v7};
 pub use event::{CallAnswered, CallStarted, CallbackLine, EmergencyCall, Event, UnknownEvent};
 pub use frame::{Decoder, FRAME_BYTES_MAX, FrameError, Framed, HEADER_BYTES, Report, encode};
 pub use record::{
-    CallRecord, CloudMode, DatabaseMode, Direction, EndedBy, LegQuality, LegSide, Mode, Outcome, Party, Transfer,
-    TransferKind, WanMode,
+    CallRecord, CloudMode, DatabaseMode, Direction, EndedBy, LegQuality, LegSide, Mode, Outcome, RecordedParty,
+    Transfer, TransferKind, WanMode,
 };
 pub use stamp::{BootId, Stamp};
 pub use uuid::Uuid;

@@ -11,9 +11,9 @@ pub struct CallRecord {
     /// `UUIDv7`; the id of the call.
     pub id: Uuid,
     /// Who called.
-    pub from: Party,
+    pub from: RecordedParty,
     /// Who was called.
-    pub to: Party,
+    pub to: RecordedParty,
     /// Which way the call went.
     pub direction: Direction,
     /// Trunks the call used or tried, in order.
@@ -49,9 +49,9 @@ pub struct CallRecord {
     pub legs: Vec<LegQuality>,
 }
 
-/// One end of the call.
+/// One end of the call as its record names it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Party {
+pub struct RecordedParty {
     /// As dialled or as presented.
     pub dialled: String,
     /// In E.164 (`+` and digits), or the extension, when it could be told.
@@ -275,7 +275,7 @@ impl CallRecord {
     }
 }
 
-impl Party {
+impl RecordedParty {
     /// Cuts the texts as [`CallRecord::shorten`] does.
     pub fn shorten(&mut self) {
         cut(&mut self.dialled);

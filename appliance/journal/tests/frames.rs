@@ -175,7 +175,7 @@ fn beat(seq: u64) -> Entry {
 
 fn ended(seq: u64, name: &str) -> Entry {
     let many = || vec![name.to_owned(); 20];
-    let party = || Party {
+    let party = || RecordedParty {
         dialled: name.into(),
         normalised: Some(name.into()),
         display: Some(name.into()),

@@ -11,7 +11,7 @@ use super::Phone;
 use crate::Branch;
 use crate::now::Now;
 use crate::output::Level;
-use crate::pace::Pace;
+use crate::quota::Quota;
 
 /// Whether a call for help disturbs others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,15 +25,15 @@ pub(crate) enum Voice {
 
 /// Calls for help of those that are not registered here.
 pub(crate) struct Strangers {
-    by_source: Sources<Pace>,
-    all: Pace,
+    by_source: Sources<Quota>,
+    all: Quota,
 }
 
 impl Strangers {
     pub(crate) fn new() -> Strangers {
         Strangers {
             by_source: Sources::new(SOURCES_MAX),
-            all: Pace::new(LOUD_MAX, WITHIN),
+            all: Quota::new(LOUD_MAX, WITHIN),
         }
     }
 
@@ -41,7 +41,7 @@ impl Strangers {
     pub(crate) fn handle_call(&mut self, now: Instant, source: IpAddr) -> Voice {
         let own = self
             .by_source
-            .entry(Source::new(source), || Pace::new(LOUD_OF_SOURCE_MAX, WITHIN));
+            .entry(Source::new(source), || Quota::new(LOUD_OF_SOURCE_MAX, WITHIN));
         if own.allows(now) && self.all.allows(now) {
             Voice::Loud
         } else {

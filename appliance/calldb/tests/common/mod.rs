@@ -161,8 +161,8 @@ pub fn call(number: u64) -> Uuid {
     uuid_v7(1_700_000_000_000, &random)
 }
 
-fn party(number: &str) -> Party {
-    Party {
+fn party(number: &str) -> RecordedParty {
+    RecordedParty {
         dialled: number.into(),
         normalised: None,
         display: None,
@@ -195,7 +195,7 @@ pub fn record(number: u64) -> CallRecord {
     CallRecord {
         id: call(number),
         from: party("201"),
-        to: Party {
+        to: RecordedParty {
             dialled: "0123".into(),
             normalised: Some("+49123".into()),
             display: Some("Ann".into()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use branchline_branch::view::CallView;
 use branchline_calldb::{Filter, Lookup, Page, Reason, Records};
-use branchline_journal::{CallRecord, Outcome, Party};
+use branchline_journal::{CallRecord, Outcome, RecordedParty};
 use clap::Args;
 
 use super::table::Table;
@@ -193,7 +193,7 @@ fn write_past(records: &[&CallRecord], out: &mut dyn Write) -> std::io::Result<(
     table.write(out)
 }
 
-fn party(party: &Party) -> String {
+fn party(party: &RecordedParty) -> String {
     party.normalised.clone().unwrap_or_else(|| party.dialled.clone())
 }
 

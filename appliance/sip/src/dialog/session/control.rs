@@ -6,7 +6,7 @@ use crate::transaction::{ClientKey, ServerKey};
 
 use super::super::{Body, Headers, Purpose, Turn, with_body};
 use super::established::{Established, Rest};
-use super::incoming::{self, Incoming};
+use super::incoming;
 use super::reoffer::{Attempt, Cause};
 use super::{
     Answer, InDialogRequest, Phase, Progress, Referral, Rejection, Session, TransferProgress, Usage, Verdict, outgoing,
@@ -28,11 +28,10 @@ impl Session {
         }
     }
 
-    pub(super) fn stepped(&mut self, (stays, step): (Option<Box<Incoming>>, incoming::Step)) {
-        self.phase = match (step, stays) {
-            (incoming::Step::Answered(established), _) => Phase::Established(established),
-            (incoming::Step::Stays, Some(incoming)) => Phase::Incoming(incoming),
-            (incoming::Step::Stays, None) | (incoming::Step::Over, _) => Phase::Over,
+    pub(super) fn stepped(&mut self, step: incoming::Step) {
+        self.phase = match step {
+            incoming::Step::Stays(incoming) => Phase::Incoming(incoming),
+            incoming::Step::Answered(established) => Phase::Established(established),
         };
     }
 

@@ -9,10 +9,10 @@ use crate::transaction::{ClientKey, Failure, ServerKey};
 
 use super::super::session_timer::{Due, SessionTimer};
 use super::super::{Dialog, Headers, Local, NextHop, Purpose, Turn};
-use super::Direction;
 use super::refer::{Asked, Reported, read_notify};
 use super::reoffer_outcome::Verdict as Offered;
 use super::usage::{Usage, Which};
+use super::{Direction, Finality, TransferProgress};
 
 #[derive(Debug)]
 pub(super) struct Established {
@@ -131,7 +131,8 @@ impl Established {
             return turn.refuse(key, request, 481);
         }
         turn.refuse(key, request, 200);
-        let (status, ended) = read_notify(request);
+        let TransferProgress { status, finality } = read_notify(request);
+        let ended = finality == Finality::Final;
         self.asked = if ended { Asked::Nothing } else { Asked::Reported };
         turn.emit(SessionEvent::ReferProgress { status, ended });
     }

@@ -8,7 +8,7 @@ use crate::transaction::ServerKey;
 
 use super::super::resend::Fired;
 use super::super::{Body, Dialog, Local, Tag, Turn, with_body};
-use super::established::Established;
+use super::established::{Established, Rest};
 use super::reliable::{Confirmed, Reliable, Reliably};
 use super::usage::{Accepted, Exchange, Usage, Which};
 use super::{Answer, IncomingInvite, Progress, Rejection};
@@ -30,9 +30,8 @@ pub(super) struct Incoming {
 
 /// What became of it.
 pub(super) enum Step {
-    Stays,
+    Stays(Box<Incoming>),
     Answered(Box<Established>),
-    Over,
 }
 
 // Proxies on the way drop an INVITE that is silent for longer than Timer C (RFC 3261 section 13.3.1.1).
@@ -128,10 +127,10 @@ impl Incoming {
         turn.respond(self.key, response);
     }
 
-    pub(super) fn answer(mut self: Box<Self>, turn: &mut Turn<'_>, mut answer: Answer) -> (Option<Box<Self>>, Step) {
+    pub(super) fn answer(mut self: Box<Self>, turn: &mut Turn<'_>, mut answer: Answer) -> Step {
         if self.reliable.holds_answer_back() {
             self.answer = Some(answer);
-            return (Some(self), Step::Stays);
+            return Step::Stays(self);
         }
         if self.is_described() {
             answer.body = None;
@@ -154,7 +153,7 @@ impl Incoming {
             Exchange::Quiet
         };
         self.usage.local_body = answer.body.or_else(|| self.usage.local_body.take());
-        (None, Step::Answered(Box::new(Established::new(self.usage))))
+        Step::Answered(Box::new(Established::new(self.usage)))
     }
 
     /// Final refusal; the session is over with it.
@@ -178,15 +177,11 @@ impl Incoming {
         turn.emit(last);
     }
 
-    pub(super) fn handle_prack(
-        mut self: Box<Self>,
-        turn: &mut Turn<'_>,
-        (key, prack): (ServerKey, Message),
-    ) -> (Option<Box<Self>>, Step) {
+    pub(super) fn handle_prack(mut self: Box<Self>, turn: &mut Turn<'_>, key: ServerKey, prack: Message) -> Step {
         match self.reliable.handle_prack(&prack, self.invite.cseq()) {
             Confirmed::Unknown => {
                 turn.refuse(key, &prack, 481);
-                return (Some(self), Step::Stays);
+                return Step::Stays(self);
             }
             Confirmed::Yes if Body::description(&prack).is_some() => self.usage.handle_prack_offer(turn, key, prack),
             Confirmed::Yes => turn.refuse(key, &prack, 200),
@@ -197,7 +192,7 @@ impl Incoming {
         if let Some(next) = self.reliable.next() {
             self.progress(turn, next);
         }
-        (Some(self), Step::Stays)
+        Step::Stays(self)
     }
 
     pub(super) fn due_at(&self) -> Instant {
@@ -208,10 +203,10 @@ impl Incoming {
             .fold(first, Instant::min)
     }
 
-    pub(super) fn handle_timeout(&mut self, turn: &mut Turn<'_>) -> Step {
+    pub(super) fn handle_timeout(&mut self, turn: &mut Turn<'_>) -> Rest {
         if turn.now >= self.give_up_at {
             self.end(turn, 480, SessionEvent::Ended { why: End::Expired });
-            return Step::Over;
+            return Rest::Over;
         }
         match self.reliable.fire(turn) {
             (Fired::GaveUp, _) => {
@@ -222,7 +217,7 @@ impl Incoming {
                         why: End::Unacknowledged,
                     },
                 );
-                return Step::Over;
+                return Rest::Over;
             }
             (Fired::Again, Some(response)) => turn.respond(self.key, response),
             (Fired::Again | Fired::NotYet, _) => {}
@@ -234,6 +229,6 @@ impl Incoming {
             }
         }
         self.usage.pump(turn);
-        Step::Stays
+        Rest::Stays
     }
 }

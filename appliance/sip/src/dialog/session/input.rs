@@ -11,7 +11,7 @@ use super::super::signer::is_challenge;
 use super::super::turn::Challenge;
 use super::super::{Purpose, Turn};
 use super::established::Done;
-use super::{Phase, Session, Usage, incoming};
+use super::{Phase, Session, Usage};
 
 impl Session {
     pub(crate) fn handle_ack(&mut self, turn: &mut Turn<'_>, flow: Flow, ack: &Message) {
@@ -153,10 +153,10 @@ impl Session {
 
     pub(crate) fn handle_timeout(&mut self, turn: &mut Turn<'_>) {
         match &mut self.phase {
-            Phase::Incoming(incoming) => match incoming.handle_timeout(turn) {
-                incoming::Step::Stays | incoming::Step::Answered(_) => {}
-                incoming::Step::Over => self.phase = Phase::Over,
-            },
+            Phase::Incoming(incoming) => {
+                let rest = incoming.handle_timeout(turn);
+                self.rested(rest);
+            }
             Phase::Outgoing(outgoing) => {
                 let step = outgoing.handle_timeout(turn);
                 self.outgoing_stepped(turn, step);

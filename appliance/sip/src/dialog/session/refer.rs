@@ -229,8 +229,8 @@ pub(super) fn send_refer(turn: &mut Turn<'_>, dialog: &mut Dialog, referral: &Re
     turn.send(dialog, request, Purpose::Refer).is_some()
 }
 
-/// Reads a NOTIFY about our REFER: the status in its sipfrag, and whether it is the last.
-pub(super) fn read_notify(notify: &Message) -> (u16, bool) {
+/// Reads a NOTIFY about our REFER: the status in its sipfrag.
+pub(super) fn read_notify(notify: &Message) -> TransferProgress {
     let ended = notify.text(Name::SubscriptionState).is_some_and(|state| {
         state
             .trim_start()
@@ -243,5 +243,10 @@ pub(super) fn read_notify(notify: &Message) -> (u16, bool) {
         .and_then(|rest| rest.get(..3))
         .and_then(|code| code.parse().ok());
     let status = status.unwrap_or(100);
-    (status, ended || status >= 200)
+    let finality = if ended || status >= 200 {
+        Finality::Final
+    } else {
+        Finality::Interim
+    };
+    TransferProgress { status, finality }
 }

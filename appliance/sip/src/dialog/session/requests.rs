@@ -114,7 +114,7 @@ impl Session {
 
     fn handle_prack(&mut self, turn: &mut Turn<'_>, key: ServerKey, request: Message) {
         match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Incoming(incoming) => self.stepped(incoming.handle_prack(turn, (key, request))),
+            Phase::Incoming(incoming) => self.stepped(incoming.handle_prack(turn, key, request)),
             other @ (Phase::Outgoing(_) | Phase::Established(_) | Phase::Over) => {
                 self.phase = other;
                 turn.refuse(key, &request, 481);

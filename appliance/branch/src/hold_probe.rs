@@ -14,13 +14,13 @@ use crate::now::Now;
 
 /// The legs that are asked, at most one entry per leg.
 #[derive(Default)]
-pub(crate) struct Probes {
-    legs: HashMap<LegId, Probe>,
+pub(crate) struct HoldProbes {
+    legs: HashMap<LegId, HoldProbe>,
     due: BTreeSet<(Instant, LegId)>,
 }
 
 #[derive(Clone, Copy)]
-struct Probe {
+struct HoldProbe {
     state: State,
     /// How often in a row it could not even be sent.
     unreachable: u32,
@@ -32,7 +32,7 @@ enum State {
     Asked(ClientKey),
 }
 
-impl Probes {
+impl HoldProbes {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.due.first().map(|(at, _)| *at)
     }
@@ -44,7 +44,7 @@ impl Probes {
     fn wait(&mut self, leg: LegId, until: Instant, unreachable: u32) {
         self.forget(leg);
         let state = State::Waiting(until);
-        self.legs.insert(leg, Probe { state, unreachable });
+        self.legs.insert(leg, HoldProbe { state, unreachable });
         self.due.insert((until, leg));
     }
 
@@ -79,9 +79,9 @@ impl Branch {
         let pair = self.calls.bridge(call);
         for leg in pair {
             if !self.calls.is_talking(call) || self.anchors.must_send(leg) {
-                self.probes.forget(leg);
-            } else if !self.probes.is_asked(leg) {
-                self.probes.wait(leg, now.mono + self.probe_interval(), 0);
+                self.hold_probes.forget(leg);
+            } else if !self.hold_probes.is_asked(leg) {
+                self.hold_probes.wait(leg, now.mono + self.probe_interval(), 0);
             }
         }
     }
@@ -93,7 +93,7 @@ impl Branch {
 
     /// Asks the legs whose turn it is.
     pub(crate) fn ask_unwatched(&mut self, now: Now) {
-        while let Some((leg, unreachable)) = self.probes.pop_due(now.mono) {
+        while let Some((leg, unreachable)) = self.hold_probes.pop_due(now.mono) {
             let options = InDialogRequest {
                 method: Method::Options,
                 headers: Headers::new(),
@@ -105,11 +105,12 @@ impl Branch {
             match asked {
                 Some(key) => {
                     let state = State::Asked(key);
-                    self.probes.legs.insert(leg, Probe { state, unreachable });
+                    self.hold_probes.legs.insert(leg, HoldProbe { state, unreachable });
                 }
                 // No room for a transaction: later.
                 None if self.legs.entry(leg).is_some() => {
-                    self.probes.wait(leg, now.mono + self.probe_interval(), unreachable);
+                    self.hold_probes
+                        .wait(leg, now.mono + self.probe_interval(), unreachable);
                 }
                 None => {}
             }
@@ -124,17 +125,18 @@ impl Branch {
         leg: LegId,
         (key, status, response): (ClientKey, u16, Option<&Message>),
     ) {
-        if !self.probes.is_answer(leg, key) {
+        if !self.hold_probes.is_answer(leg, key) {
             return;
         }
-        let unreachable = self.probes.forget(leg);
+        let unreachable = self.hold_probes.forget(leg);
         let unreachable = match response {
             // The connection may come back with the peer's next request.
             None if status == 503 => unreachable + 1,
             Some(_) | None => 0,
         };
         if status != 408 && unreachable < UNREACHABLE_MAX {
-            self.probes.wait(leg, now.mono + self.probe_interval(), unreachable);
+            self.hold_probes
+                .wait(leg, now.mono + self.probe_interval(), unreachable);
         } else if let Some(call) = self.calls.call_of(leg) {
             self.calls.hang_up(now.mono, call, Cause::of_q850(41));
         }

@@ -3,20 +3,20 @@
 use std::time::{Duration, Instant};
 
 /// Counts within the running while.
-pub(crate) struct Pace {
+pub(crate) struct Quota {
     max: u32,
     within: Duration,
     since: Option<Instant>,
     done: u32,
 }
 
-impl Pace {
-    pub(crate) fn per_second(max: u32) -> Pace {
-        Pace::new(max, Duration::from_secs(1))
+impl Quota {
+    pub(crate) fn per_second(max: u32) -> Quota {
+        Quota::new(max, Duration::from_secs(1))
     }
 
-    pub(crate) fn new(max: u32, within: Duration) -> Pace {
-        Pace {
+    pub(crate) fn new(max: u32, within: Duration) -> Quota {
+        Quota {
             max,
             within,
             since: None,
@@ -43,15 +43,15 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "an Instant can only be made from the clock")]
-    fn a_flood_is_cut_to_the_pace_and_the_next_second_begins_anew() {
+    fn a_flood_is_cut_to_the_quota_and_the_next_second_begins_anew() {
         let now = Instant::now();
-        let mut pace = Pace::per_second(3);
-        let allowed = |pace: &mut Pace, ms: u64| {
+        let mut quota = Quota::per_second(3);
+        let allowed = |quota: &mut Quota, ms: u64| {
             let now = now + Duration::from_millis(ms);
-            (0..10).filter(|_| pace.allows(now)).count()
+            (0..10).filter(|_| quota.allows(now)).count()
         };
         assert_eq!(
-            [0, 500, 999, 1000, 2500].map(|ms| allowed(&mut pace, ms)),
+            [0, 500, 999, 1000, 2500].map(|ms| allowed(&mut quota, ms)),
             [3, 0, 0, 3, 3]
         );
     }
