@@ -8,6 +8,7 @@ use rig::Rig;
 use rig::baresip::{self, Baresip};
 use rig::daemon::{Daemon, Site};
 use rig::office::{self, EXTENSIONS, tone_hz};
+use rig::pjsua::Transport;
 
 const LISTEN_MS: usize = 600;
 const RECORD_WITHIN: Duration = Duration::from_secs(5);
@@ -49,6 +50,48 @@ fn a_tone_passes_both_ways_through_hold_and_reinvite() {
     let records = daemon.wait_for_records(1, RECORD_WITHIN);
     assert_eq!(records.len(), 1);
     assert_eq!(records[0]["outcome"], "answered");
+}
+
+fn office_on_ipv6(rig: &Rig) -> Daemon {
+    let site = Site {
+        ipv6_port: Some(rig.ipv6_port()),
+        ..Site::with(&EXTENSIONS)
+    };
+    Daemon::start(rig, &site)
+}
+
+fn talk_and_hold(daemon: &Daemon, (a, b): (&mut Baresip, &mut Baresip)) {
+    connect(a, b, "202");
+    assert_both_hear(a, b, "at first");
+    a.hold();
+    b.wait_event("CALL_REMOTE_SDP");
+    b.hear(LISTEN_MS).assert_silence("the phone on hold");
+    a.resume();
+    b.wait_event("CALL_REMOTE_SDP");
+    assert_both_hear(a, b, "after hold");
+    b.hang_up();
+    a.wait_until_closed();
+    let records = daemon.wait_for_records(1, RECORD_WITHIN);
+    assert_eq!((records.len(), &records[0]["outcome"]), (1, &"answered".into()));
+}
+
+#[test]
+fn two_phones_talk_over_each_transport_on_ipv6() {
+    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+        let rig = Rig::new(&format!("baresip-ipv6-{transport:?}"));
+        let daemon = office_on_ipv6(&rig);
+        let [mut a, mut b] = [0, 1].map(|n| office::baresip_on_ipv6(&rig, &daemon, n, transport));
+        talk_and_hold(&daemon, (&mut a, &mut b));
+    }
+}
+
+#[test]
+fn a_phone_on_ipv4_talks_to_a_phone_on_ipv6() {
+    let rig = Rig::new("baresip-ipv4-ipv6");
+    let daemon = office_on_ipv6(&rig);
+    let mut a = office::baresip(&rig, &daemon, 0);
+    let mut b = office::baresip_on_ipv6(&rig, &daemon, 1, Transport::Udp);
+    talk_and_hold(&daemon, (&mut a, &mut b));
 }
 
 #[test]
@@ -176,6 +219,8 @@ fn a_wrong_password_is_refused() {
     let rig = Rig::new("baresip-password");
     let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));
     let phone = baresip::Phone {
+        own: None,
+        transport: rig::pjsua::Transport::Udp,
         n: 0,
         extension: "201",
         password: "wrong",

@@ -74,6 +74,7 @@ impl Branch {
 
     fn operator(&self) -> Pjsua {
         let phone = pjsua::Phone {
+            drops_percent: 0,
             n: OPERATOR,
             extension: "operator",
             password: "operator-secret",

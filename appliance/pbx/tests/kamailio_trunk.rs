@@ -65,6 +65,7 @@ impl Branch {
 
     fn outside_phone(&self) -> Pjsua {
         let phone = pjsua::Phone {
+            drops_percent: 0,
             n: OUTSIDE,
             extension: "outside",
             password: "outside-secret",

@@ -4,6 +4,8 @@ mod rig;
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use rig::Rig;
 use rig::daemon::{Daemon, Hashes, Site};
 use rig::office::{self, EXTENSIONS, tone_hz};
@@ -63,6 +65,36 @@ fn two_phones_talk_over_tls() {
 #[test]
 fn a_phone_on_udp_talks_to_a_phone_on_tls() {
     call_with_hold("pjsip-udp-tls", [Transport::Udp, Transport::Tls]);
+}
+
+/// A second of G.711 is 50 packets; 20 % of 400 lost are 80, give or take four times 8.
+#[test]
+fn the_record_says_how_each_side_sounded() {
+    const TALK_MS: usize = 8_000;
+    let rig = Rig::new("pjsip-quality");
+    let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));
+    let mut a = office::lossy_pjsua(&rig, &daemon, 0, (Transport::Udp, 20));
+    let mut b = office::pjsua(&rig, &daemon, 1, Transport::Udp);
+    let (out, inc) = connect(&mut a, &mut b, "202");
+    b.hear(inc, TALK_MS);
+    a.hang_up(out);
+    b.wait_until_closed(inc);
+    let records = daemon.wait_for_records(1, RECORD_WITHIN);
+    let leg = |side: &str| {
+        let legs = records[0]["legs"].as_array().expect("a record has legs");
+        let found = legs.iter().find(|leg| leg["side"] == side);
+        found.unwrap_or_else(|| panic!("no {side}: {records:#?}")).clone()
+    };
+    let (lossy, clean) = (leg("caller"), leg("callee"));
+    let number = |leg: &Value, key: &str| leg[key].as_f64().unwrap_or_else(|| panic!("no {key}: {leg}"));
+    assert!((12.0..28.0).contains(&number(&lossy, "loss_percent")), "{lossy}");
+    assert!(number(&clean, "loss_percent") < 2.0, "{clean}");
+    assert!(number(&clean, "packets") >= 350.0, "{clean}");
+    assert!(
+        number(&clean, "mos") > 4.0 && number(&lossy, "mos") < 3.0,
+        "{lossy} {clean}"
+    );
+    assert_eq!((&clean["codec"], &lossy["codec"]), (&"PCMU".into(), &"PCMU".into()));
 }
 
 #[test]

@@ -37,6 +37,8 @@ fn baresip(rig: &Rig, kamailio: &Kamailio, n: u8) -> Baresip {
     Baresip::start_registered(
         rig,
         &baresip::Phone {
+            own: None,
+            transport: rig::pjsua::Transport::Udp,
             n,
             extension,
             password,
@@ -56,6 +58,7 @@ fn pjsua(rig: &Rig, kamailio: &Kamailio, n: u8, transport: Transport) -> Pjsua {
     Pjsua::start_registered(
         rig,
         &pjsua::Phone {
+            drops_percent: 0,
             n,
             extension,
             password,

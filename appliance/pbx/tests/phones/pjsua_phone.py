@@ -191,6 +191,7 @@ def endpoint_configuration(settings):
     configuration.medConfig.clockRate = configuration.medConfig.sndClockRate = 8000
     configuration.medConfig.noVad = True
     configuration.medConfig.ecTailLen = 0
+    configuration.medConfig.txDropPct = settings["drops_percent"]
     configuration.logConfig.level = 5
     configuration.logConfig.consoleLevel = 0
     configuration.logConfig.filename = os.path.join(settings["folder"], "pjsip.log")

@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::inbox::Inbox;
+use super::pjsua::Transport;
 use super::program::Program;
 use super::sound::Sound;
 use super::{Rig, clock, sip};
@@ -42,6 +43,10 @@ pub struct Phone<'a> {
     pub password: &'a str,
     /// Where it registers.
     pub registrar: SocketAddr,
+    /// How.
+    pub transport: Transport,
+    /// Where its SIP is, if not on the standard port of its address.
+    pub own: Option<SocketAddr>,
     /// The tone it plays. Multiples of 50 Hz fit the frames they are measured in.
     pub tone_hz: u32,
 }
@@ -51,6 +56,7 @@ pub struct Baresip {
     program: Program,
     folder: PathBuf,
     registrar: SocketAddr,
+    transport: Transport,
     tone_hz: u32,
     control: TcpStream,
     inbox: Inbox,
@@ -81,11 +87,17 @@ impl Baresip {
         let (heard, incoming) = mpsc::channel();
         let reading = control.try_clone().expect("a second handle");
         std::thread::spawn(move || read_netstrings(reading, &heard));
-        let Phone { registrar, tone_hz, .. } = *phone;
+        let Phone {
+            registrar,
+            transport,
+            tone_hz,
+            ..
+        } = *phone;
         Baresip {
             program,
             folder,
             registrar,
+            transport,
             tone_hz,
             control,
             inbox: Inbox::new(incoming),
@@ -250,7 +262,7 @@ impl Baresip {
     }
 
     fn uri(&self, number: &str) -> String {
-        format!("sip:{number}@{}", self.registrar)
+        format!("sip:{number}@{}{}", self.registrar, parameter(self.transport))
     }
 
     fn tone_source(&self) -> String {
@@ -260,21 +272,23 @@ impl Baresip {
 
 fn write_configuration(folder: &Path, ip: Ipv4Addr, phone: &Phone) {
     let at = folder.display();
+    let own = phone.own.unwrap_or((ip, sip::PORT).into());
+    let interface = own.ip();
     let configuration = format!(
-        "poll_method epoll\nsip_listen {ip}:{port}\nnet_interface {ip}\ncall_local_timeout 120\ncall_max_calls 4\n\
+        "poll_method epoll\nsip_listen {own}\nnet_interface {interface}\ncall_local_timeout 120\ncall_max_calls 4\n\
          audio_source aufile,{at}/tone.wav\naudio_player aubridge,out\naudio_alert aubridge,alert\n\
          ausrc_srate {RATE_HZ}\nauplay_srate {RATE_HZ}\nausrc_channels 1\nauplay_channels 1\n\
          rtp_ports 16384-31999\nrtp_stats no\njitter_buffer_delay 1-5\nmodule_path {modules}\n\
          module g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
          module_app account.so\nmodule_app ctrl_tcp.so\nmodule_app menu.so\n\
          ctrl_tcp_listen {ip}:{CONTROL_PORT}\nsnd_path {at}/sound\nmenu_bell no\nstatmode_default off\n",
-        port = sip::PORT,
         modules = "/usr/lib/baresip/modules",
     );
     let account = format!(
-        "<sip:{user}@{registrar}>;auth_user={user};auth_pass={password};regint=600;answermode=manual\n",
+        "<sip:{user}@{registrar}{transport}>;auth_user={user};auth_pass={password};regint=600;answermode=manual\n",
         user = phone.extension,
         registrar = phone.registrar,
+        transport = parameter(phone.transport),
         password = phone.password,
     );
     for (name, text) in [
@@ -283,6 +297,14 @@ fn write_configuration(folder: &Path, ip: Ipv4Addr, phone: &Phone) {
         ("contacts", ""),
     ] {
         std::fs::write(folder.join(name), text).expect("the test's folder is writable");
+    }
+}
+
+fn parameter(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "",
+        Transport::Tcp => ";transport=tcp",
+        Transport::Tls => ";transport=tls",
     }
 }
 

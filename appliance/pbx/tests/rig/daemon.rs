@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -51,6 +51,8 @@ pub struct Site<'a> {
     pub more: &'a str,
     /// Lines of `[sip]`.
     pub sip: &'a str,
+    /// SIP on the IPv6 loopback as well: UDP and TCP on this port, TLS on the next.
+    pub ipv6_port: Option<u16>,
 }
 
 impl<'a> Site<'a> {
@@ -62,6 +64,7 @@ impl<'a> Site<'a> {
             trunk: None,
             more: "",
             sip: "",
+            ipv6_port: None,
         }
     }
 }
@@ -91,6 +94,8 @@ pub struct Daemon {
 /// Where a daemon lives; what is left when it is killed.
 struct Place {
     ip: Ipv4Addr,
+    /// 0 without IPv6.
+    ipv6_port: u16,
     /// Where the rig asks from whether it answers.
     asking_ip: Ipv4Addr,
     configuration: PathBuf,
@@ -104,6 +109,7 @@ impl Daemon {
         let folder = rig.subfolder("box");
         let place = Place {
             ip: rig.box_ip(),
+            ipv6_port: site.ipv6_port.unwrap_or(0),
             asking_ip: rig.phone_ip(191),
             configuration: folder.join("branchline.toml"),
             state: folder.join("state"),
@@ -125,6 +131,16 @@ impl Daemon {
     /// SIP over TLS.
     pub fn tls_address(&self) -> SocketAddr {
         (self.place.ip, sip::TLS_PORT).into()
+    }
+
+    /// SIP over UDP and TCP on IPv6.
+    pub fn ipv6_address(&self) -> SocketAddr {
+        (Ipv6Addr::LOCALHOST, self.place.ipv6_port).into()
+    }
+
+    /// SIP over TLS on IPv6.
+    pub fn ipv6_tls_address(&self) -> SocketAddr {
+        (Ipv6Addr::LOCALHOST, self.place.ipv6_port + 1).into()
     }
 
     /// The local page and the metrics.
@@ -284,10 +300,20 @@ impl Place {
 }
 
 fn configuration(ip: Ipv4Addr, site: &Site) -> String {
+    let (listen, media) = match site.ipv6_port {
+        Some(port) => (
+            format!(
+                ", \"udp:[::1]:{port}\", \"tcp:[::1]:{port}\", \"tls:[::1]:{}\"",
+                port + 1
+            ),
+            ", \"::1\"",
+        ),
+        None => (String::new(), ""),
+    };
     let mut text = format!(
         "[site]\ncountry = \"DE\"\nrealm = \"{REALM}\"\n\n\
-         [sip]\nlisten = [\"udp:{ip}:5060\", \"tcp:{ip}:5060\", \"tls:{ip}:5061\"]\n{}\n\
-         [media]\naddresses = [\"{ip}\"]\nport_min = {RTP_PORT_MIN}\nport_max = {RTP_PORT_MAX}\n\n\
+         [sip]\nlisten = [\"udp:{ip}:5060\", \"tcp:{ip}:5060\", \"tls:{ip}:5061\"{listen}]\n{}\n\
+         [media]\naddresses = [\"{ip}\"{media}]\nport_min = {RTP_PORT_MIN}\nport_max = {RTP_PORT_MAX}\n\n\
          [page]\nlisten = \"{ip}:{PAGE_PORT}\"\n\n[log]\nlevel = \"debug\"\n",
         site.sip
     );

@@ -65,6 +65,11 @@ impl Rig {
         self.net.host(n.checked_add(20).expect("fewer than 200 phones"))
     }
 
+    /// Ten ports of the IPv6 loopback.
+    pub fn ipv6_port(&self) -> u16 {
+        self.net.ipv6_port()
+    }
+
     /// The test's folder; it goes with the test unless the test fails.
     pub fn folder(&self) -> &Path {
         self.scratch.path()

@@ -45,6 +45,8 @@ pub struct Phone<'a> {
     pub registrar: SocketAddr,
     /// How.
     pub transport: Transport,
+    /// So many of its RTP packets are lost on their way.
+    pub drops_percent: u8,
     /// The tone it plays. Multiples of 50 Hz fit the frames they are measured in.
     pub tone_hz: u32,
 }
@@ -280,6 +282,7 @@ fn settings(rig: &Rig, phone: &Phone, folder: &Path) -> Value {
         "password": phone.password,
         "registrar": phone.registrar.to_string(),
         "transport": transport,
+        "drops_percent": phone.drops_percent,
     })
 }
 
