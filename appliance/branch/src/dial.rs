@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::Branch;
 use crate::act::reason;
+use crate::course::Course;
 use crate::echo::ECHO;
 use crate::emergency::{HELP_RING, Voice};
 use crate::hosted::Return;
@@ -18,7 +19,6 @@ use crate::identity::{Shown, contact};
 use crate::inspect::{self, ACCEPT, offer};
 use crate::legs::{LegEntry, Party};
 use crate::now::Now;
-use crate::plan::Plan;
 use crate::records::CallFacts;
 use crate::targets::Urgency;
 
@@ -187,8 +187,8 @@ impl Branch {
             looped,
             ..Request::new(self.caller(&incoming.party), &incoming.dialled)
         };
-        match self.plan(&request) {
-            Ok(plan) => self.start(now, incoming, plan),
+        match self.course(&request) {
+            Ok(course) => self.start(now, incoming, course),
             Err(why) => {
                 let (status, q850) = why.codes();
                 self.refuse_call(now, incoming, Cause { status, q850 });
@@ -203,31 +203,31 @@ impl Branch {
         if attempts.is_empty() {
             return self.route(now, incoming);
         }
-        let plan = Plan {
+        let course = Course {
             attempts,
             direction: Direction::Inbound,
             urgency: Urgency::Callback,
             normalised: call.extension.clone().unwrap_or_default(),
         };
-        self.start(now, incoming, plan);
+        self.start(now, incoming, course);
     }
 
-    fn start(&mut self, now: Now, incoming: &Incoming, plan: Plan) {
+    fn start(&mut self, now: Now, incoming: &Incoming, course: Course) {
         let offer = match offer(&incoming.request) {
             Ok(offer) => offer,
-            Err(415) if plan.urgency == Urgency::Emergency => None,
+            Err(415) if course.urgency == Urgency::Emergency => None,
             Err(status) => return self.refuse_call(now, incoming, Cause::of_status(status)),
         };
         let id = self.journal.id(now);
         let call = CallId(*id.as_bytes());
         let shown = self.shown(&incoming.party, &incoming.request);
-        let mut facts = self.facts_of(now, (id, incoming), &shown, &plan);
+        let mut facts = self.facts_of(now, (id, incoming), &shown, &course);
         let returned = self.returned(now, incoming);
         facts.within = returned.map(|(_, call)| call);
         self.facts.insert(call, facts);
-        if plan.urgency == Urgency::Emergency {
-            self.help_wanted(now, (call, &plan.normalised), incoming);
-        } else if plan.normalised == ECHO {
+        if course.urgency == Urgency::Emergency {
+            self.help_wanted(now, (call, &course.normalised), incoming);
+        } else if course.normalised == ECHO {
             self.tell_outlook(now, incoming);
         }
         let placed = self.bind_caller(now, incoming, (call, shown), |branch| {
@@ -235,7 +235,7 @@ impl Branch {
             let new = NewCall {
                 id: call,
                 offer,
-                attempts: plan.attempts,
+                attempts: course.attempts,
             };
             Some(branch.calls.place(now.mono, new))
         });
@@ -268,7 +268,7 @@ impl Branch {
         )
     }
 
-    fn facts_of(&self, now: Now, (id, incoming): (Uuid, &Incoming), shown: &Shown, plan: &Plan) -> CallFacts {
+    fn facts_of(&self, now: Now, (id, incoming): (Uuid, &Incoming), shown: &Shown, course: &Course) -> CallFacts {
         CallFacts {
             id,
             from: RecordedParty {
@@ -278,11 +278,11 @@ impl Branch {
             },
             to: RecordedParty {
                 dialled: incoming.dialled.clone(),
-                normalised: Some(plan.normalised.clone()),
+                normalised: Some(course.normalised.clone()),
                 display: None,
             },
-            direction: plan.direction,
-            urgency: plan.urgency,
+            direction: course.direction,
+            urgency: course.urgency,
             voice: Voice::default(),
             congested: Vec::new(),
             mode: self.mode,
@@ -309,13 +309,13 @@ impl Branch {
             Party::Trunk(_) | Party::Hosted(_) => Direction::Inbound,
             Party::Extension(_) | Party::Stranger => Direction::Internal,
         };
-        let plan = Plan {
+        let course = Course {
             attempts: Vec::new(),
             direction,
             urgency: Urgency::Ordinary,
             normalised: String::new(),
         };
-        let facts = self.facts_of(now, (id, incoming), &shown, &plan);
+        let facts = self.facts_of(now, (id, incoming), &shown, &course);
         self.write_refusal(now, facts, cause);
     }
 

@@ -12,7 +12,7 @@ use crate::legs::Party;
 use crate::targets::{Diversion, Target, Urgency, divert};
 
 /// Where a call goes.
-pub(crate) struct Plan {
+pub(crate) struct Course {
     pub(crate) attempts: Vec<Attempt<Target>>,
     pub(crate) direction: Direction,
     pub(crate) urgency: Urgency,
@@ -30,20 +30,20 @@ impl Branch {
     }
 
     /// What to try for a number, forwards of the called extension included.
-    pub(crate) fn plan(&self, request: &Request<'_>) -> Result<Plan, Why> {
+    pub(crate) fn course(&self, request: &Request<'_>) -> Result<Course, Why> {
         let inside = match request.from {
             Caller::Trunk(_) | Caller::Hosted(_) => Direction::Inbound,
             Caller::Extension(_) | Caller::Unknown => Direction::Internal,
         };
-        self.plan_for(
+        self.course_for(
             request,
             branchline_route::decide(request, &self.tables, self.legs.state()),
             inside,
         )
     }
 
-    fn plan_for(&self, request: &Request<'_>, decision: Decision, inside: Direction) -> Result<Plan, Why> {
-        let plan = |attempts, direction, normalised| Plan {
+    fn course_for(&self, request: &Request<'_>, decision: Decision, inside: Direction) -> Result<Course, Why> {
+        let course = |attempts, direction, normalised| Course {
             attempts,
             direction,
             urgency: Urgency::Ordinary,
@@ -55,8 +55,8 @@ impl Branch {
                 number,
                 otherwise,
             } => {
-                let alone = self.plan_for(request, *otherwise, inside);
-                let alone = alone.unwrap_or_else(|_| plan(Vec::new(), Direction::Outbound, number.clone()));
+                let alone = self.course_for(request, *otherwise, inside);
+                let alone = alone.unwrap_or_else(|_| course(Vec::new(), Direction::Outbound, number.clone()));
                 let line = line.as_str().to_owned();
                 let target = HostedTarget {
                     line,
@@ -64,31 +64,31 @@ impl Branch {
                     urgency: Urgency::Ordinary,
                 };
                 let attempts = self.hosted_attempts(target, alone.attempts);
-                Ok(Plan { attempts, ..alone })
+                Ok(Course { attempts, ..alone })
             }
             Decision::Extension(extension) => {
                 let attempts = self.extension_attempts(&extension, request.forwards);
-                Ok(plan(attempts, inside, extension.as_str().to_owned()))
+                Ok(course(attempts, inside, extension.as_str().to_owned()))
             }
             Decision::Trunks { attempts, number, .. } => {
                 let mut attempts = self.trunk_attempts(attempts);
                 if let Caller::Trunk(_) = request.from {
                     divert(&mut attempts, &Diversion::of_number(request.dialled));
                 }
-                Ok(plan(attempts, Direction::Outbound, number.as_str().to_owned()))
+                Ok(course(attempts, Direction::Outbound, number.as_str().to_owned()))
             }
-            Decision::Emergency { attempts, number } => Ok(Plan {
+            Decision::Emergency { attempts, number } => Ok(Course {
                 attempts: Self::help_attempts(&attempts),
                 direction: Direction::Outbound,
                 urgency: Urgency::Emergency,
                 normalised: number,
             }),
-            Decision::Echo => Ok(plan(Self::echo_attempts(), inside, ECHO.to_owned())),
+            Decision::Echo => Ok(course(Self::echo_attempts(), inside, ECHO.to_owned())),
             Decision::Refuse { why: Why::Busy, .. } => {
                 let forwarded = self.forward_when_full(request).ok_or(Why::Busy)?;
-                let mut plan = self.plan(&forwarded.request())?;
-                forwarded.mark(&mut plan.attempts);
-                Ok(plan)
+                let mut course = self.course(&forwarded.request())?;
+                forwarded.mark(&mut course.attempts);
+                Ok(course)
             }
             Decision::Refuse { why, .. } => Err(why),
         }
@@ -96,6 +96,6 @@ impl Branch {
 
     /// Attempts for a number, as a transfer or a forward of `from` would dial it.
     pub(crate) fn attempts_for(&self, request: &Request<'_>) -> Result<Vec<Attempt<Target>>, Why> {
-        self.plan(request).map(|plan| plan.attempts)
+        self.course(request).map(|course| course.attempts)
     }
 }
