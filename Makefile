@@ -19,7 +19,7 @@ DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)
 # A C compiler for SQLite and ring; certificates for the package registry.
 RUN_PACKAGES := gcc libc6-dev make pkg-config ca-certificates
 TEST_PACKAGES := $(RUN_PACKAGES) baresip-core sip-tester sipsak sipvicious kamailio kamailio-tls-modules \
-	python3 python3-venv chromium chromium-driver openssl iproute2 multimon-ng minimodem
+	python3 python3-venv chromium chromium-driver openssl iproute2 systemd multimon-ng minimodem
 DRILL_PACKAGES := $(RUN_PACKAGES) kamailio rtpengine-daemon iproute2
 BENCH_PACKAGES := $(RUN_PACKAGES) sip-tester kamailio rtpengine-daemon
 

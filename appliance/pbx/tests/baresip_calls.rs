@@ -54,7 +54,7 @@ fn a_tone_passes_both_ways_through_hold_and_reinvite() {
 
 fn office_on_ipv6(rig: &Rig) -> Daemon {
     let site = Site {
-        ipv6_port: Some(rig.ipv6_port()),
+        ipv6_port: Some(rig.own_port()),
         ..Site::with(&EXTENSIONS)
     };
     Daemon::start(rig, &site)

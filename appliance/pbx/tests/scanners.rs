@@ -17,8 +17,6 @@ use rig::{Rig, clock};
 const SHUT_OUT_WITHIN: Duration = Duration::from_secs(10);
 /// SIPVicious lets the system choose where it sends from; -b is without effect in the version of Debian 12.
 const SCANNER: Ipv4Addr = Ipv4Addr::LOCALHOST;
-/// It listens on every address, where 5060 would be in the way of whatever else is tested meanwhile.
-const SCANNER_PORT: &str = "5900";
 
 /// Runs one of SIPVicious' programs; what it prints.
 fn sipvicious(rig: &Rig, program: &str, arguments: &[&str]) -> String {
@@ -28,7 +26,8 @@ fn sipvicious(rig: &Rig, program: &str, arguments: &[&str]) -> String {
     command
         .env("HOME", &home)
         .current_dir(&home)
-        .args(["-P", SCANNER_PORT])
+        // It listens on every address.
+        .args(["-P", &rig.own_port().to_string()])
         .args(arguments);
     let output = command.output().expect("sipvicious is installed");
     [output.stdout, output.stderr]
@@ -80,13 +79,20 @@ fn svmap_learns_no_user() {
     let rig = Rig::new("svmap");
     let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));
     let target = daemon.address().ip().to_string();
+    let received = || {
+        daemon.wait_in_view("view", SHUT_OUT_WITHIN, |view| {
+            view["counters"]["sip_received"].as_u64()
+        })
+    };
     for method in ["OPTIONS", "REGISTER", "INVITE"] {
+        let before = received();
         let printed = sipvicious(&rig, "svmap", &["-m", method, &target]);
+        assert!(received() > before, "svmap did not ask by {method}: {printed}");
         for (extension, _) in EXTENSIONS {
             assert!(!printed.contains(extension), "{method}: {printed}");
         }
     }
-    office::baresip(&rig, &daemon, 0);
+    assert_shut_out(&rig, &daemon);
 }
 
 #[test]

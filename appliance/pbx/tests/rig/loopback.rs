@@ -10,8 +10,8 @@ const CLAIM_HOST: u8 = 254;
 const FIRST_NET: u32 = 16 << 8;
 const NETS: u32 = 234 << 8;
 
-const IPV6_PORTS_FROM: u16 = 3_000;
-const IPV6_BLOCKS: u16 = 690;
+const OWN_PORTS_FROM: u16 = 3_000;
+const OWN_BLOCKS: u16 = 690;
 
 /// 127.x.y.0/24, held until dropped.
 pub struct Loopback {
@@ -37,10 +37,10 @@ impl Loopback {
             .expect("one free block of loopback addresses")
     }
 
-    /// Ten ports of the IPv6 loopback, which has one address only; blocks side by side seldom share them.
-    pub fn ipv6_port(&self) -> u16 {
+    /// The first of ten ports for what cannot have an address of the block; blocks side by side seldom share them.
+    pub fn own_port(&self) -> u16 {
         let [_, high, low] = self.net;
-        IPV6_PORTS_FROM + 10 * (u16::from_be_bytes([high, low]) % IPV6_BLOCKS)
+        OWN_PORTS_FROM + 10 * (u16::from_be_bytes([high, low]) % OWN_BLOCKS)
     }
 
     /// Address `n` of the block.

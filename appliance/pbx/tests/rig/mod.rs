@@ -65,9 +65,9 @@ impl Rig {
         self.net.host(n.checked_add(20).expect("fewer than 200 phones"))
     }
 
-    /// Ten ports of the IPv6 loopback.
-    pub fn ipv6_port(&self) -> u16 {
-        self.net.ipv6_port()
+    /// The first of ten ports for what cannot have an address of the test's own.
+    pub fn own_port(&self) -> u16 {
+        self.net.own_port()
     }
 
     /// The test's folder; it goes with the test unless the test fails.
