@@ -22,6 +22,8 @@ pub struct Location {
     pub subnets: Vec<Network>,
     /// Phones that call this address of the box are here: one per network interface. Default none.
     pub interfaces: Vec<IpAddr>,
+    /// Phones behind these LAN ports of the box are here, by the name of the interface or of the bridge's port. Default none.
+    pub ports: Vec<String>,
     /// Extensions of these zones are here. Default none.
     pub zones: Vec<String>,
 }
@@ -68,6 +70,7 @@ impl Location {
                 .collect(),
             subnets: table.list("subnets").unwrap_or_default(),
             interfaces: table.list("interfaces").unwrap_or_default(),
+            ports: table.list("ports").map(names).unwrap_or_default(),
             zones: table.list("zones").map(names).unwrap_or_default(),
         };
         if location.civic.fields.is_empty() && location.point.is_none() {

@@ -11,6 +11,7 @@ notes = "Door code 12"
 elins = ["+12125550101", "+12125550102"]
 subnets = ["10.1.0.0/24"]
 interfaces = ["10.1.0.1"]
+ports = ["lan1", "eth0.20"]
 zones = ["north"]
 "#;
 
@@ -29,6 +30,7 @@ fn a_place_is_read_as_it_is_written() {
     assert_eq!(fields, ["country", "A1", "A3", "RD", "HNO", "FLR"]);
     assert_eq!(place.point.as_ref().unwrap().longitude, "-74.0060");
     assert_eq!((place.elins.len(), place.subnets.len(), place.zones.len()), (2, 1, 1));
+    assert_eq!(place.ports, ["lan1", "eth0.20"]);
     assert_eq!(config.trunks[0].location, LocationForm::Pidf);
     assert_eq!(config.emergency.test_number.as_deref(), Some("933"));
     assert_eq!(config.emergency.callback_hours, 3);
@@ -76,6 +78,10 @@ fn each_fault_names_its_field_and_a_fix() {
         (
             format!("{PLACE}{second}interfaces = [\"10.1.0.1\"]\n"),
             "location[1].interfaces[0]: 10.1.0.1 is taken by location[0].interfaces[0]",
+        ),
+        (
+            format!("{PLACE}{second}ports = [\"lan1\"]\n"),
+            "location[1].ports[0]: \"lan1\" is taken by location[0].ports[0]",
         ),
         (
             format!("{PLACE}{extension}location = \"hg\"\n"),

@@ -1,13 +1,16 @@
-//! Batched UDP sockets, STUN, which shares a socket with whatever else is on it, and the neighbours on the box's networks.
+//! Batched UDP sockets, STUN, which shares a socket with whatever else is on it, and what the kernel knows of the
+//! box's own networks.
 //!
 //! In: ready sockets. Out: datagrams, many per system call, in buffers that are allocated once. Nothing is decided here,
 //! and there is no `unsafe`: `recvmmsg` and `sendmmsg` are `nix`'s.
 
+mod links;
 mod neighbours;
 mod receive;
 mod send;
 mod socket;
 
+pub use links::{LinkWatch, Waited, linked_addresses};
 pub use neighbours::{NEIGHBOURS_MAX, Neighbour, neighbours};
 pub use receive::{BatchReceiver, Datagram};
 pub use send::{BatchSender, Outgoing, Sent};

@@ -26,6 +26,14 @@ interfaces = ["10.9.0.1"]
 id = "yard"
 civic = { A3 = "New York", LOC = "yard" }
 zones = ["outdoor"]
+[[location]]
+id = "lab"
+civic = { A3 = "New York", ROOM = "9" }
+ports = ["lan3"]
+[[location]]
+id = "cellar"
+civic = { A3 = "New York", FLR = "-1" }
+ports = ["br0"]
 [[extension]]
 number = "201"
 ha1_md5 = "00112233445566778899aabbccddeeff"
@@ -60,8 +68,25 @@ fn the_most_specific_place_counts() {
             extension,
             remote: remote.parse().unwrap(),
             local: local.parse().unwrap(),
+            ports: &[],
         };
         let found = location_of(phone, &tables).map(|place| place.id.as_str());
         assert_eq!(found, Some(expected), "{phone:?}");
+    }
+    // The port says more than the network, and the port of a bridge more than the bridge.
+    for (extension, ports, expected) in [
+        (None, ["lan3", "br0"], "lab"),
+        (None, ["lan4", "br0"], "cellar"),
+        (None, ["lan4", "br1"], "hall"),
+        (Some("201"), ["lan3", "br0"], "desk"),
+    ] {
+        let phone = Whereabouts {
+            extension,
+            remote: [10, 1, 0, 7].into(),
+            local: [10, 9, 0, 1].into(),
+            ports: &ports.map(str::to_owned),
+        };
+        let found = location_of(phone, &tables).map(|place| place.id.as_str());
+        assert_eq!(found, Some(expected), "{ports:?}");
     }
 }

@@ -14,6 +14,7 @@ pub(super) fn check(draft: &Draft, faults: &Faults<'_>) {
         .map(|(path, it)| (format!("{path}.id"), it.id.as_str()));
     report_twice(faults, ids);
     report_twice(faults, listed(draft, "elins", |it| &it.elins));
+    report_twice(faults, listed(draft, "ports", |it| &it.ports));
     report_twice(faults, listed(draft, "zones", |it| &it.zones));
     check_interfaces(draft, faults);
     check_subnets(draft, faults);
