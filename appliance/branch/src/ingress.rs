@@ -1,5 +1,7 @@
 //! Everything that comes in from the network and from the rest of the box.
 
+use std::net::IpAddr;
+
 use branchline_journal::DatabaseMode;
 use branchline_media::{Family, MediaEvent};
 use branchline_route::{Carrier, FailureKind, Peer, Service};
@@ -67,6 +69,12 @@ impl Branch {
         self.trunks.handle_flow_failed(flow);
         self.hosted.handle_flow_failed(now.mono, flow);
         self.agent.handle_flow_failed(now.mono, flow);
+        self.settle(now);
+    }
+
+    /// The addresses of the box whose interfaces are up and have a carrier, whenever they change.
+    pub fn handle_links(&mut self, now: Now, linked: &[IpAddr]) {
+        self.hosted.handle_links(now.mono, linked);
         self.settle(now);
     }
 

@@ -23,6 +23,7 @@ mod journal;
 mod legs;
 mod load;
 mod messages;
+mod neighbours;
 mod now;
 mod output;
 mod pick_up;
@@ -52,7 +53,7 @@ use branchline_sip::binding::Bindings;
 pub use hosted::{DrillOrder, DrillRefused};
 pub use journal::JournalStart;
 pub use now::Now;
-pub use output::{Command, Journalled, Level, Lookup, Notice, Output, Post, Resolved, Watched};
+pub use output::{Command, Journalled, Level, Lookup, Neighbour, Notice, Output, Post, Resolved, Watched};
 pub use setup::{Configuration, Setup, Trust};
 pub use timers::Reason;
 
@@ -102,6 +103,7 @@ pub struct Branch {
     notices: Quota,
     /// Records of calls that overload turned away: a storm of them must not become one of records.
     shed_records: Quota,
+    neighbours: neighbours::Neighbours,
     undated: dating::Undated,
     counters: Counters,
     next_heartbeat: std::time::Instant,

@@ -23,12 +23,26 @@ pub enum Output {
     Journal(Entry),
     /// Look a name up in the background; answer with [`Branch::handle_resolved`](crate::Branch::handle_resolved).
     Resolve(Lookup),
+    /// Find out which ports the neighbours are behind, in the background; answer with
+    /// [`Branch::handle_neighbours`](crate::Branch::handle_neighbours).
+    Neighbours,
     /// A message crossed the wire while somebody watches.
     Trace(Box<TraceLine>),
     /// Post to a web address; nothing is answered.
     Post(Post),
     /// Something worth a line in the log.
     Notice(Notice),
+}
+
+/// A host on one of the box's own networks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Its address.
+    pub address: IpAddr,
+    /// The interface it is reached by.
+    pub interface: String,
+    /// The port of a bridge that it is behind; the interface where that is no bridge.
+    pub port: String,
 }
 
 /// Something for a program elsewhere.

@@ -123,6 +123,7 @@ impl Branch {
     pub(crate) fn binding_changed(&mut self, now: Now, event: BindingEvent) {
         let (BindingEvent::Changed { binding, .. } | BindingEvent::Removed { binding, .. }) = &event;
         self.follow_binding(&binding.user);
+        self.neighbours.handle_binding(now.mono);
         let event = match event {
             BindingEvent::Changed {
                 binding,

@@ -111,6 +111,7 @@ impl Branch {
             outputs: Default::default(),
             notices: Quota::per_second(NOTICES_PER_SECOND),
             shed_records: Quota::per_second(SHED_RECORDS_PER_SECOND),
+            neighbours: Default::default(),
             undated: Default::default(),
             counters: Default::default(),
             next_heartbeat: now.mono + HEARTBEAT,
@@ -125,6 +126,7 @@ impl Branch {
         let restored = bindings.into_iter().filter_map(from_journal);
         branch.bindings.restore(branch.moment(now), restored);
         branch.restrict();
+        branch.neighbours.handle_configuration(now.mono, &branch.config);
         branch.follow_bindings();
         branch.trust_bindings(now);
         branch.journal(now, Event::BoxStarted { version });
@@ -183,6 +185,7 @@ impl Branch {
             self.bindings.remove_user(gone.number.as_str());
         }
         self.config = config;
+        self.neighbours.handle_configuration(now.mono, &self.config);
         self.hosted.handle_configuration(now.mono, &configuration);
         self.follow_bindings();
         self.tell_lines();

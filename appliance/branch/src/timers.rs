@@ -30,6 +30,8 @@ pub enum Reason {
     Trunk,
     /// The hosted PBX wants a look-up, a probe, a registration or a verdict.
     Hosted,
+    /// The ports that phones are behind are looked at.
+    Neighbours,
     /// Calls are up: the journal hears that the box still lives, and the relay is asked how they sound.
     Heartbeat,
 }
@@ -48,6 +50,7 @@ impl Branch {
             self.trunks.poll_timeout().map(|at| (at, Reason::Trunk)),
             self.hold_probes.poll_timeout().map(|at| (at, Reason::Probe)),
             self.hosted.poll_timeout().map(|at| (at, Reason::Hosted)),
+            self.neighbours.poll_timeout().map(|at| (at, Reason::Neighbours)),
             heartbeat,
         ]
         .into_iter()
@@ -66,6 +69,7 @@ impl Branch {
         self.hosted.handle_timeout(now.mono);
         self.send_safe_replies(now);
         self.write_overdue_records(now);
+        self.look_at_neighbours(now);
         if self.next_heartbeat <= now.mono {
             self.next_heartbeat = now.mono + HEARTBEAT;
             if !self.calls.is_empty() {

@@ -72,7 +72,7 @@ impl Reason {
             Reason::Doubt(Suspicion::Probe) => "a probe was not answered in time",
             Reason::Doubt(Suspicion::Transport) => "the network reports it unreachable",
             Reason::Doubt(Suspicion::Media) => "the sound of its calls stopped",
-            Reason::Doubt(Suspicion::Link) => "the link reports a loss",
+            Reason::Doubt(Suspicion::Link) => "the cable towards it is out",
             Reason::Answered => "it answers",
             Reason::Silent => "no probe is answered",
             Reason::Heard => "it answers again, and has to go on doing so for a while",
@@ -93,7 +93,7 @@ pub enum Suspicion {
     Transport,
     /// RTP from it stopped.
     Media,
-    /// The heartbeat of the link.
+    /// The interface towards it has no carrier.
     Link,
 }
 

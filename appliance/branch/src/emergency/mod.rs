@@ -59,6 +59,7 @@ impl Branch {
             extension: phone.extension.as_deref(),
             remote: phone.flow.remote.ip(),
             local: phone.flow.local.ip(),
+            ports: self.neighbours.of(phone.flow.remote.ip()),
         };
         location_of(whereabouts, &self.tables)
     }

@@ -130,6 +130,20 @@ impl Hosted {
         }
     }
 
+    /// The addresses of the box that have a network behind them. Where the one that faces the hosted PBX is not among them,
+    /// that raises a doubt, and nothing else.
+    pub(crate) fn handle_links(&mut self, now: Instant, linked: &[IpAddr]) {
+        if let Some(upstream) = &mut self.upstream
+            && upstream
+                .address
+                .is_some_and(|address| !linked.contains(&address.facing))
+        {
+            upstream
+                .health
+                .handle_suspicion(now, branchline_survival::Suspicion::Link);
+        }
+    }
+
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if let Some(upstream) = &mut self.upstream {
             if upstream.address.is_some() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use branchline_branch::{Command, Output};
+use branchline_branch::{Command, Neighbour, Output};
 use branchline_journal::{DatabaseMode, Event};
 use branchline_media::Family;
 use branchline_sip::Flow;
@@ -305,4 +305,73 @@ fn a_flood_of_strangers_calls_for_help_goes_out_and_disturbs_few() {
         line.office.now += Duration::from_secs(600);
         assert_eq!(line.help_over_a_full_trunk(OTHER), loud);
     }
+}
+
+const PORTS: &str = "location = \"pidf\"\n\
+    [[location]]\nid = \"lab\"\ncivic = { A3 = \"Berlin\", ROOM = \"9\" }\nports = [\"lan2\"]\n\
+    [[location]]\nid = \"hall\"\ncivic = { A3 = \"Berlin\", FLR = \"1\" }\nports = [\"lan3\"]\n";
+
+impl Line {
+    /// How often the box has asked for the ports of its neighbours.
+    fn looks(&mut self) -> usize {
+        let outputs = std::iter::from_fn(|| self.office.branch.poll_output());
+        outputs.filter(|output| matches!(output, Output::Neighbours)).count()
+    }
+
+    fn seen_behind(&mut self, ports: &[(&str, &str)]) {
+        let neighbour = |(address, port): &(&str, &str)| Neighbour {
+            address: address.parse().unwrap(),
+            interface: "br0".to_owned(),
+            port: (*port).to_owned(),
+        };
+        let now = moment(self.office.base, self.office.now);
+        let found = ports.iter().map(neighbour).collect();
+        self.office.branch.handle_neighbours(now, found);
+    }
+
+    /// The first INVITE that a call for help from this address sends; the box knows all it needs by then.
+    fn told(&mut self, from: &str) -> String {
+        self.invite(from, ("112", ""));
+        let mut told = String::new();
+        while let Some(output) = self.office.branch.poll_output() {
+            match output {
+                Output::Neighbours => panic!("a call for help waits for no look"),
+                Output::Transmit(sent) if sent.bytes.starts_with(b"INVITE ") && told.is_empty() => {
+                    told = String::from_utf8_lossy(&sent.bytes).into_owned();
+                }
+                _ => {}
+            }
+        }
+        told
+    }
+}
+
+#[test]
+fn a_phone_is_where_the_port_is_that_it_was_last_seen_behind() {
+    let mut line = Line::with(&format!("{STRICT}{PORTS}"));
+    line.office
+        .branch
+        .handle_ports(Family::V4, &[30_000, 30_002, 30_004, 30_006]);
+    assert_eq!(line.office.register(0), 200);
+    line.wait(Duration::from_secs(2));
+    assert_eq!(line.looks(), 1, "a phone that registered is looked for");
+    line.wait(Duration::from_secs(60));
+    assert_eq!(line.looks(), 4);
+    line.seen_behind(&[("192.0.2.11", "lan2"), ("198.51.100.66", "lan3")]);
+    assert!(line.told(PHONE).contains("<ca:ROOM>9</ca:ROOM>"));
+    assert!(line.told(OTHER).contains("<ca:FLR>1</ca:FLR>"));
+    // The kernel forgets: a phone that is registered stays where it was.
+    line.seen_behind(&[]);
+    assert!(line.told(PHONE).contains("<ca:ROOM>9</ca:ROOM>"));
+    assert!(!line.told(OTHER).contains("<ca:"));
+    line.seen_behind(&[("192.0.2.11", "lan3")]);
+    assert!(line.told(PHONE).contains("<ca:FLR>1</ca:FLR>"));
+}
+
+#[test]
+fn a_box_without_places_by_port_never_looks() {
+    let mut line = Line::new();
+    line.office.register(0);
+    line.wait(Duration::from_secs(60));
+    assert_eq!(line.looks(), 0);
 }

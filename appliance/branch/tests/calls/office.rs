@@ -169,7 +169,7 @@ impl Office {
                         };
                         self.branch.handle_resolved(moment(self.base, self.now), resolved);
                     }
-                    Output::Post(_) | Output::Notice(_) => {}
+                    Output::Post(_) | Output::Notice(_) | Output::Neighbours => {}
                 }
             }
             if let Some(last) = self.journal.last() {

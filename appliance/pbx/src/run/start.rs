@@ -22,6 +22,7 @@ use crate::io::facing::Facing;
 use crate::io::post::Poster;
 use crate::io::resolve::{Resolver, sip_transport};
 use crate::io::stream::{PER_SOURCE_MAX, Settings, Streams};
+use crate::io::surroundings::Surroundings;
 use crate::io::{bind, tls};
 use crate::place::Place;
 
@@ -36,6 +37,7 @@ pub struct Daemon {
     pub(super) listening: Vec<(Transport, std::net::SocketAddr)>,
     pub(super) resolver: Resolver,
     pub(super) poster: Poster,
+    pub(super) surroundings: Surroundings,
     pub(super) relay: Relay,
     pub(super) db: CallDb,
     pub(super) acks: Arc<Acks>,
@@ -60,6 +62,7 @@ impl Daemon {
         let streams = Streams::start(streams, stream_settings(&config, place, open_files)?)?;
         let resolver = Resolver::start(Facing::new(listening.clone()))?;
         let poster = Poster::start()?;
+        let surroundings = Surroundings::start()?;
         let relay = Relay::start(&config)?;
         let mut clock = Clock::new();
         let (opened, branch) = remembered(place, configuration, &mut clock)?;
@@ -79,6 +82,7 @@ impl Daemon {
             listening,
             resolver,
             poster,
+            surroundings,
             relay,
             db: opened.db,
             acks: opened.acks,

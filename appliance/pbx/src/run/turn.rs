@@ -23,6 +23,7 @@ use crate::io::facing::Facing;
 use crate::io::post::Poster;
 use crate::io::resolve::Resolver;
 use crate::io::stream::{Arrived, Streams};
+use crate::io::surroundings::{Noticed, Surroundings};
 use crate::io::udp::{Left, Udp};
 use crate::notify;
 use crate::tide::Tide;
@@ -40,6 +41,7 @@ pub(super) struct Loop {
     pub(super) facing: Facing,
     resolver: Resolver,
     poster: Poster,
+    surroundings: Surroundings,
     relay: Relay,
     publisher: Publisher,
     unanswered: Vec<Resolved>,
@@ -57,6 +59,7 @@ pub(super) enum Woken {
     Arrived(Arrived),
     Media(MediaEvent),
     Resolved(Resolved),
+    Noticed(Noticed),
     Request(Request),
     Loaded(Loaded),
     Reload,
@@ -89,6 +92,7 @@ impl Loop {
             listening,
             resolver,
             poster,
+            surroundings,
             relay,
             db,
             acks,
@@ -106,6 +110,7 @@ impl Loop {
             facing: Facing::new(listening),
             resolver,
             poster,
+            surroundings,
             relay,
             publisher: Publisher::default(),
             unanswered: Vec::new(),
@@ -144,6 +149,7 @@ impl Loop {
             Some(event) = self.relay.event() => Woken::Media(event),
             () = self.journal.acks().changed() => Woken::Something,
             Some(resolved) = self.resolver.answer() => Woken::Resolved(resolved),
+            Some(noticed) = self.surroundings.noticed() => Woken::Noticed(noticed),
             Some(request) = self.feed.command() => Woken::Request(request),
             loaded = self.orders.loaded() => Woken::Loaded(loaded),
             () = until(due) => Woken::Something,
@@ -198,6 +204,8 @@ impl Loop {
             Woken::Arrived(arrived) => self.arrived(now, arrived),
             Woken::Media(event) => self.branch.handle_media(now, event),
             Woken::Resolved(resolved) => self.resolved(now, resolved),
+            Woken::Noticed(Noticed::Neighbours(found)) => self.branch.handle_neighbours(now, found),
+            Woken::Noticed(Noticed::Links(linked)) => self.branch.handle_links(now, &linked),
             Woken::Request(request) => self.request(now, request),
             Woken::Loaded(loaded) => self.loaded(now, loaded),
             Woken::Reload => self.orders.reload(None),
@@ -288,6 +296,7 @@ impl Loop {
                 Output::Journal(entry) => self.made.entries.push(entry),
                 Output::Resolve(lookup) => self.unanswered.extend(self.resolver.ask(lookup).err()),
                 Output::Post(post) => self.poster.post(post),
+                Output::Neighbours => self.surroundings.ask(),
                 Output::Trace(line) => self.feed.trace(*line),
                 Output::Notice(notice) => match notice.level {
                     Level::Warning => tracing::warn!("{}", notice.text),

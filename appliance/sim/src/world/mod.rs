@@ -476,6 +476,8 @@ impl World {
             Output::Trace(_) => {}
             // A server that never answers: nothing may hang on it.
             Output::Post(_) => {}
+            // Its networks have no ports.
+            Output::Neighbours => {}
             Output::Notice(notice) => self.note(&format!("box: {}", notice.text)),
         }
     }
