@@ -104,14 +104,6 @@ fn each_fault_names_its_field_and_a_fix() {
             "emergency.webhook: \"alarm.example\" is not a web address; write \"https://",
         ),
         (
-            "[emergency]\nwebhook = \"http://alarm.example\"\nwebhook_ca = \"/ca.pem\"\n".to_owned(),
-            "emergency.webhook_ca: is there, but no webhook over https; add webhook",
-        ),
-        (
-            "[emergency]\nwebhook = \"https://alarm.example\"\nwebhook_ca = \"ca.pem\"\n".to_owned(),
-            "emergency.webhook_ca: is not a path from the root; write the whole path",
-        ),
-        (
             "[[location]]\nid = \"b\"\n".to_owned(),
             "location[0].civic: is missing, and so is point; add civic = {",
         ),
@@ -140,9 +132,17 @@ fn each_fault_names_its_field_and_a_fix() {
 }
 
 #[test]
-fn each_fault_of_the_hosted_pbx_as_a_way_out_is_told() {
+fn each_fault_of_the_ways_out_and_of_the_webhook_names_its_field_and_a_fix() {
     let trunk = "[[trunk]]\nname = \"a\"\nhost = \"a.example\"\n";
     let cases = [
+        (
+            "[emergency]\nwebhook = \"http://alarm.example\"\nwebhook_ca = \"/ca.pem\"\n".to_owned(),
+            "emergency.webhook_ca: is there, but no webhook over https; add webhook",
+        ),
+        (
+            "[emergency]\nwebhook = \"https://alarm.example\"\nwebhook_ca = \"ca.pem\"\n".to_owned(),
+            "emergency.webhook_ca: is not a path from the root; write the whole path",
+        ),
         (
             format!("{trunk}[emergency]\nroutes = [\"a\", \"hosted\"]\n"),
             "emergency.routes: there is no hosted PBX; add [hosted] with host",
