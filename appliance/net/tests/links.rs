@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use branchline_net::{LinkWatch, Waited, linked_addresses};
 use nix::sched::{CloneFlags, unshare};
@@ -18,15 +18,27 @@ fn ip(arguments: &str) {
     );
 }
 
-/// Waits for changes until the address is among those with a network behind them, or is not.
-fn wait_until(watch: &LinkWatch, address: IpAddr, is_linked: bool) {
-    for _ in 0..20 {
-        if linked_addresses().unwrap().contains(&address) == is_linked {
-            return;
-        }
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cable {
+    In,
+    Out,
+}
+
+fn cable_of(address: IpAddr) -> Cable {
+    match linked_addresses().unwrap().contains(&address) {
+        true => Cable::In,
+        false => Cable::Out,
+    }
+}
+
+/// Waits from change to change; the kernel gathers changes of one interface for a second.
+#[expect(clippy::disallowed_methods, reason = "the deadline of a test")]
+fn wait_until(watch: &LinkWatch, address: IpAddr, expected: Cable) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while cable_of(address) != expected {
+        assert!(Instant::now() < deadline, "{address} is not {expected:?}");
         assert_eq!(watch.wait().unwrap(), Waited::Changed, "nobody was told of {address}");
     }
-    panic!("{address} is still otherwise than expected");
 }
 
 #[test]
@@ -50,14 +62,14 @@ fn an_address_whose_cable_is_pulled_is_told_at_once_and_again_when_it_is_back() 
             "{address} has no cable yet"
         );
         ip("link set far up");
-        wait_until(&watch, address, true);
+        wait_until(&watch, address, Cable::In);
         ip("link set far down");
-        wait_until(&watch, address, false);
+        wait_until(&watch, address, Cable::Out);
         ip("link set far up");
-        wait_until(&watch, address, true);
+        wait_until(&watch, address, Cable::In);
         ip(&format!("addr del {with_mask} dev wan"));
-        wait_until(&watch, address, false);
+        wait_until(&watch, address, Cable::Out);
         ip("link set far down");
     }
-    assert!(linked_addresses().unwrap().contains(&[127, 0, 0, 1].into()));
+    assert_eq!(cable_of([127, 0, 0, 1].into()), Cable::In);
 }
