@@ -204,7 +204,7 @@ fn on_hook() -> State {
 
 /// Ringing current pulls the voltage through zero for a while; a pulled plug stays pulled.
 const LOST_AFTER: Duration = Duration::from_secs(1);
-/// Exchanges open the loop for 250 ms and more at the end of a call; switching a call takes up to 90 ms (TIA-464).
+/// Exchanges open the loop for 250 ms and more at the end of a call; switching a call takes up to 90 ms.
 const DISCONNECTED_AFTER: Duration = Duration::from_millis(120);
 /// The slowest exchange turns a loop round in 20 ms or less.
 const REVERSED_AFTER: Duration = Duration::from_millis(30);

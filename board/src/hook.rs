@@ -219,7 +219,7 @@ impl Hook {
 
 /// Hook switches and dial contacts bounce for up to 3 ms; the shortest break of a fast dial is 25 ms.
 const SETTLE: Duration = Duration::from_millis(5);
-/// Dials break for 50 to 75 % of a pulse: 25 ms at 20 pulses a second, 83 ms at 9 (ITU-T Q.23 leaves it to countries).
+/// Dials break for 50 to 75 % of a pulse: 25 ms at 20 pulses a second, 83 ms at 9.
 const BREAK_MIN: Duration = Duration::from_millis(15);
 const BREAK_MAX: Duration = Duration::from_millis(85);
 /// The loop closes for up to 60 ms between pulses, and for 200 ms at least between digits.

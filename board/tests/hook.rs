@@ -111,7 +111,7 @@ fn pulses_are_digits_however_they_bounce() {
 
 #[test]
 fn dials_from_worn_to_hasty_are_read() {
-    // Pulses a second, percent of break: ITU-T Q.23's countries, with what old dials do to it.
+    // Dials are made for 10 or 20 pulses a second with 60 to 67 % break, and age.
     for rate in [8, 9, 10, 11, 12, 18, 20, 22] {
         for break_percent in [55, 60, 63, 67, 70] {
             let period_us = 1_000_000 / rate;

@@ -168,5 +168,5 @@ where
     }
 }
 
-/// Ten changes in the time a relay takes to fall behind a usual capacitor (100 µF into 200 Ω).
+/// Several changes in the time that a usual capacitor holds a relay (100 µF into 200 Ω).
 const PULSE: Duration = Duration::from_millis(10);

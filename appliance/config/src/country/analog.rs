@@ -49,11 +49,11 @@ pub struct Ring {
 pub enum CallerIdSignal {
     /// Bell 202 tones in the first long silence between rings (GR-30).
     Bell202,
-    /// V.23 tones in the first long silence between rings (EN 300 659-1 section 6.1.1).
+    /// V.23 tones in the first long silence between rings (EN 300 659-1).
     V23AfterRing,
     /// Reversal of the line, an alerting tone, V.23 tones, then ringing (SIN 227).
     V23BeforeRing,
-    /// DTMF digits before the first ring (EN 300 659-1 annex B).
+    /// DTMF digits before the first ring.
     Dtmf,
 }
 

@@ -9,7 +9,7 @@ use super::fsk::{FskTones, Keyed};
 use super::fsk_receiver::{Found, FskReceiver};
 use super::{peak, to_sample};
 
-/// The alerting tone before a message to a telephone that has not rung (EN 300 659-1 section 6.1.2, DT-AS): 100 ms of it.
+/// The alerting tone before a message to a telephone that has not rung (DT-AS of EN 300 659-1): 100 ms of it.
 pub const ALERT: Tone = Tone {
     hz: &[2130, 2750],
     cadence_ms: &[100, 60_000],
@@ -165,7 +165,7 @@ pub struct CallerIdSender {
 }
 
 impl CallerIdSender {
-    /// At this level; exchanges use -13.5 dBm0.
+    /// At this level; exchanges use about -13.5 dBm0.
     #[must_use]
     pub fn new(caller: &CallerId, tones: FskTones, level_dbm0: f32) -> CallerIdSender {
         CallerIdSender {
@@ -312,7 +312,7 @@ const NUMBER: u8 = 0x02;
 const NUMBER_ABSENT: u8 = 0x04;
 const NAME: u8 = 0x07;
 const NAME_ABSENT: u8 = 0x08;
-/// As telephones show them (EN 300 659-3 sections 5.4.2 and 5.4.5).
+/// As telephones show them (EN 300 659-3).
 const NUMBER_MAX: usize = 20;
 const NAME_MAX: usize = 50;
 /// Type, length, 255 bytes, checksum.
@@ -320,5 +320,5 @@ const MESSAGE_BYTES_MAX: usize = 258;
 const SEIZURE_BITS: usize = 300;
 const MARK_BITS: usize = 180;
 const MARKS_AFTER: usize = 10;
-/// 80 bits are sent at least (EN 300 659-1 section 6.2); a receiver may wake up late.
+/// An exchange sends 80 bits at least; a receiver may wake up late.
 const MARKS_MIN: u32 = 20;

@@ -160,5 +160,5 @@ const TAPS: usize = 8;
 const SAMPLE: u32 = 3;
 const BIT: u32 = SAMPLE * RATE_HZ / BITS_PER_S;
 const FRAME_BITS: u32 = 10;
-/// Exchanges send -12 to -20 dBm0 (EN 300 659-1 section 6.2); lines lose up to 15 dB.
+/// Exchanges send about -13.5 dBm0; lines lose up to 15 dB.
 const LEVEL_MIN_DBM0: f32 = -40.0;
