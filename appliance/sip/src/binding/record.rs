@@ -1,6 +1,6 @@
 //! One binding, as it is kept, journalled and restored.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::net::SocketAddr;
 
 use crate::flow::Flow;
@@ -43,7 +43,9 @@ impl Binding {
     /// True if nothing but the refresh itself tells them apart; a connection does not outlive the box anyway.
     pub(crate) fn refreshes(&self, old: &Binding) -> bool {
         let reached = |flow: &Flow| (flow.transport, flow.local, flow.remote);
-        let said = |binding: &Binding| (binding.instance.clone(), binding.reg_id, binding.q_thousandths);
+        fn said(binding: &Binding) -> (Option<&str>, Option<u32>, u16) {
+            (binding.instance.as_deref(), binding.reg_id, binding.q_thousandths)
+        }
         self.contact == old.contact
             && said(self) == said(old)
             && self.path == old.path
@@ -83,6 +85,18 @@ pub(crate) struct Granted<'a> {
     pub(crate) binding: &'a Binding,
     pub(crate) expires_s: u64,
 }
+
+impl Granted<'_> {
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::with_capacity(self.binding.contact.len() + GRANTED_BYTES);
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{self}");
+        text
+    }
+}
+
+// The most that a contact without an instance is told.
+const GRANTED_BYTES: usize = "<>;expires=4294967295;q=0.123".len();
 
 impl fmt::Display for Granted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -118,8 +118,12 @@ pub(crate) fn user(request: &Message) -> Result<Box<str>, RegisterRefused> {
     user.map(String::into_boxed_str).ok_or(RegisterRefused::Malformed)
 }
 
-pub(crate) fn read(request: &Message, flow: Flow, config: &BindingsConfig) -> Result<Update, RegisterRefused> {
-    let mut changes = Vec::new();
+pub(crate) fn read(
+    request: &Message,
+    (user, flow): (&str, Flow),
+    config: &BindingsConfig,
+) -> Result<Update, RegisterRefused> {
+    let mut changes = Vec::with_capacity(1);
     let mut all = false;
     let path = path(request)?;
     for contact in request.contacts() {
@@ -127,8 +131,13 @@ pub(crate) fn read(request: &Message, flow: Flow, config: &BindingsConfig) -> Re
             Contact::All => all = true,
             Contact::Address(address) => {
                 let expires_s = expires_s(request, &address, config)?;
+                let way = Way {
+                    user,
+                    path: &path,
+                    flow,
+                };
                 changes.push(Change {
-                    binding: binding(request, &address, (&path, flow))?,
+                    binding: binding(request, &address, way)?,
                     expires_s,
                 });
             }
@@ -174,11 +183,15 @@ fn expires_s(request: &Message, address: &NameAddr<'_>, config: &BindingsConfig)
     }
 }
 
-fn binding(
-    request: &Message,
-    address: &NameAddr<'_>,
-    (path, flow): (&[Box<str>], Flow),
-) -> Result<Binding, RegisterRefused> {
+/// What all contacts of one REGISTER have in common.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    user: &'a str,
+    path: &'a [Box<str>],
+    flow: Flow,
+}
+
+fn binding(request: &Message, address: &NameAddr<'_>, way: Way<'_>) -> Result<Binding, RegisterRefused> {
     let fault = RegisterRefused::Malformed;
     let uri = address.uri().map_err(|_| fault)?;
     let instance = address.instance();
@@ -191,7 +204,7 @@ fn binding(
         return Err(fault);
     }
     Ok(Binding {
-        user: user(request)?,
+        user: way.user.into(),
         contact: address.uri_text.into(),
         // RFC 5626 section 6: a reg-id without an instance is ignored.
         reg_id: address.reg_id().filter(|_| instance.is_some()),
@@ -200,14 +213,17 @@ fn binding(
         call_id: request.call_id().into(),
         cseq: request.cseq(),
         expires_utc_ms: 0,
-        path: path.into(),
-        flow,
-        user_agent: request.text(Name::UserAgent).map(|text| {
-            text.chars()
-                .filter(|letter| !letter.is_control())
-                .take(USER_AGENT_CHARS_MAX)
-                .collect::<String>()
-                .into()
-        }),
+        path: way.path.into(),
+        flow: way.flow,
+        user_agent: request.text(Name::UserAgent).map(|text| readable(&text)),
     })
+}
+
+fn readable(text: &str) -> Box<str> {
+    let is_plain = |byte: u8| byte.is_ascii() && !byte.is_ascii_control();
+    if text.len() <= USER_AGENT_CHARS_MAX && text.bytes().all(is_plain) {
+        return text.into();
+    }
+    let letters = text.chars().filter(|letter| !letter.is_control());
+    letters.take(USER_AGENT_CHARS_MAX).collect::<String>().into()
 }

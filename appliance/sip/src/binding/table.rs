@@ -51,14 +51,21 @@ struct Entry {
     keep_until_utc_ms: u64,
 }
 
+struct User {
+    /// In the order of their last refresh; never empty while the user is in the table.
+    entries: Vec<Entry>,
+    /// The earliest end of the entries, or before: a refresh leaves it as it is, and it moves on when it is due.
+    look_at: Instant,
+}
+
 /// All bindings of the box.
 ///
 /// Inputs: [`handle_register`](Bindings::handle_register), [`handle_timeout`](Bindings::handle_timeout),
 /// [`handle_connection_closed`](Bindings::handle_connection_closed). Then poll [`poll_event`](Bindings::poll_event) until it is empty.
 pub struct Bindings {
     config: BindingsConfig,
-    users: BTreeMap<Arc<str>, Vec<Entry>>,
-    // The earliest end of each user's bindings.
+    users: BTreeMap<Arc<str>, User>,
+    // One per user.
     deadlines: BTreeSet<(Instant, Arc<str>)>,
     count: usize,
     events: VecDeque<BindingEvent>,
@@ -94,87 +101,84 @@ impl Bindings {
             }
             binding.lose_connection();
             let (user, expires_at) = (binding.user.clone(), at.now + Duration::from_millis(left_ms));
-            let mut entries = self.take(&user);
-            entries.retain(|entry| entry.binding.contact != binding.contact && !entry.binding.same_instance(&binding));
-            if entries.len() < self.config.contacts_per_user_max {
-                entries.push(Entry {
-                    keep_until_utc_ms: binding.expires_utc_ms,
-                    binding,
-                    expires_at,
-                });
-            }
-            self.put(&user, entries);
+            self.with_entries(&user, |table, entries| {
+                entries
+                    .retain(|entry| entry.binding.contact != binding.contact && !entry.binding.same_instance(&binding));
+                if entries.len() < table.config.contacts_per_user_max {
+                    entries.push(Entry {
+                        keep_until_utc_ms: binding.expires_utc_ms,
+                        binding,
+                        expires_at,
+                    });
+                }
+            });
         }
     }
 
     /// Carries out a REGISTER of an authenticated sender: all of its contacts or none. The user is the user part of To.
     pub fn handle_register(&mut self, at: Moment, request: &Message, flow: Flow) -> RegisterOutcome {
-        match self.register(at, request, flow) {
-            Ok((user, outbound)) => {
-                let contacts = self.granted(at.now, &user);
-                RegisterOutcome::Accepted { contacts, outbound }
-            }
-            Err(refused) => RegisterOutcome::Refused(refused),
-        }
+        self.handle_timeout(at.now);
+        let read = user(request).and_then(|user| Ok((read(request, (&user, flow), &self.config)?, user)));
+        let accepted = read.and_then(|(update, user)| {
+            self.with_entries(&user, |table, entries| {
+                let outbound = table.carry_out(at, entries, (update, request))?;
+                let contacts = granted(at.now, entries);
+                Ok(RegisterOutcome::Accepted { contacts, outbound })
+            })
+        });
+        accepted.unwrap_or_else(RegisterOutcome::Refused)
     }
 
-    fn register(&mut self, at: Moment, request: &Message, flow: Flow) -> Result<(Box<str>, bool), RegisterRefused> {
-        self.handle_timeout(at.now);
-        let user = user(request)?;
-        let changes = match read(request, flow, &self.config)? {
-            Update::Query => return Ok((user, false)),
+    /// True if a flow was recorded by RFC 5626.
+    fn carry_out(
+        &mut self,
+        at: Moment,
+        entries: &mut Vec<Entry>,
+        (update, request): (Update, &Message),
+    ) -> Result<bool, RegisterRefused> {
+        let changes = match update {
+            Update::Query => return Ok(false),
             Update::RemoveAll => {
-                self.check_order(&user, |_| true, request)?;
-                for entry in self.take(&user) {
+                check_order(&*entries, request)?;
+                for entry in entries.drain(..) {
                     self.removed(entry, Removal::Requested);
                 }
-                return Ok((user, false));
+                return Ok(false);
             }
             Update::Contacts(changes) => changes,
         };
-        for change in &changes {
-            self.check_order(&user, |entry| matches(entry, &change.binding), request)?;
-        }
+        let is_replaced = |entry: &&Entry| changes.iter().any(|change| matches(entry, &change.binding));
+        check_order(entries.iter().filter(is_replaced), request)?;
         let added = changes.iter().filter(|change| change.expires_s > 0).count();
-        let replaced = self
-            .entries(&user)
-            .filter(|entry| changes.iter().any(|change| matches(entry, &change.binding)));
-        if self.count + added > self.config.contacts_max + replaced.count() {
+        let replaced = entries.iter().filter(is_replaced).count();
+        if self.count + entries.len() + added > self.config.contacts_max + replaced {
             return Err(RegisterRefused::Full);
         }
         let outbound = changes.iter().any(|change| change.binding.reg_id.is_some());
-        let mut entries = self.take(&user);
         for change in changes {
-            self.apply(at, &mut entries, change);
+            self.apply(at, entries, change);
         }
         while entries.len() > self.config.contacts_per_user_max {
             let oldest = entries.remove(0);
             self.removed(oldest, Removal::Replaced);
         }
-        self.put(&user, entries);
-        Ok((user, outbound))
+        Ok(outbound)
     }
 
-    // Entries stand in the order of their last refresh.
     fn apply(&mut self, at: Moment, entries: &mut Vec<Entry>, change: Change) {
         let Change { mut binding, expires_s } = change;
-        let this_request =
-            |entry: &Entry| entry.binding.call_id == binding.call_id && entry.binding.cseq == binding.cseq;
-        let (old, kept): (Vec<Entry>, Vec<Entry>) = std::mem::take(entries).into_iter().partition(|entry| {
-            let by_instance = entry.binding.same_instance(&binding) && !this_request(entry);
-            by_instance || same_contact(&entry.binding, &binding)
-        });
-        *entries = kept;
         let interval = Duration::from_secs(u64::from(expires_s));
         let interval_ms = u64::from(expires_s) * 1000;
         binding.expires_utc_ms = at.utc_ms.saturating_add(interval_ms);
-        let told = old.iter().find(|entry| binding.refreshes(&entry.binding));
-        let told_until_utc_ms = told.map_or(0, |entry| entry.keep_until_utc_ms);
-        for entry in old {
+        let mut told_until_utc_ms = 0;
+        for old in entries.extract_if(.., |entry| gives_way(&entry.binding, &binding)) {
+            if told_until_utc_ms == 0 && binding.refreshes(&old.binding) {
+                told_until_utc_ms = old.keep_until_utc_ms;
+            }
             if expires_s == 0 {
-                self.removed(entry, Removal::Requested);
-            } else if entry.binding.contact != binding.contact {
-                self.removed(entry, Removal::Replaced);
+                self.removed(old, Removal::Requested);
+            } else if old.binding.contact != binding.contact {
+                self.removed(old, Removal::Replaced);
             }
         }
         if expires_s > 0 {
@@ -195,18 +199,6 @@ impl Bindings {
         }
     }
 
-    fn check_order(
-        &self,
-        user: &str,
-        concerned: impl Fn(&Entry) -> bool,
-        request: &Message,
-    ) -> Result<(), RegisterRefused> {
-        let overtaken =
-            |entry: &Entry| &*entry.binding.call_id == request.call_id() && entry.binding.cseq >= request.cseq();
-        let late = self.entries(user).any(|entry| concerned(entry) && overtaken(entry));
-        if late { Err(RegisterRefused::OutOfOrder) } else { Ok(()) }
-    }
-
     /// Bindings of a user, most preferred first and latest first among equals.
     pub fn lookup(&self, user: &str) -> Vec<&Binding> {
         let mut found: Vec<&Binding> = self.entries(user).map(|entry| &entry.binding).rev().collect();
@@ -216,7 +208,10 @@ impl Bindings {
 
     /// Every binding, by user.
     pub fn iter(&self) -> impl Iterator<Item = &Binding> {
-        self.users.values().flatten().map(|entry| &entry.binding)
+        self.users
+            .values()
+            .flat_map(|user| &user.entries)
+            .map(|entry| &entry.binding)
     }
 
     /// Bindings in the table.
@@ -231,9 +226,11 @@ impl Bindings {
 
     /// Takes out a user's bindings, because the extension was deleted.
     pub fn remove_user(&mut self, user: &str) {
-        for entry in self.take(user) {
-            self.removed(entry, Removal::Requested);
-        }
+        self.with_entries(user, |table, entries| {
+            for entry in entries.drain(..) {
+                table.removed(entry, Removal::Requested);
+            }
+        });
     }
 
     /// A stream is gone: flows of RFC 5626 end with it, other contacts can be connected to anew where they listen.
@@ -242,35 +239,33 @@ impl Bindings {
         let users: Vec<Arc<str>> = self
             .users
             .iter()
-            .filter(|(_, entries)| entries.iter().any(uses))
+            .filter(|(_, user)| user.entries.iter().any(uses))
             .map(|(user, _)| user.clone())
             .collect();
         for user in users {
-            let (lost, mut kept): (Vec<Entry>, Vec<Entry>) = self
-                .take(&user)
-                .into_iter()
-                .partition(|entry| uses(entry) && entry.binding.reg_id.is_some());
-            for entry in kept.iter_mut().filter(|entry| uses(entry)) {
-                entry.binding.lose_connection();
-            }
-            self.put(&user, kept);
-            for entry in lost {
-                self.removed(entry, Removal::FlowLost);
-            }
+            self.with_entries(&user, |table, entries| {
+                for lost in entries.extract_if(.., |entry| uses(entry) && entry.binding.reg_id.is_some()) {
+                    table.removed(lost, Removal::FlowLost);
+                }
+                for entry in entries.iter_mut().filter(|entry| uses(entry)) {
+                    entry.binding.lose_connection();
+                }
+            });
         }
     }
 
     /// Drops what has ended by `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some((due, user)) = self.deadlines.first().cloned()
-            && due <= now
+        while self.deadlines.first().is_some_and(|(due, _)| *due <= now)
+            && let Some((_, user)) = self.deadlines.pop_first()
         {
-            let (ended, kept): (Vec<Entry>, Vec<Entry>) =
-                self.take(&user).into_iter().partition(|entry| entry.expires_at <= now);
-            self.put(&user, kept);
-            for entry in ended {
-                self.removed(entry, Removal::Expired);
+            let entries = self.users.remove(&user).map(|user| user.entries);
+            let mut entries = entries.unwrap_or_default();
+            self.count -= entries.len();
+            for ended in entries.extract_if(.., |entry| entry.expires_at <= now) {
+                self.removed(ended, Removal::Expired);
             }
+            self.put(&user, entries);
         }
     }
 
@@ -284,41 +279,39 @@ impl Bindings {
         self.events.pop_front()
     }
 
-    fn granted(&self, now: Instant, user: &str) -> Vec<String> {
-        let granted = self.entries(user).map(|entry| {
-            // Rounded up, so that a fresh binding is told the interval it asked for.
-            let left = entry.expires_at.saturating_duration_since(now) + Duration::from_millis(999);
-            Granted {
-                binding: &entry.binding,
-                expires_s: left.as_secs(),
-            }
-            .to_string()
-        });
-        granted.collect()
-    }
-
     fn entries(&self, user: &str) -> std::slice::Iter<'_, Entry> {
-        self.users.get(user).map(Vec::as_slice).unwrap_or_default().iter()
+        let entries = self.users.get(user).map(|user| user.entries.as_slice());
+        entries.unwrap_or_default().iter()
     }
 
-    fn take(&mut self, user: &str) -> Vec<Entry> {
-        let Some((key, entries)) = self.users.remove_entry(user) else {
-            return Vec::new();
-        };
-        if let Some(due) = earliest(&entries) {
-            self.deadlines.remove(&(due, key));
-        }
+    /// Changes what a user has; meanwhile the table counts without it.
+    fn with_entries<R>(&mut self, user: &str, change: impl FnOnce(&mut Bindings, &mut Vec<Entry>) -> R) -> R {
+        let known = self.users.get_mut(user);
+        let mut entries = known.map(|user| std::mem::take(&mut user.entries)).unwrap_or_default();
         self.count -= entries.len();
-        entries
+        let result = change(self, &mut entries);
+        self.put(user, entries);
+        result
     }
 
     fn put(&mut self, user: &str, mut entries: Vec<Entry>) {
-        let Some(due) = earliest(&entries) else { return };
-        entries.shrink_to_fit();
         self.count += entries.len();
-        let key: Arc<str> = user.into();
-        self.deadlines.insert((due, key.clone()));
-        self.users.insert(key, entries);
+        entries.shrink_to_fit();
+        let due = entries.iter().map(|entry| entry.expires_at).min();
+        if let Some(known) = self.users.get_mut(user)
+            && due.is_some_and(|due| known.look_at <= due)
+        {
+            known.entries = entries;
+            return;
+        }
+        if let Some((key, known)) = self.users.remove_entry(user) {
+            self.deadlines.remove(&(known.look_at, key));
+        }
+        if let Some(look_at) = due {
+            let key: Arc<str> = user.into();
+            self.deadlines.insert((look_at, key.clone()));
+            self.users.insert(key, User { entries, look_at });
+        }
     }
 
     fn removed(&mut self, entry: Entry, why: Removal) {
@@ -327,8 +320,31 @@ impl Bindings {
     }
 }
 
-fn earliest(entries: &[Entry]) -> Option<Instant> {
-    entries.iter().map(|entry| entry.expires_at).min()
+fn check_order<'a>(concerned: impl IntoIterator<Item = &'a Entry>, request: &Message) -> Result<(), RegisterRefused> {
+    let is_overtaken = |binding: &Binding| &*binding.call_id == request.call_id() && binding.cseq >= request.cseq();
+    match concerned.into_iter().any(|entry| is_overtaken(&entry.binding)) {
+        true => Err(RegisterRefused::OutOfOrder),
+        false => Ok(()),
+    }
+}
+
+fn granted(now: Instant, entries: &[Entry]) -> Vec<String> {
+    let granted = entries.iter().map(|entry| {
+        // Rounded up, so that a fresh binding is told the interval it asked for.
+        let left = entry.expires_at.saturating_duration_since(now) + Duration::from_millis(999);
+        let granted = Granted {
+            binding: &entry.binding,
+            expires_s: left.as_secs(),
+        };
+        granted.text()
+    });
+    granted.collect()
+}
+
+// Contacts of one REGISTER stand beside each other, also where they are of one instance.
+fn gives_way(old: &Binding, new: &Binding) -> bool {
+    let this_request = old.call_id == new.call_id && old.cseq == new.cseq;
+    (old.same_instance(new) && !this_request) || same_contact(old, new)
 }
 
 fn matches(entry: &Entry, binding: &Binding) -> bool {

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use subtle::ConstantTimeEq;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::nonce::{NonceState, Nonces};
 use super::response::{Algorithm, Count, Facts, Ha1, quote, response};
@@ -79,6 +80,8 @@ pub enum Minter {
 /// Challenges requests and verifies credentials. Wrong guesses cost no memory.
 pub struct Challenger {
     config: ChallengerConfig,
+    /// Stands for the secret of a user who does not exist; random, and no answer to it is taken.
+    absent: Ha1,
     nonces: Nonces,
 }
 
@@ -94,8 +97,15 @@ struct Claim<'a> {
 impl Challenger {
     /// `epoch` is any instant before the first call; `seed` yields the nonce key and all random parts.
     pub fn new(config: ChallengerConfig, epoch: Instant, seed: [u8; 32]) -> Challenger {
-        let nonces = Nonces::new(epoch, config.nonce_lifetime, config.nonces_max, seed);
-        Challenger { config, nonces }
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        let mut absent = Ha1 {
+            md5: [0; 16],
+            sha256: [0; 32],
+        };
+        rng.fill_bytes(&mut absent.md5);
+        rng.fill_bytes(&mut absent.sha256);
+        let nonces = Nonces::new(epoch, config.nonce_lifetime, config.nonces_max, rng);
+        Challenger { config, absent, nonces }
     }
 
     /// The realm asked for.
@@ -145,14 +155,8 @@ impl Challenger {
         let Some(claim) = self.claim(request) else {
             return Verdict::Challenge { stale: Stale::No };
         };
-        let fake = self.nonces.fake_secret(&claim.username);
         let known = lookup(&claim.username);
-        let mut fake_md5 = [0; 16];
-        fake_md5.copy_from_slice(&fake[..16]);
-        let ha1 = known.unwrap_or(Ha1 {
-            md5: fake_md5,
-            sha256: fake,
-        });
+        let ha1 = known.unwrap_or(self.absent);
         let facts = Facts {
             algorithm: claim.algorithm,
             method: request.method().as_str(),
@@ -160,9 +164,7 @@ impl Challenger {
             nonce: &claim.nonce,
             count: claim.count.as_ref().map(|(_, nc, cnonce)| Count { nc, cnonce }),
         };
-        let expected = response(&ha1, &facts);
-        let given = claim.response.to_ascii_lowercase();
-        let right = bool::from(expected.as_bytes().ct_eq(given.as_bytes()));
+        let right = response(&ha1, &facts).matches(claim.response.as_bytes());
         let username = claim.username.into_owned();
         let nonce = self.nonces.check(now, source, &claim.nonce);
         if !right || known.is_none() || !same_target(&claim.uri, request.request_uri()) {

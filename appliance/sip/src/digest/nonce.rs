@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
 use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::Rng;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
@@ -35,7 +35,8 @@ struct Uses {
 }
 
 pub(crate) struct Nonces {
-    key: [u8; 64],
+    /// Has taken in the key already, which is half of the work on so short a text.
+    keyed: Hmac<Sha256>,
     rng: ChaCha20Rng,
     epoch: Instant,
     lifetime_ms: u64,
@@ -49,13 +50,12 @@ const PROOF_BYTES: usize = 16;
 const NONCE_HEX: usize = (8 + 8 + PROOF_BYTES) * 2;
 
 impl Nonces {
-    pub(crate) fn new(epoch: Instant, lifetime: Duration, used_max: usize, seed: [u8; 32]) -> Nonces {
-        let mut rng = ChaCha20Rng::from_seed(seed);
+    pub(crate) fn new(epoch: Instant, lifetime: Duration, used_max: usize, mut rng: ChaCha20Rng) -> Nonces {
         let mut key = [0; 64];
         rng.fill_bytes(&mut key);
         let lifetime_ms = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
         Nonces {
-            key,
+            keyed: Hmac::<Sha256>::new(&key.into()),
             rng,
             epoch,
             lifetime_ms,
@@ -132,14 +132,6 @@ impl Nonces {
         count != Some(0)
     }
 
-    /// A secret that stands for the password of a user who does not exist; the same each time.
-    pub(crate) fn fake_secret(&self, username: &str) -> [u8; 32] {
-        let mut mac = self.mac();
-        mac.update(b"nobody:");
-        mac.update(username.as_bytes());
-        mac.finalize().into_bytes().into()
-    }
-
     fn forget_old(&mut self, now: Instant) {
         let oldest_ms = self.elapsed_ms(now).saturating_sub(self.lifetime_ms);
         while let Some(first) = self.used.first_entry()
@@ -153,13 +145,8 @@ impl Nonces {
         u64::try_from(now.saturating_duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn mac(&self) -> Hmac<Sha256> {
-        Hmac::<Sha256>::new(&self.key.into())
-    }
-
     fn proof(&self, id: &[u8], source: IpAddr) -> [u8; PROOF_BYTES] {
-        let mut mac = self.mac();
-        mac.update(b"nonce:");
+        let mut mac = self.keyed.clone();
         mac.update(id);
         mac.update(&network(source));
         let whole: [u8; 32] = mac.finalize().into_bytes().into();
@@ -205,6 +192,8 @@ fn unhex(text: &str) -> Option<[u8; NONCE_HEX / 2]> {
 
 #[cfg(test)]
 mod tests {
+    use rand_chacha::rand_core::SeedableRng;
+
     use super::*;
 
     const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -212,7 +201,8 @@ mod tests {
     fn nonces(used_max: usize) -> (Nonces, Instant) {
         #[expect(clippy::disallowed_methods, reason = "any instant will do as the start of a test")]
         let start = Instant::now();
-        (Nonces::new(start, Duration::from_secs(60), used_max, [7; 32]), start)
+        let rng = ChaCha20Rng::from_seed([7; 32]);
+        (Nonces::new(start, Duration::from_secs(60), used_max, rng), start)
     }
 
     fn id(nonces: &Nonces, now: Instant, nonce: &str) -> NonceId {

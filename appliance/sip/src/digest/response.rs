@@ -2,6 +2,7 @@
 
 use md5::Md5;
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 /// Hash of a digest; the greater is the stronger.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -87,6 +88,17 @@ impl Hex {
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.digits[..self.count]
+    }
+
+    /// Whether `given` is the same in either case; how long that takes does not tell where they differ.
+    pub(crate) fn matches(&self, given: &[u8]) -> bool {
+        let mut lower = [0; 64];
+        let Some(lower) = lower.get_mut(..given.len()) else {
+            return false;
+        };
+        lower.copy_from_slice(given);
+        lower.make_ascii_lowercase();
+        self.as_bytes().ct_eq(lower).into()
     }
 
     pub(crate) fn as_str(&self) -> &str {
