@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use branchline_config::{Config, Digest};
 use branchline_route::{FailureKind, Source, Sources};
 use branchline_sip::Flow;
+use branchline_sip::agent::Response;
 use branchline_sip::digest::{Algorithm, Asker, Challenger, ChallengerConfig, Ha1, Minter, Stale, Verdict};
 use branchline_sip::message::{Builder, Message, Method, Uri};
 
@@ -66,7 +67,7 @@ impl Auth {
 
 impl Branch {
     /// Who sent a request; otherwise the challenge or refusal to answer it with.
-    pub(crate) fn identify(&mut self, now: Now, flow: Flow, request: &Message) -> Result<Party, Box<Message>> {
+    pub(crate) fn identify(&mut self, now: Now, flow: Flow, request: &Message) -> Result<Party, Response> {
         if self.hosted.is_at(flow.remote)
             && let Some(line) = called_line(request).and_then(|user| self.hosted.line_of_user(&user))
             && !self.bindings.iter().any(|binding| binding.flow.remote == flow.remote)
@@ -83,7 +84,7 @@ impl Branch {
     }
 
     /// The extension whose password the request proves.
-    pub(crate) fn authenticate(&mut self, now: Now, flow: Flow, request: &Message) -> Result<String, Box<Message>> {
+    pub(crate) fn authenticate(&mut self, now: Now, flow: Flow, request: &Message) -> Result<String, Response> {
         let source = flow.remote.ip();
         let Auth { challenger, users, .. } = &mut self.auth;
         match challenger.verify(now.mono, source, request, |user| users.get(user).copied()) {
@@ -108,7 +109,7 @@ impl Branch {
                     Minter::Ours => {
                         self.count_failure(now, flow, (FailureKind::WrongPassword, &why));
                         // Not another challenge: phones would answer it with the same password until they are shut out.
-                        Err(Box::new(Builder::response_with_tag(request, 403, "0").finish()))
+                        Err(Builder::response_with_tag(request, 403, "0").into())
                     }
                     Minter::Foreign => {
                         self.count_failure(now, flow, (FailureKind::ForeignNonce, &why));
@@ -144,14 +145,10 @@ impl Branch {
         }
     }
 
-    fn challenge(&mut self, now: Now, flow: Flow, (request, stale): (&Message, Stale)) -> Box<Message> {
+    fn challenge(&mut self, now: Now, flow: Flow, (request, stale): (&Message, Stale)) -> Response {
         let response = Builder::response_with_tag(request, self.auth.challenger.status(), "0");
         let challenger = &mut self.auth.challenger;
-        Box::new(
-            challenger
-                .challenge(now.mono, flow.remote.ip(), stale, response)
-                .finish(),
-        )
+        challenger.challenge(now.mono, flow.remote.ip(), stale, response).into()
     }
 }
 

@@ -56,7 +56,7 @@ impl Branch {
         }
         let party = match self.identify(now, flow, &request) {
             Ok(party) => party,
-            Err(challenge) => return self.agent.respond_and_forget(key, *challenge),
+            Err(challenge) => return self.agent.respond_and_forget(key, challenge),
         };
         let incoming = Incoming {
             key,
@@ -136,7 +136,7 @@ impl Branch {
     }
 
     pub(crate) fn turn_away(&mut self, now: Now, key: ServerKey, response: Builder) {
-        self.agent.respond(now.mono, key, response.finish());
+        self.agent.respond(now.mono, key, response);
     }
 
     /// The extension's own bound on calls at once.
@@ -158,7 +158,7 @@ impl Branch {
         }
         let response = Builder::response(&incoming.request, 503).header(Name::RetryAfter, retry_after_s);
         // A flood that never acknowledges would be remembered and answered for half a minute.
-        self.agent.respond_and_forget(incoming.key, response.finish());
+        self.agent.respond_and_forget(incoming.key, response);
     }
 
     /// The way out for a call that was let in and goes nowhere: it leaves a record, and the caller hears why.

@@ -40,11 +40,11 @@ impl Branch {
     pub(crate) fn message(&mut self, now: Now, (key, flow): (ServerKey, Flow), request: &Message) {
         let party = match self.identify(now, flow, request) {
             Ok(party) => party,
-            Err(challenge) => return self.agent.respond_and_forget(key, *challenge),
+            Err(challenge) => return self.agent.respond_and_forget(key, challenge),
         };
         if let Some(retry_after_s) = self.admit(now, flow.remote.ip(), ArrivalKind::Other) {
             let response = Builder::response(request, 503).header(Name::RetryAfter, retry_after_s);
-            return self.agent.respond(now.mono, key, response.finish());
+            return self.agent.respond(now.mono, key, response);
         }
         let dialled = crate::dial::dialled(request);
         let asked = Request::new(self.caller(&party), &dialled);
@@ -63,8 +63,7 @@ impl Branch {
             ),
         };
         if let Err(status) = status {
-            self.agent
-                .respond(now.mono, key, Builder::response(request, status).finish());
+            self.agent.respond(now.mono, key, Builder::response(request, status));
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use branchline_journal::Event;
 use branchline_route::ArrivalKind;
 use branchline_sip::Flow;
-use branchline_sip::agent::ALLOW;
+use branchline_sip::agent::{ALLOW, Response};
 use branchline_sip::binding::{BindingEvent, RegisterOutcome};
 use branchline_sip::message::{Builder, Message, Method, Name};
 use branchline_sip::transaction::ServerKey;
@@ -27,7 +27,7 @@ struct Reply {
     seq: u64,
     until: Instant,
     key: ServerKey,
-    response: Message,
+    response: Response,
 }
 
 impl Replies {
@@ -49,7 +49,7 @@ impl Branch {
             && let Some(retry_after_s) = self.admit(now, flow.remote.ip(), ArrivalKind::Other)
         {
             let response = Builder::response(request, 503).header(Name::RetryAfter, retry_after_s);
-            return self.agent.respond_and_forget(key, response.finish());
+            return self.agent.respond_and_forget(key, response);
         }
         let response = match request.method() {
             Method::Register => return self.register(now, (key, flow), request),
@@ -63,7 +63,7 @@ impl Branch {
             Method::Update | Method::Info | Method::Notify | Method::Refer => Builder::response(request, 481),
             Method::Other(_) => Builder::response(request, 405).header(Name::Allow, ALLOW),
         };
-        self.agent.respond(now.mono, key, response.finish());
+        self.agent.respond(now.mono, key, response);
     }
 
     fn capabilities(&self, request: &Message) -> Builder {
@@ -75,14 +75,12 @@ impl Branch {
 
     fn register(&mut self, now: Now, (key, flow): (ServerKey, Flow), request: &Message) {
         if let Some(retry_after_s) = self.admit(now, flow.remote.ip(), ArrivalKind::Register) {
-            let response = Builder::response(request, 503)
-                .header(Name::RetryAfter, retry_after_s)
-                .finish();
+            let response = Builder::response(request, 503).header(Name::RetryAfter, retry_after_s);
             return self.agent.respond_and_forget(key, response);
         }
         let extension = match self.authenticate(now, flow, request) {
             Ok(extension) => extension,
-            Err(challenge) => return self.agent.respond_and_forget(key, *challenge),
+            Err(challenge) => return self.agent.respond_and_forget(key, challenge),
         };
         let before = self.journal.last_seq();
         // The password proves one extension; it registers that one and no other (RFC 3261 section 10.3, step 4).
@@ -91,7 +89,7 @@ impl Branch {
             .uri()
             .is_ok_and(|uri| uri.user_unescaped() == extension.as_str());
         if !own {
-            let response = Builder::response_with_tag(request, 403, "0").finish();
+            let response = Builder::response_with_tag(request, 403, "0");
             return self.agent.respond(now.mono, key, response);
         }
         let outcome = self.bindings.handle_register(self.moment(now), request, flow);
@@ -99,7 +97,7 @@ impl Branch {
             self.binding_changed(now, event);
         }
         let tag = self.agent.fresh_tag();
-        let response = outcome.response(request, &tag).finish();
+        let response = Response::from(outcome.response(request, &tag));
         let changed = self.journal.last_seq();
         if matches!(outcome, RegisterOutcome::Accepted { .. }) {
             self.counters.registers_accepted += 1;

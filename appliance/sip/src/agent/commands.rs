@@ -14,19 +14,19 @@ use crate::transaction::{ClientKey, Priority, Room, ServerKey};
 
 use super::{
     Acceptance, Agent, Answer, Body, Full, Headers, Holder, InDialogRequest, IncomingInvite, Invitation, Notice,
-    Progress, Referral, Rejection, Replaces, ReplacesFault, SessionView, SubscriptionId, SubscriptionRequest,
+    Progress, Referral, Rejection, Replaces, ReplacesFault, Response, SessionView, SubscriptionId, SubscriptionRequest,
     TransferProgress, Verdict,
 };
 
 // Outside of sessions.
 impl Agent {
     /// Answers a request that was handed up.
-    pub fn respond(&mut self, now: Instant, key: ServerKey, response: Message) {
+    pub fn respond(&mut self, now: Instant, key: ServerKey, response: impl Into<Response>) {
         self.core.endpoint.respond(now, key, response);
     }
 
     /// Answers a request without keeping anything of it (RFC 3261 section 8.2.7): for challenges and floods.
-    pub fn respond_and_forget(&mut self, key: ServerKey, response: Message) {
+    pub fn respond_and_forget(&mut self, key: ServerKey, response: impl Into<Response>) {
         self.core.endpoint.respond_and_forget(key, response);
     }
 
@@ -79,9 +79,7 @@ impl Agent {
         if !is_admitted {
             let tag = self.core.fresh_tag().to_string();
             let wait_s = 5 + self.core.below(5);
-            let response = Builder::response_with_tag(&invite.request, 503, &tag)
-                .header(Name::RetryAfter, wait_s)
-                .finish();
+            let response = Builder::response_with_tag(&invite.request, 503, &tag).header(Name::RetryAfter, wait_s);
             self.core.endpoint.respond(now, invite.key, response);
             return Err(Full);
         }
@@ -234,7 +232,7 @@ impl Agent {
     /// Answers `Info` or `InDialog` with nothing but a status.
     pub fn respond_in_dialog(&mut self, now: Instant, key: ServerKey, status: u16) {
         if let Some(request) = self.core.endpoint.server_request(key) {
-            let response = Builder::response(request, status).finish();
+            let response = Builder::response(request, status);
             self.core.endpoint.respond(now, key, response);
         }
     }
@@ -272,9 +270,7 @@ impl Agent {
     pub fn accept_subscription(&mut self, now: Instant, acceptance: Acceptance) -> Result<SubscriptionId, Full> {
         if self.subscriptions.len() >= self.core.settings.subscriptions_max {
             let tag = self.core.fresh_tag().to_string();
-            let response = Builder::response_with_tag(&acceptance.request, 503, &tag)
-                .header(Name::RetryAfter, 30)
-                .finish();
+            let response = Builder::response_with_tag(&acceptance.request, 503, &tag).header(Name::RetryAfter, 30);
             self.core.endpoint.respond(now, acceptance.key, response);
             return Err(Full);
         }

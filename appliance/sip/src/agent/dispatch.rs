@@ -88,33 +88,32 @@ impl Agent {
     }
 
     fn refuse(&mut self, key: ServerKey, response: Builder) {
-        let response = response.header(Name::Server, &self.core.settings.user_agent).finish();
+        let response = response.header(Name::Server, &self.core.settings.user_agent);
         self.core.endpoint.respond_and_forget(key, response);
     }
 
     fn out_of_dialog(&mut self, key: ServerKey, flow: Flow, request: Message) {
-        let tag = self.core.fresh_tag().to_string();
         // A call for help is not turned away over an extension or an interval.
         let is_priority = self.core.endpoint.is_priority(&request);
         if let Some(unsupported) = unsupported(&request).filter(|_| !is_priority) {
-            let response = Builder::response_with_tag(&request, 420, &tag).header(Name::Unsupported, unsupported);
+            let response = Builder::response(&request, 420).header(Name::Unsupported, unsupported);
             return self.refuse(key, response);
         }
         match request.method() {
             Method::Invite => {
                 if !matches!(request.contact(), Some(Ok(_))) {
-                    let response = Builder::response_with_tag(&request, 400, &tag);
+                    let response = Builder::response(&request, 400);
                     return self.refuse(key, response.reason_phrase("Bad Contact"));
                 }
                 if too_brief(&request, &self.core.settings) && !is_priority {
                     let least_s = self.core.settings.min_se_s.max(90);
-                    let response = Builder::response_with_tag(&request, 422, &tag);
+                    let response = Builder::response(&request, 422);
                     return self.refuse(key, response.header(Name::MinSe, least_s));
                 }
                 self.core.events.push_back(AgentEvent::Invite { key, flow, request });
             }
             Method::Bye | Method::Prack | Method::Update | Method::Info => {
-                self.refuse(key, Builder::response_with_tag(&request, 481, &tag));
+                self.refuse(key, Builder::response(&request, 481));
             }
             Method::Ack | Method::Cancel => {}
             Method::Register
@@ -147,7 +146,7 @@ impl Agent {
         let Some(request) = self.core.endpoint.server_request(key) else {
             return;
         };
-        let response = Builder::response_with_tag(request, 487, &tag).finish();
+        let response = Builder::response_with_tag(request, 487, &tag);
         self.core.endpoint.respond(now, key, response);
         self.core.events.push_back(AgentEvent::InviteCancelled { key });
     }

@@ -28,7 +28,7 @@ pub use crate::dialog::{Attachment, Body, Headers, NextHop, Replaces, ReplacesFa
 pub use crate::subscription::{
     Acceptance, Notice, NoticeState, SubscriptionEnd, SubscriptionEvent, SubscriptionId, SubscriptionRequest,
 };
-pub use crate::transaction::{ClientKey, Failure, Full, ServerKey};
+pub use crate::transaction::{ClientKey, Failure, Full, Response, ServerKey};
 pub use event::{AgentEvent, End, Refusal, SessionEvent};
 pub use settings::AgentSettings;
 

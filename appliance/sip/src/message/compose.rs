@@ -133,6 +133,14 @@ impl Builder {
         &self.method
     }
 
+    /// Status code; 0 for a request.
+    pub fn status(&self) -> u16 {
+        match self.start {
+            Start::Request { .. } => 0,
+            Start::Response { status, .. } => status,
+        }
+    }
+
     /// The request URI; empty for a response.
     pub fn request_uri(&self) -> &str {
         match self.start {
@@ -270,21 +278,6 @@ impl Builder {
         self.text.extend_from_slice(ends);
         self.text.append(&mut self.body);
         Bytes::from(self.text)
-    }
-}
-
-impl Message {
-    /// The same with `;tag=` added to the To; unchanged if it has a tag or cannot be read.
-    pub(crate) fn with_to_tag(self, tag: &str) -> Message {
-        let to = self.lines_of(Name::To).next().copied();
-        let Some(line) = to.filter(|_| self.to_tag().is_none()) else {
-            return self;
-        };
-        let Some((before, after)) = self.bytes.split_at_checked(line.value.end as usize) else {
-            return self;
-        };
-        let text = [before, b";tag=", tag.as_bytes(), after].concat();
-        Message::parse_any_length(Bytes::from(text)).unwrap_or(self)
     }
 }
 

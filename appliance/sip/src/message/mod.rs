@@ -29,6 +29,7 @@ pub use field::{Field, Name};
 pub use method::Method;
 pub use name_addr::NameAddr;
 pub use params::{Param, Params};
+pub(crate) use parse::via_and_to;
 pub use parse::{HEADER_LINES_MAX, MESSAGE_BYTES_MAX};
 pub use refusal::Refusal;
 pub use status::reason_phrase;

@@ -172,23 +172,54 @@ fn status_line(line: &[u8], first: usize) -> Result<Start, ParseError> {
 fn header_lines(bytes: &[u8], mut at: usize) -> Result<(Vec<Line>, usize), ParseError> {
     let mut lines = Vec::with_capacity(20);
     loop {
-        let mut end = line_end(bytes, at)?;
-        if end.text == at {
-            return Ok((lines, end.next));
-        }
-        let mut folded = false;
-        while matches!(bytes.get(end.next), Some(b' ' | b'\t')) {
-            folded = true;
-            end = line_end(bytes, end.next)?;
-        }
+        let (line, next) = next_line(bytes, at)?;
+        let Some(line) = line else {
+            return Ok((lines, next));
+        };
         if lines.len() == HEADER_LINES_MAX {
             return Err(ParseError::TooManyLines);
         }
-        lines.push(Line {
-            folded,
-            ..header_line(bytes, Span::new(at, end.text))?
-        });
-        at = end.next;
+        lines.push(line);
+        at = next;
+    }
+}
+
+/// The header line at `at` with its folds, and where the next one starts; no line where the headers end.
+fn next_line(bytes: &[u8], at: usize) -> Result<(Option<Line>, usize), ParseError> {
+    let mut end = line_end(bytes, at)?;
+    if end.text == at {
+        return Ok((None, end.next));
+    }
+    let mut folded = false;
+    while matches!(bytes.get(end.next), Some(b' ' | b'\t')) {
+        folded = true;
+        end = line_end(bytes, end.next)?;
+    }
+    let line = Line {
+        folded,
+        ..header_line(bytes, Span::new(at, end.text))?
+    };
+    Ok((Some(line), end.next))
+}
+
+/// The values of the top Via and of To, where a response has both; the search ends there.
+pub(crate) fn via_and_to(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut at = line_end(bytes, 0).ok()?.next;
+    let (mut via, mut to) = (None, None);
+    loop {
+        let (line, next) = next_line(bytes, at).ok()?;
+        let line = line?;
+        match line.id {
+            VIA => {
+                via.get_or_insert(line.value);
+            }
+            TO => to = Some(line.value),
+            _ => {}
+        }
+        if let (Some(via), Some(to)) = (via, to) {
+            return Some((first_element(via.of_bytes(bytes), Shape::List), to.of_bytes(bytes)));
+        }
+        at = next;
     }
 }
 

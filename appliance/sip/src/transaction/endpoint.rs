@@ -14,10 +14,11 @@ use super::invitation::Invitation;
 use super::invite_server::InviteServer;
 use super::limits::{Counters, Limits};
 use super::outcome::Send;
+use super::response::Response;
 use super::server::Server;
 use super::table::Table;
 use super::timers::Reason;
-use super::via::{ReturnPath, stamp};
+use super::via::ReturnPath;
 use crate::flow::{Flow, Transmit};
 use crate::message::{self, Message, ParseError};
 
@@ -120,8 +121,10 @@ impl Endpoint {
             return None;
         }
         // What the answer repeats may be the malformed part; then the source is not told.
-        let parsed = Message::parse(answer.clone());
-        Some(parsed.map_or(answer, |answer| stamp(&answer, flow.remote)))
+        let Ok(answer) = Message::parse(answer.clone()) else {
+            return Some(answer);
+        };
+        Some(Response::from(answer).seal(flow.remote, String::new).bytes)
     }
 
     /// A connection was refused or reset, or a datagram came back by ICMP. Client transactions that wait on the flow fail at once;

@@ -5,6 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::outcome::{Outcome, Tell};
+use super::response::Answer;
 use super::timers::{Clock, Reason, Resend, earlier};
 use crate::message::Message;
 
@@ -32,14 +33,6 @@ pub(super) struct Proceeding {
     trying_at: Option<Instant>,
     to_tag: Option<Box<str>>,
     cancelled: bool,
-}
-
-/// A response on its way out: what the machines need of it.
-pub(super) struct Answer<'a> {
-    pub(super) status: u16,
-    pub(super) to_tag: Option<&'a str>,
-    /// As it goes on the wire.
-    pub(super) bytes: Bytes,
 }
 
 /// What a CANCEL found.
@@ -130,7 +123,7 @@ impl InviteServer {
             (InviteServer::Proceeding(proceeding), 100..=199) => {
                 proceeding.trying_at = None;
                 proceeding.last = Some(answer.bytes.clone());
-                if let Some(tag) = answer.to_tag
+                if let Some(tag) = answer.to_tag.as_deref()
                     && proceeding.to_tag.as_deref() != Some(tag)
                 {
                     proceeding.to_tag = Some(tag.into());
@@ -250,11 +243,11 @@ mod tests {
         }
     }
 
-    fn answer(status: u16) -> super::Answer<'static> {
+    fn answer(status: u16) -> super::super::response::Answer<'static> {
         let bytes = response(&Method::Invite, status).bytes().clone();
-        super::Answer {
+        super::super::response::Answer {
             status,
-            to_tag: Some("b"),
+            to_tag: Some("b".into()),
             bytes,
         }
     }

@@ -11,6 +11,7 @@ mod invite_server;
 mod limits;
 mod outcome;
 mod requests;
+mod response;
 mod responses;
 mod server;
 mod table;
@@ -21,6 +22,7 @@ pub use endpoint::Endpoint;
 pub use event::{ClientKey, Event, Failure, Refusal, ServerKey};
 pub(crate) use limits::Room;
 pub use limits::{Counters, Full, Limits, Priority};
+pub use response::Response;
 pub use timers::{Reason, Timing};
 
 #[cfg(test)]

@@ -7,33 +7,30 @@ use rand_chacha::rand_core::Rng;
 use super::endpoint::{Endpoint, ServerMachine, ServerSlot};
 use super::event::{Event, Refusal, ServerKey};
 use super::identity::Identity;
-use super::invite_server::{Answer, CancelFound, InviteServer};
+use super::invite_server::{CancelFound, InviteServer};
 use super::outcome::{Outcome, Send, Tell};
+use super::response::Response;
 use super::server::Server;
 use super::table::Key;
 use super::timers::Clock;
-use super::via::{ReturnPath, stamp};
+use super::via::ReturnPath;
 use crate::flow::Flow;
 use crate::message::{Builder, Message, Method, Name};
 
 impl Endpoint {
     /// Sends a provisional or final response; an INVITE's 2xx may be given again until its ACK comes, each time it is sent. Travels
     /// back the way the request's Via tells. A To without a tag gets one from 101 up (RFC 3261 section 8.2.6.2), the same each time.
-    pub fn respond(&mut self, now: Instant, key: ServerKey, response: Message) {
-        let response = self.tagged(key, response);
-        let Some(slot) = self.servers.value_mut(key.0) else {
+    pub fn respond(&mut self, now: Instant, key: ServerKey, response: impl Into<Response>) {
+        let (Some(identity), Some(slot)) = (self.servers.identity(key.0), self.servers.value_mut(key.0)) else {
             return;
         };
-        let bytes = stamp(&response, slot.path.arrived_on().remote);
+        let arrived_on = slot.path.arrived_on();
+        let response = response.into();
+        let answer = response.seal(arrived_on.remote, || self.identifier.tag(identity));
         let clock = Clock {
             now,
             timing: &self.limits.timing,
-            transport: slot.path.arrived_on().transport,
-        };
-        let answer = Answer {
-            status: response.status(),
-            to_tag: response.to_tag(),
-            bytes,
+            transport: arrived_on.transport,
         };
         let outcome = match &mut slot.machine {
             ServerMachine::Invite(machine) => machine.handle_answer(clock, answer),
@@ -44,24 +41,15 @@ impl Endpoint {
 
     /// Sends a final response and forgets the transaction (RFC 3261 section 8.2.7): for challenges and floods. A repeated request
     /// comes up as a new one. Ignored once a final response was sent. A To without a tag gets one.
-    pub fn respond_and_forget(&mut self, key: ServerKey, response: Message) {
+    pub fn respond_and_forget(&mut self, key: ServerKey, response: impl Into<Response>) {
         if self.server_request(key).is_none() {
             return;
         }
-        let response = self.tagged(key, response);
-        if let Some(slot) = self.servers.remove(key.0) {
-            let bytes = stamp(&response, slot.path.arrived_on().remote);
-            self.transmit(slot.path.flow(), Send::First(bytes));
-        }
-    }
-
-    fn tagged(&self, key: ServerKey, response: Message) -> Message {
-        if response.status() <= 100 || response.to_tag().is_some() {
-            return response;
-        }
-        match self.servers.identity(key.0) {
-            Some(identity) => response.with_to_tag(&self.identifier.tag(identity)),
-            None => response,
+        let identity = self.servers.identity(key.0);
+        if let (Some(identity), Some(slot)) = (identity, self.servers.remove(key.0)) {
+            let response = response.into();
+            let answer = response.seal(slot.path.arrived_on().remote, || self.identifier.tag(identity));
+            self.transmit(slot.path.flow(), Send::First(answer.bytes));
         }
     }
 
@@ -153,8 +141,8 @@ impl Endpoint {
         let tag = machine.to_tag().map(str::to_owned);
         let cancelled = machine.handle_cancel();
         let tag = tag.unwrap_or_else(|| self.identifier.tag(arrival.identity));
-        let response = Builder::response_with_tag(&arrival.request, 200, &tag).finish();
-        self.answer_statelessly(&arrival, &response);
+        let response = Builder::response_with_tag(&arrival.request, 200, &tag);
+        self.answer_statelessly(&arrival, response);
         match cancelled {
             CancelFound::First => {
                 self.events.push_back(Event::Cancelled {
@@ -216,15 +204,17 @@ impl Endpoint {
             let wait_s = base_s.saturating_add(self.rng.next_u32() % base_s);
             response = response.header(Name::RetryAfter, wait_s);
         }
-        self.answer_statelessly(arrival, &response.finish());
+        self.answer_statelessly(arrival, response);
         self.events.push_back(Event::Refused {
             flow: arrival.flow,
             why,
         });
     }
 
-    fn answer_statelessly(&mut self, arrival: &Arrival, response: &Message) {
-        self.transmit(arrival.path.flow(), Send::First(stamp(response, arrival.flow.remote)));
+    fn answer_statelessly(&mut self, arrival: &Arrival, response: Builder) {
+        let response = Response::from(response);
+        let answer = response.seal(arrival.flow.remote, || self.identifier.tag(arrival.identity));
+        self.transmit(arrival.path.flow(), Send::First(answer.bytes));
     }
 
     pub(super) fn fire_server(&mut self, now: Instant, key: Key) {
@@ -242,10 +232,7 @@ impl Endpoint {
         };
         match outcome.tell {
             Tell::Trying => {
-                let trying = slot
-                    .machine
-                    .request()
-                    .map(|invite| Builder::response(invite, 100).finish());
+                let trying = slot.machine.request().map(|invite| Builder::response(invite, 100));
                 if let Some(trying) = trying {
                     return self.respond(now, ServerKey(key), trying);
                 }

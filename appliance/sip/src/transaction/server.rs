@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::invite_server::Answer;
 use super::outcome::Outcome;
+use super::response::Answer;
 use super::timers::{Clock, Reason};
 use crate::message::Message;
 
@@ -134,7 +134,7 @@ mod tests {
                     let bytes = response(&Method::Options, status).bytes().clone();
                     machine.handle_answer(
                         clock,
-                        super::Answer {
+                        super::super::response::Answer {
                             status,
                             to_tag: None,
                             bytes,

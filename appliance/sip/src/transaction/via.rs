@@ -1,12 +1,11 @@
 //! The top Via: ours on requests, the source written into those of the peer, and the way back it describes (RFC 3261 section 18.2,
 //! RFC 3581).
 
+use std::io::Write;
 use std::net::SocketAddr;
 
-use bytes::Bytes;
-
 use crate::flow::{Flow, Transport};
-use crate::message::{Message, Name, Via};
+use crate::message::Via;
 
 /// How responses to one request travel.
 #[derive(Clone, Copy, Debug)]
@@ -55,23 +54,6 @@ impl ReturnPath {
     }
 }
 
-/// A response as it goes on the wire: its top Via tells the source of the request where the sender needs it.
-pub(super) fn stamp(response: &Message, source: SocketAddr) -> Bytes {
-    let whole = response.bytes();
-    let Some(value) = response.value(Name::Via) else {
-        return whole.clone();
-    };
-    let Some(stamped) = stamped(value, source) else {
-        return Bytes::copy_from_slice(whole);
-    };
-    // The value borrows from the message, so the distance of their starts is its place.
-    let start = (value.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
-    let (Some(before), Some(after)) = (whole.get(..start), whole.get(start + value.len()..)) else {
-        return whole.clone();
-    };
-    Bytes::from([before, &stamped, after].concat())
-}
-
 /// The Via value with `received`, and `rport` if asked for; `None` if it needs neither.
 pub(super) fn stamped(value: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
     let via = Via::parse(value).ok()?;
@@ -96,9 +78,10 @@ pub(super) fn stamped(value: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
             text.extend_from_slice(raw);
         }
     }
-    text.extend_from_slice(format!(";received={}", source.ip()).as_bytes());
+    // Writing to a Vec cannot fail.
+    let _ = write!(text, ";received={}", source.ip());
     if symmetric {
-        text.extend_from_slice(format!(";rport={}", source.port()).as_bytes());
+        let _ = write!(text, ";rport={}", source.port());
     }
     Some(text)
 }
