@@ -5,7 +5,7 @@ use super::{RtpConfig, RtpEvent};
 use crate::tide::Tide;
 use branchline_media::rtp::set_ssrc;
 use branchline_media::{BridgeId, Leg, LegId, MediaPlan, Packet, Relay, Verdict};
-use branchline_net::{BATCH_MAX, BatchReceiver, BatchSender, Outgoing, Socket};
+use branchline_net::{BatchReceiver, BatchSender, Outgoing, Socket};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::collections::HashMap;
@@ -124,7 +124,7 @@ impl Worker {
             tide: Tide::new(now(), GATHER),
             sockets: Sockets { pairs: Vec::new() },
             bridge_ports: HashMap::new(),
-            receiver: BatchReceiver::new(BATCH_MAX, DATAGRAM_BYTES_MAX),
+            receiver: BatchReceiver::new(PACKETS_PER_BATCH, DATAGRAM_BYTES_MAX),
             sender: BatchSender::new(),
             waiting: None,
             shared,
@@ -170,13 +170,20 @@ impl Worker {
     }
 
     fn handle_ready(&mut self, now: Instant, port: u16) {
-        let Some(pair) = self.sockets.pair(port) else { return };
+        for _ in 0..BATCHES_PER_TURN_MAX {
+            if self.pass_on(now, port) < PACKETS_PER_BATCH {
+                return;
+            }
+        }
+    }
+
+    /// Takes one batch from a socket and gives how many packets it was.
+    fn pass_on(&mut self, now: Instant, port: u16) -> usize {
+        let Some(pair) = self.sockets.pair(port) else { return 0 };
         let socket = if port.is_multiple_of(2) { &pair.rtp } else { &pair.rtcp };
         // An error here is an unreachable peer, told once and gone.
-        if !self.receiver.receive(socket).is_ok_and(|count| count > 0) {
-            return;
-        }
-        let mut outgoing = [Outgoing { to: NOWHERE, data: &[] }; BATCH_MAX];
+        let received = self.receiver.receive(socket).unwrap_or(0);
+        let mut outgoing = [Outgoing { to: NOWHERE, data: &[] }; PACKETS_PER_BATCH];
         let (mut count, mut from) = (0, port);
         for datagram in self.receiver.datagrams() {
             let packet = Packet {
@@ -205,6 +212,7 @@ impl Worker {
             count += 1;
         }
         self.sockets.send(&mut self.sender, from, &outgoing[..count]);
+        received
     }
 
     fn handle_inbox(&mut self, now: Instant, inbox: &Inbox) {
@@ -361,10 +369,14 @@ fn now() -> Instant {
 const WAKE: u64 = u64::MAX;
 const READY_MAX: usize = 512;
 const COMMANDS_WAITING_MAX: usize = 4096;
+/// A stream brings one packet in 20 ms, and room for each further one is paid for whether it comes or not.
+const PACKETS_PER_BATCH: usize = 4;
+/// Of one socket, so that a flood at one port does not hold up the others.
+const BATCHES_PER_TURN_MAX: usize = 16;
 /// RTP never exceeds an Ethernet frame.
 const DATAGRAM_BYTES_MAX: usize = 1500;
 /// More than a receive buffer holds.
-const DRAIN_BATCHES_MAX: usize = 64;
+const DRAIN_BATCHES_MAX: usize = 1024;
 /// A tenth of a packet's length: no jitter buffer notices, and no caller.
 const GATHER: Duration = Duration::from_millis(2);
 /// When the daemon's queue was full.
