@@ -345,7 +345,7 @@ async fn until(due: Option<Instant>) {
 /// Messages of streams per turn, as many as a batch of datagrams.
 const ARRIVED_PER_TURN_MAX: usize = 64;
 /// Under load, a message waits this long for others: one wake-up for all of them, and no caller notices.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(10);
 /// Reports of the relay per turn.
 const MEDIA_PER_TURN_MAX: usize = 256;
 /// While the journal hands entries back.
