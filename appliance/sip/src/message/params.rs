@@ -55,28 +55,29 @@ impl<'a> Params<'a> {
 
     /// All parameters in order.
     pub fn iter(&self) -> impl Iterator<Item = Param<'a>> + use<'a> {
+        self.pairs().map(|(name, raw)| Param {
+            name: std::str::from_utf8(name).unwrap_or(""),
+            raw,
+        })
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + use<'a> {
         let mut rest = (!self.raw.is_empty()).then_some(self.raw);
         std::iter::from_fn(move || {
             let (one, next) = split(rest?)?;
             rest = next;
-            let (name, raw) = halves(one);
-            Some(Param {
-                name: std::str::from_utf8(name).unwrap_or(""),
-                raw,
-            })
+            Some(halves(one))
         })
     }
 
     /// `None`: absent. `Some(None)`: present without a value. Quotes and escapes are taken off.
     pub fn get(&self, name: &str) -> Option<Option<Cow<'a, str>>> {
-        self.find(name).map(|param| param.value())
+        self.find(name).map(|raw| raw.map(unquote))
     }
 
     /// The value as written if it is present and plain UTF-8; quotes stay.
     pub fn raw(&self, name: &str) -> Option<&'a str> {
-        self.find(name)
-            .and_then(|param| param.raw)
-            .and_then(|raw| std::str::from_utf8(raw).ok())
+        self.find(name).flatten().and_then(|raw| std::str::from_utf8(raw).ok())
     }
 
     /// True if the parameter is there, with or without a value.
@@ -86,7 +87,7 @@ impl<'a> Params<'a> {
 
     /// The value as a 32-bit number; `None` if absent or malformed.
     pub fn number(&self, name: &str) -> Option<u32> {
-        self.find(name).and_then(|param| param.raw).and_then(super::lex::number)
+        self.find(name).flatten().and_then(super::lex::number)
     }
 
     /// The parameters as written, without the leading semicolon.
@@ -99,8 +100,10 @@ impl<'a> Params<'a> {
         self.raw.is_empty()
     }
 
-    fn find(&self, name: &str) -> Option<Param<'a>> {
-        self.iter().find(|param| param.name.eq_ignore_ascii_case(name))
+    fn find(&self, name: &str) -> Option<Option<&'a [u8]>> {
+        let mut pairs = self.pairs();
+        let found = pairs.find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()));
+        found.map(|(_, raw)| raw)
     }
 }
 

@@ -21,7 +21,7 @@ impl ReturnPath {
     pub(super) fn of(via: &Via<'_>, flow: Flow) -> ReturnPath {
         let asked = via.port.unwrap_or_else(|| flow.transport.default_port());
         let port = match flow.transport {
-            Transport::Udp if via.rport().is_some() => flow.remote.port(),
+            Transport::Udp if via.params.has("rport") => flow.remote.port(),
             Transport::Udp | Transport::Tcp | Transport::Tls => asked,
         };
         ReturnPath {
@@ -57,7 +57,7 @@ impl ReturnPath {
 /// The Via value with `received`, and `rport` if asked for; `None` if it needs neither.
 pub(super) fn stamped(value: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
     let via = Via::parse(value).ok()?;
-    let symmetric = via.rport().is_some();
+    let symmetric = via.params.has("rport");
     if !symmetric && via.host.ip() == Some(source.ip()) {
         return None;
     }
