@@ -57,6 +57,8 @@ fn run() -> Done<()> {
             }
         }
     }
+    // By letter; measured in another order.
+    rows.sort_by_key(|row: &Row| row.what.chars().nth(1));
     let table = report::table(&rows);
     println!("\n{table}");
     if !faults.is_empty() {
