@@ -191,6 +191,7 @@ impl Bindings {
                     keep_until_utc_ms,
                 });
             }
+            entries.reserve_exact(1);
             entries.push(Entry {
                 binding,
                 expires_at: at.now + interval,
