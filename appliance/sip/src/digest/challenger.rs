@@ -292,3 +292,58 @@ fn same_target(signed: &str, requested: &str) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::response::HASHED_BYTES;
+    use super::super::{Account, Answerer};
+    use super::*;
+    use crate::message::Method;
+
+    fn register() -> Builder {
+        Builder::request(&Method::Register, "sip:branch")
+            .header(Name::Via, "SIP/2.0/UDP a;branch=z9hG4bK1")
+            .header(Name::From, "<sip:201@branch>;tag=1")
+            .header(Name::To, "<sip:201@branch>")
+            .header(Name::CallId, "c")
+            .header(Name::CSeq, "1 REGISTER")
+    }
+
+    /// What is hashed to refuse a password, with both algorithms.
+    fn hashed_bytes(algorithm: Algorithm, username: &str) -> usize {
+        #[expect(clippy::disallowed_methods, reason = "any instant will do as the start of a test")]
+        let now = Instant::now();
+        let source = IpAddr::from([192, 0, 2, 11]);
+        let config = ChallengerConfig {
+            realm: "branch".into(),
+            asker: Asker::Server,
+            nonce_lifetime: Duration::from_secs(300),
+            algorithms: vec![algorithm],
+            nonces_max: 10,
+        };
+        let mut challenger = Challenger::new(config, now, [7; 32]);
+        let account = Account {
+            username: username.into(),
+            password: "wrong".into(),
+        };
+        let mut answerer = Answerer::new(account, [1; 32]);
+        let challenge = Builder::response_with_tag(&register().finish(), 401, "t");
+        let challenge = challenger.challenge(now, source, Stale::No, challenge).finish();
+        answerer.handle_challenge(&challenge).expect("it is a challenge");
+        let request = answerer.authorize(register()).finish();
+        let known = Some(Ha1::of("201", "branch", "secret"));
+        let before = HASHED_BYTES.get();
+        let verdict = challenger.verify(now, source, &request, |name| known.filter(|_| name == "201"));
+        assert!(matches!(verdict, Verdict::Denied { .. }), "{verdict:?}");
+        HASHED_BYTES.get() - before
+    }
+
+    #[test]
+    fn a_wrong_password_and_an_unknown_user_cost_the_same_work() {
+        for algorithm in [Algorithm::Md5, Algorithm::Sha256] {
+            let (known, unknown) = (hashed_bytes(algorithm, "201"), hashed_bytes(algorithm, "999"));
+            assert!(known > 0);
+            assert_eq!(known, unknown, "{algorithm:?}");
+        }
+    }
+}
