@@ -78,13 +78,17 @@ impl RingDetector {
 
     /// Time passed; to be called again until nothing is due.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<RingSign> {
-        if let Some(change) = self.contact.handle_timeout(now) {
+        let own = self.own_timeout().filter(|due| *due <= now);
+        let contact = self.contact.poll_timeout().filter(|due| *due <= now);
+        // Whatever was due first, however late we are told.
+        if contact.is_some_and(|contact| own.is_none_or(|own| contact <= own)) {
+            let change = self.contact.handle_timeout(now)?;
             return match change.level {
                 Level::Active => self.handle_wave(change.since),
                 Level::Inactive => None,
             };
         }
-        let due = self.own_timeout().filter(|due| *due <= now)?;
+        let due = own?;
         let (next, sign) = match self.state {
             State::Quiet | State::Hearing(_) => (State::Quiet, None),
             State::Ringing(burst) => (State::Pause { since: burst.last }, Some(RingSign::Ended)),

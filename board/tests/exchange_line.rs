@@ -5,9 +5,10 @@
 use std::time::{Duration, Instant};
 
 use branchline_board::fake::{self, FakeGpio, Waveform};
-use branchline_board::{Equipment, Event, FxoEvent, InputId, Level, Polarity};
+use branchline_board::{Equipment, Event, FxoEvent, InputId, Level, Polarity, RingDetector};
 use branchline_config::board::{Board, Source};
 use branchline_config::country;
+use proptest::prelude::*;
 
 const BOARD: &str = r#"
 name = "test"
@@ -178,6 +179,40 @@ fn a_reversal_is_told_once_it_lasts() {
         FxoEvent::Polarity(Polarity::Forward),
     ];
     assert_eq!(bench.play(vec![wave], 2_000), reversal);
+}
+
+proptest! {
+    /// What is heard follows from the edges alone, not from when somebody found time to ask.
+    #[test]
+    fn late_polling_changes_nothing(gaps_ms in prop::collection::vec(prop_oneof![15u64..40, 1u64..200, 3000u64..8000], 1..80)) {
+        let start = Bench::new().now;
+        let (mut edges, mut at, mut level) = (Vec::new(), start, Level::Inactive);
+        for gap in gaps_ms {
+            at += Duration::from_millis(gap);
+            level = level.toggled();
+            edges.push((at, level));
+        }
+        let until = at + Duration::from_secs(20);
+        let (mut punctual, mut late) = (RingDetector::new(), RingDetector::new());
+        let (mut heard_in_time, mut heard_late) = (Vec::new(), Vec::new());
+        for (at, level) in edges {
+            while let Some(due) = punctual.poll_timeout().filter(|due| *due <= at) {
+                heard_in_time.extend(punctual.handle_timeout(due));
+            }
+            punctual.handle_edge(at, level);
+            while late.poll_timeout().is_some_and(|due| due <= at) {
+                heard_late.extend(late.handle_timeout(at));
+            }
+            late.handle_edge(at, level);
+        }
+        while let Some(due) = punctual.poll_timeout().filter(|due| *due <= until) {
+            heard_in_time.extend(punctual.handle_timeout(due));
+        }
+        while late.poll_timeout().is_some_and(|due| due <= until) {
+            heard_late.extend(late.handle_timeout(until));
+        }
+        prop_assert_eq!(heard_in_time, heard_late);
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

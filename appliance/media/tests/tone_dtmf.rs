@@ -5,6 +5,7 @@
 mod sound;
 
 use branchline_media::tone::{DtmfDetector, DtmfEvent, DtmfPlayer, KEYS, key_hz};
+use proptest::prelude::*;
 use sound::{Dice, Sound, mix, samples, silence, sines};
 
 /// How a key is sent.
@@ -135,6 +136,29 @@ fn the_length_of_a_key_is_told() {
         };
         assert!(lasted_ms.abs_diff(on_ms as u32) <= 10, "{on_ms}: {lasted_ms}");
         assert_eq!(detector.poll_event(), None);
+    }
+}
+
+#[test]
+fn a_key_that_is_stuck_for_ten_minutes_is_one_key() {
+    // Whole frequencies repeat every second.
+    let second = sines(&[(852.0, -10.0), (1477.0, -10.0)], 1000);
+    let mut detector = DtmfDetector::new();
+    for _ in 0..600 {
+        detector.handle_block(&second);
+    }
+    detector.handle_block(&silence(100));
+    assert_eq!(detector.poll_event(), Some(DtmfEvent::Down { key: '9' }));
+    let Some(DtmfEvent::Up { key: '9', lasted_ms }) = detector.poll_event() else {
+        panic!("it is let go");
+    };
+    assert!(lasted_ms.abs_diff(600_000) <= 10, "{lasted_ms}");
+}
+
+proptest! {
+    #[test]
+    fn no_sound_panics(sound in prop::collection::vec(prop_oneof![any::<i16>(), Just(i16::MIN), Just(0)], 0..4000)) {
+        let _ = listen(&sound);
     }
 }
 

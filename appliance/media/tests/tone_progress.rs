@@ -6,6 +6,7 @@ mod sound;
 
 use branchline_config::country::{self, Analog, Tone};
 use branchline_media::tone::{Progress, ProgressDetector, TonePlayer};
+use proptest::prelude::*;
 use sound::{Dice, mix, silence};
 
 #[test]
@@ -106,6 +107,13 @@ fn speech_and_keys_are_no_tone() {
             let told = first_heard(analog, &Dice::new(seed).speech(30_000));
             assert_eq!(told, None, "{code}, seed {seed}");
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_sound_panics(sound in prop::collection::vec(prop_oneof![any::<i16>(), Just(i16::MIN), Just(0)], 0..8000)) {
+        let _ = first_heard(country::by_code("IT").unwrap().analog, &sound);
     }
 }
 

@@ -183,7 +183,7 @@ impl DtmfDetector {
         tally.add(hit.filter(|hit| hit.key == tally.key));
         let up = DtmfEvent::Up {
             key: KEYS[tally.key],
-            lasted_ms: tally.hits * HOP as u32 * 1000 / RATE_HZ,
+            lasted_ms: tally.lasted_ms(),
         };
         if let Some(next) = next.filter(Tally::lasts) {
             self.tell(up);
@@ -238,6 +238,11 @@ impl Tally {
         self.loudest = self.loudest.max(hit.peak);
         self.hits += 1;
         self.misses = 0;
+    }
+
+    fn lasted_ms(&self) -> u32 {
+        let samples = u64::from(self.hits) * HOP as u64;
+        (samples * 1000 / u64::from(RATE_HZ)) as u32
     }
 
     /// Long enough, as pure as a machine, and, where the window is full of it, as steady: a voice glides.
