@@ -141,6 +141,7 @@ fn stream_settings(config: &Config, place: &Place, open_files: usize) -> Result<
         per_source_max: PER_SOURCE_MAX,
         // A phone that stays connected says something at least when it registers again.
         idle_max: Duration::from_secs(u64::from(config.sip.expires_max_s)) + IDLE_SLACK,
+        ping_every: PING_EVERY,
     })
 }
 
@@ -198,5 +199,7 @@ fn remembered(place: &Place, configuration: Configuration, clock: &mut Clock) ->
     Ok((opened, Box::new(Branch::new(now, setup))))
 }
 
+/// An outage of a quiet connection is noticed within forty seconds, and most firewalls forget no sooner.
+const PING_EVERY: Duration = Duration::from_secs(30);
 /// A late refresh of a registration still finds its connection.
 const IDLE_SLACK: Duration = Duration::from_secs(120);

@@ -4,13 +4,14 @@ use std::io;
 use std::time::Duration;
 
 use branchline_sip::Flow;
-use branchline_sip::frame::{Framed, Framer, PONG, Side};
+use branchline_sip::frame::{Framed, Framer, PING, PONG, Side};
 use bytes::{Bytes, BytesMut};
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::keep_alive::{Due, KeepAlive};
 use super::shared::{Event, Queue, Shared, WeakWriter, count};
 
 /// What a connection needs to know of itself.
@@ -37,6 +38,8 @@ pub(super) enum End {
     Idle,
     /// The peer did not read.
     Slow,
+    /// The peer no longer answers our pings.
+    Silent,
 }
 
 /// Runs until the connection is over.
@@ -56,7 +59,7 @@ where
         end = write(output, queue) => end,
     };
     match end {
-        End::Closed | End::Broken(_) | End::Box => {}
+        End::Closed | End::Broken(_) | End::Box | End::Silent => {}
         End::Malformed => count(&shared.counts.malformed_closed),
         End::Idle => count(&shared.counts.idle_closed),
         End::Slow => count(&shared.counts.slow_closed),
@@ -75,14 +78,26 @@ async fn read(mut input: impl AsyncRead + Unpin, reading: Reading, shared: &Shar
     let mut framer = Framer::new(side);
     let mut buffer = BytesMut::with_capacity(READ_BYTES);
     let mut deadline = Instant::now() + FIRST_WITHIN;
+    let mut keep_alive = KeepAlive::new(Instant::now(), side, shared.settings.ping_every);
     loop {
         buffer.clear();
-        match timeout_at(deadline, input.read_buf(&mut buffer)).await {
-            Err(_) => return End::Idle,
+        let wake = keep_alive.poll_timeout().map_or(deadline, |due| due.min(deadline));
+        match timeout_at(wake, input.read_buf(&mut buffer)).await {
+            Err(_) if deadline <= Instant::now() => return End::Idle,
+            Err(_) => match keep_alive.handle_timeout(Instant::now()) {
+                Due::Nothing => continue,
+                Due::Silent => return End::Silent,
+                Due::Ping => {
+                    // A queue that is full has its own end.
+                    let _ = writer.write(Bytes::from_static(PING));
+                    continue;
+                }
+            },
             Ok(Err(error)) => return End::Broken(error.kind()),
             Ok(Ok(0)) => return End::Closed,
             Ok(Ok(_)) => {}
         }
+        keep_alive.handle_bytes(Instant::now());
         let had_half = framer.buffered_bytes() > 0;
         let mut whole = false;
         framer.handle_bytes(&buffer);
@@ -97,7 +112,7 @@ async fn read(mut input: impl AsyncRead + Unpin, reading: Reading, shared: &Shar
                 }
                 // A peer that pings without reading fills its own queue, and is closed for that by the write timeout.
                 Ok(Framed::Ping) => drop(writer.write(Bytes::from_static(PONG))),
-                Ok(Framed::Pong) => {}
+                Ok(Framed::Pong) => keep_alive.handle_pong(),
                 Err(fault) => {
                     tracing::debug!(remote = %flow.remote, %fault, "not SIP");
                     return End::Malformed;

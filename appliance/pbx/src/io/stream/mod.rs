@@ -6,6 +6,7 @@
 mod accept;
 mod census;
 mod connection;
+mod keep_alive;
 mod open;
 mod shared;
 #[cfg(test)]
@@ -42,6 +43,8 @@ pub struct Settings {
     pub per_source_max: usize,
     /// A connection that carries nothing for so long is closed.
     pub idle_max: Duration,
+    /// Pause between pings on a connection that the box opened.
+    pub ping_every: Duration,
 }
 
 /// Most connections a box holds, where the system lets it; two thousand phones and room for those that come back.

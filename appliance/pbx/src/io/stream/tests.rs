@@ -17,6 +17,7 @@ fn settings() -> Settings {
         connections_max: 8,
         per_source_max: 3,
         idle_max: Duration::from_secs(60),
+        ping_every: Duration::from_secs(30),
     }
 }
 
@@ -282,4 +283,50 @@ async fn tls_is_served_with_the_certificate_shown_and_an_unknown_peer_is_not_bel
     })
     .await
     .expect("the listener's side fails too");
+}
+
+/// A connection that the box opened to a peer, which has read its first message.
+async fn opened_to(listener: &tokio::net::TcpListener, streams: &mut Streams) -> tokio::net::TcpStream {
+    let flow = Flow {
+        transport: Transport::Tcp,
+        local: listener.local_addr().unwrap(),
+        remote: listener.local_addr().unwrap(),
+        connection: None,
+    };
+    streams.send(Transmit {
+        flow,
+        bytes: Bytes::from_static(OPTIONS.as_bytes()),
+    });
+    let (mut peer, _) = timeout(WITHIN, listener.accept()).await.expect("in time").unwrap();
+    read_within(&mut peer, OPTIONS.as_bytes()).await;
+    peer
+}
+
+async fn read_within(peer: &mut tokio::net::TcpStream, expected: &[u8]) {
+    let mut buffer = vec![0; expected.len()];
+    let read = tokio::io::AsyncReadExt::read_exact(peer, &mut buffer);
+    timeout(WITHIN, read).await.expect("in time").unwrap();
+    assert_eq!(buffer, expected);
+}
+
+#[tokio::test]
+async fn a_peer_that_answered_a_ping_and_no_longer_does_has_failed_and_one_that_never_did_has_not() {
+    let settings = Settings {
+        ping_every: Duration::from_millis(90),
+        ..settings()
+    };
+    let (mut streams, _) = start(settings);
+    let listener = tokio::net::TcpListener::bind("127.9.4.47:0").await.unwrap();
+    let mut deaf = opened_to(&listener, &mut streams).await;
+    for _ in 0..4 {
+        read_within(&mut deaf, b"\r\n\r\n").await;
+    }
+    assert_eq!(streams.open_count(), 1, "it may not know pings");
+    for _ in 0..2 {
+        tokio::io::AsyncWriteExt::write_all(&mut deaf, b"\r\n").await.unwrap();
+        read_within(&mut deaf, b"\r\n\r\n").await;
+    }
+    // It knows them, and falls silent.
+    let flow = failed(&mut streams).await;
+    assert_eq!(flow.remote, listener.local_addr().unwrap());
 }
