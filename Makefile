@@ -60,6 +60,7 @@ check-format:
 
 check-lints:
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+	$(CARGO) clippy --package branchline-gpio --features rpi --all-targets -- --deny warnings
 	@echo "passed: lints"
 
 check-licences: $(DENY)/bin/cargo-deny
@@ -73,6 +74,7 @@ check-tests:
 	else \
 		$(CARGO) test --workspace --no-fail-fast --lib --bins --tests; \
 	fi
+	$(CARGO) test --package branchline-gpio --features rpi
 
 check-documentation:
 	$(CARGO) test --workspace --no-fail-fast --doc

@@ -160,3 +160,44 @@ fn refused(error: &gpio::Error) -> GpioError {
 
 /// BCM numbers of every model.
 const PINS: u32 = 58;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_survives_the_pin_s_polarity() {
+        for active in [Active::High, Active::Low] {
+            for level in [Level::Active, Level::Inactive] {
+                assert_eq!(meaning(voltage(level, active), active), level, "{active:?}");
+            }
+        }
+        assert_eq!(voltage(Level::Active, Active::Low), gpio::Level::Low);
+    }
+
+    #[test]
+    fn another_machine_is_told_that_it_has_no_such_chip() {
+        if let Err(error) = RaspberryPi::new() {
+            assert!(
+                matches!(error, GpioError::NoChip { .. } | GpioError::Denied { .. }),
+                "{error}"
+            );
+            assert!(!error.fix().is_empty());
+        }
+    }
+
+    #[test]
+    fn every_fault_of_the_library_has_a_fix() {
+        let faults = [
+            gpio::Error::UnknownModel,
+            gpio::Error::PinUsed(4),
+            gpio::Error::PinNotAvailable(99),
+            gpio::Error::PermissionDenied("/dev/gpiomem".to_owned()),
+            gpio::Error::ThreadPanic,
+        ];
+        for fault in faults {
+            let told = refused(&fault);
+            assert!(!told.fix().is_empty(), "{told}");
+        }
+    }
+}
