@@ -84,60 +84,51 @@ fn passes(name: Name<'_>, crossing: Crossing) -> bool {
     }
 }
 
+/// A party that is about to be called.
+struct Called {
+    flow: Flow,
+    party: Party,
+    /// Who a transfer shows to the next party.
+    number: String,
+    invitation: Invitation,
+}
+
+fn crossing(calling: &Party, called: &Party) -> Crossing {
+    match (calling, called) {
+        (_, Party::Trunk(_)) => Crossing::Out,
+        (Party::Trunk(_), Party::Extension(_) | Party::Hosted(_) | Party::Stranger) => Crossing::In,
+        // The hosted PBX is the branch's own.
+        (Party::Extension(_) | Party::Hosted(_) | Party::Stranger, _) => Crossing::Inside,
+    }
+}
+
 impl Branch {
     /// Sends one INVITE.
     pub(crate) fn invite(&mut self, now: Now, leg: NewLeg, target: &Target, offer: Option<&Sdp>) {
-        let Some(caller) = self.legs.entry(leg.caller) else {
-            return self.invite_failed(now, leg.id, Cause::NO_RESOURCE);
+        if let Target::Echo = target {
+            return self.echo_invited(now, leg, offer);
+        }
+        let called = match self.called(now, leg, target) {
+            Ok(called) => called,
+            Err(cause) => return self.invite_failed(now, leg.id, cause),
         };
-        let (calling, passed) = (caller.party.clone(), caller.passed.clone());
-        // The number is who a transfer shows to the next party.
-        let (flow, party, number_reached, mut invitation) = match target {
-            Target::Echo => return self.echo_invited(now, leg, offer),
-            Target::Contact(target) => {
-                let invitation = self.to_contact(leg.call, target, &caller.shown);
-                (
-                    target.flow,
-                    target.party.clone(),
-                    target.party.name().to_owned(),
-                    invitation,
-                )
-            }
-            Target::Trunk(target) => {
-                let name = &target.attempt.trunk;
-                let (Some(trunk), Some(flow)) = (self.config.trunk(name), self.trunks.flow(name)) else {
-                    return self.invite_failed(now, leg.id, Cause::of_status(503));
-                };
-                let party = Party::Trunk(target.attempt.trunk.clone());
-                let invitation = match target.urgency {
-                    Urgency::Ordinary | Urgency::Callback => Some(self.to_trunk(target, (trunk, caller), flow)),
-                    Urgency::Emergency => self.to_help(now, leg, target, flow),
-                };
-                let Some(invitation) = invitation else {
-                    return self.invite_failed(now, leg.id, Cause::NO_RESOURCE);
-                };
-                (flow, party, target.attempt.number.clone(), invitation)
-            }
-            Target::Hosted(target) => {
-                let Some((flow, invitation)) = self.to_line(now, leg, target) else {
-                    return self.invite_failed(now, leg.id, Cause::of_status(503));
-                };
-                let party = Party::Hosted(target.line.clone());
-                (flow, party, target.number.clone(), invitation)
-            }
-        };
-        let address = self.address_facing(flow);
+        let address = self.address_facing(called.flow);
         let body = match self.body_facing(leg.id, offer, address) {
             Ok(body) => body,
             Err(cause) => return self.invite_failed(now, leg.id, cause),
         };
-        self.note_direction(leg.call, target);
-        let crossing = match (&calling, &party) {
-            (_, Party::Trunk(_)) => Crossing::Out,
-            (Party::Trunk(_), Party::Extension(_) | Party::Hosted(_) | Party::Stranger) => Crossing::In,
-            // The hosted PBX is the branch's own.
-            (Party::Extension(_) | Party::Hosted(_) | Party::Stranger, _) => Crossing::Inside,
+        let Some(caller) = self.legs.entry(leg.caller) else {
+            return self.invite_failed(now, leg.id, Cause::NO_RESOURCE);
         };
+        let passed = caller.passed.clone();
+        let crossing = crossing(&caller.party, &called.party);
+        self.note_direction(leg.call, target);
+        let Called {
+            flow,
+            party,
+            number,
+            mut invitation,
+        } = called;
         for (name, value) in passed.to_headers(crossing).iter() {
             if !invitation.headers.has(name) {
                 invitation.headers.push(name, value);
@@ -145,26 +136,63 @@ impl Branch {
         }
         invitation.body = body;
         invitation.max_forwards = passed.max_forwards;
-        let callee = Shown {
-            number: number_reached,
+        let Ok(session) = self.agent.invite(now.mono, invitation) else {
+            return self.invite_failed(now, leg.id, Cause::NO_RESOURCE);
+        };
+        self.give_account(session, &party);
+        self.note_party(leg.call, &party);
+        let shown = Shown {
+            number,
             ..Shown::default()
         };
-        match self.agent.invite(now.mono, invitation) {
-            Ok(session) => {
-                self.give_account(session, &party);
-                self.note_party(leg.call, &party);
-                let entry = LegEntry {
-                    call: leg.call,
-                    session,
-                    party,
-                    flow,
-                    shown: callee,
-                    passed,
-                    spare: target.spare().to_vec(),
+        let entry = LegEntry {
+            call: leg.call,
+            session,
+            party,
+            flow,
+            shown,
+            passed,
+            spare: target.spare().to_vec(),
+        };
+        self.legs.add(leg.id, entry);
+    }
+
+    /// Who a target is, and the INVITE for it.
+    fn called(&mut self, now: Now, leg: NewLeg, target: &Target) -> Result<Called, Cause> {
+        let caller = self.legs.entry(leg.caller).ok_or(Cause::NO_RESOURCE)?;
+        match target {
+            Target::Echo => Err(Cause::NO_RESOURCE),
+            Target::Contact(target) => Ok(Called {
+                flow: target.flow,
+                party: target.party.clone(),
+                number: target.party.name().to_owned(),
+                invitation: self.to_contact(leg.call, target, &caller.shown),
+            }),
+            Target::Trunk(target) => {
+                let name = &target.attempt.trunk;
+                let way = self.config.trunk(name).zip(self.trunks.flow(name));
+                let (trunk, flow) = way.ok_or(Cause::of_status(503))?;
+                let invitation = match target.urgency {
+                    Urgency::Ordinary | Urgency::Callback => Some(self.to_trunk(target, (trunk, caller), flow)),
+                    Urgency::Emergency => self.to_help(now, leg, target, flow),
                 };
-                self.legs.add(leg.id, entry);
+                Ok(Called {
+                    flow,
+                    party: Party::Trunk(target.attempt.trunk.clone()),
+                    number: target.attempt.number.clone(),
+                    invitation: invitation.ok_or(Cause::NO_RESOURCE)?,
+                })
             }
-            Err(_) => self.invite_failed(now, leg.id, Cause::NO_RESOURCE),
+            Target::Hosted(target) => {
+                let way = self.to_line(now, leg, target);
+                let (flow, invitation) = way.ok_or(Cause::of_status(503))?;
+                Ok(Called {
+                    flow,
+                    party: Party::Hosted(target.line.clone()),
+                    number: target.number.clone(),
+                    invitation,
+                })
+            }
         }
     }
 

@@ -28,11 +28,7 @@ impl Branch {
             SessionEvent::Progress { status, body, .. } => self.leg_progress(now, (leg, status), body),
             SessionEvent::Challenged { .. } => self.challenged(now, leg),
             SessionEvent::Answered { body, needs_answer, .. } => {
-                let heard = if needs_answer {
-                    Heard::Offer(body)
-                } else {
-                    Heard::Answer(body)
-                };
+                let heard = if needs_answer { Heard::Offer } else { Heard::Answer }(body);
                 self.leg_described(now, leg, &heard, |body| LegEvent::Answered { body, needs_answer });
             }
             SessionEvent::Refused { status, response, why } => {
@@ -51,11 +47,7 @@ impl Branch {
                 Err(cause) => self.agent.refuse_reoffer(now.mono, id, reoffer_status(cause.status)),
             },
             SessionEvent::ReofferAnswered { body, needs_answer } => {
-                let heard = if needs_answer {
-                    Heard::Offer(body)
-                } else {
-                    Heard::Answer(body)
-                };
+                let heard = if needs_answer { Heard::Offer } else { Heard::Answer }(body);
                 self.leg_described(now, leg, &heard, |body| LegEvent::ReofferAnswered {
                     body,
                     needs_answer,

@@ -54,10 +54,8 @@ fn the_test_number_can_be_given_up() {
 }
 
 #[test]
-fn each_fault_names_its_field_and_a_fix() {
-    let extension = "[[extension]]\nnumber = \"201\"\nha1_md5 = \"00112233445566778899aabbccddeeff\"\n";
+fn each_fault_of_a_location_names_its_field_and_a_fix() {
     let second = "[[location]]\nid = \"b\"\ncivic = { A3 = \"B\" }\n";
-    let trunk = "[[trunk]]\nname = \"a\"\nhost = \"a.example\"\n";
     let cases = [
         (
             format!("{PLACE}[[location]]\nid = \"hq\"\ncivic = {{ A3 = \"B\" }}\n"),
@@ -84,6 +82,28 @@ fn each_fault_names_its_field_and_a_fix() {
             "location[1].ports[0]: \"lan1\" is taken by location[0].ports[0]",
         ),
         (
+            "[[location]]\nid = \"b\"\n".to_owned(),
+            "location[0].civic: is missing, and so is point; add civic = {",
+        ),
+        (
+            "[[location]]\nid = \"b\"\ncivic = { street = \"B\" }\n".to_owned(),
+            "location[0].civic.street: unknown key; remove it; known here: country, A1",
+        ),
+        (
+            "[[location]]\nid = \"b\"\npoint = \"91 0\"\n".to_owned(),
+            "location[0].point: \"91 0\" is not a latitude and a longitude; write degrees",
+        ),
+    ];
+    check(&cases);
+}
+
+#[test]
+fn each_fault_of_what_asks_for_a_location_names_its_field_and_a_fix() {
+    let extension = "[[extension]]\nnumber = \"201\"\nha1_md5 = \"00112233445566778899aabbccddeeff\"\n";
+    let second = "[[location]]\nid = \"b\"\ncivic = { A3 = \"B\" }\n";
+    let trunk = "[[trunk]]\nname = \"a\"\nhost = \"a.example\"\n";
+    let cases = [
+        (
             format!("{PLACE}{extension}location = \"hg\"\n"),
             "extension[0].location: there is no location \"hg\"; did you mean \"hq\"?",
         ),
@@ -102,18 +122,6 @@ fn each_fault_names_its_field_and_a_fix() {
         (
             "[emergency]\nwebhook = \"alarm.example\"\n".to_owned(),
             "emergency.webhook: \"alarm.example\" is not a web address; write \"https://",
-        ),
-        (
-            "[[location]]\nid = \"b\"\n".to_owned(),
-            "location[0].civic: is missing, and so is point; add civic = {",
-        ),
-        (
-            "[[location]]\nid = \"b\"\ncivic = { street = \"B\" }\n".to_owned(),
-            "location[0].civic.street: unknown key; remove it; known here: country, A1",
-        ),
-        (
-            "[[location]]\nid = \"b\"\npoint = \"91 0\"\n".to_owned(),
-            "location[0].point: \"91 0\" is not a latitude and a longitude; write degrees",
         ),
         (
             format!("{trunk}location = \"pidf\"\n"),

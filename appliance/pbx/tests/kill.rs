@@ -9,6 +9,7 @@ use rig::Rig;
 use rig::clock;
 use rig::daemon::{Daemon, Site};
 use rig::sipp::{Load, Sipp, User};
+use serde_json::Value;
 
 const PAIRS: u32 = 50;
 const CALLS: u32 = 1_000;
@@ -76,23 +77,7 @@ fn registrations_and_records_survive_a_kill_under_load() {
         "registrations after the kill"
     );
     let records = daemon.wait_for_records(ended as usize, RECORD_WITHIN);
-    let ids: BTreeSet<&str> = records.iter().filter_map(|record| record["id"].as_str()).collect();
-    assert_eq!(ids.len(), records.len(), "a call is recorded twice");
-    let with = |outcome: &str| records.iter().filter(|record| record["outcome"] == outcome).count() as u64;
-    // A call whose end was a moment before the kill may be known as interrupted; it is known all the same.
-    let known = with("answered") + with("interrupted");
-    assert!(known >= ended, "{known} records of {ended} calls that ended");
-    assert!(
-        with("answered") >= recorded,
-        "{} of {recorded} calls that had ended are on record as answered",
-        with("answered")
-    );
-    assert!(with("interrupted") > 0, "no call was up when the power went");
-    assert_eq!(
-        with("answered") + with("interrupted") + with("failed"),
-        records.len() as u64,
-        "other outcomes"
-    );
+    assert_known(&records, &Ended { all: ended, recorded });
 
     let answering = Sipp::start(&rig, &load("callees-after", "callee.xml", 1, PAIRS));
     let after = Load {
@@ -101,4 +86,33 @@ fn registrations_and_records_survive_a_kill_under_load() {
     };
     Sipp::run(&rig, &after).assert_all(PAIRS);
     answering.finish().assert_all(PAIRS);
+}
+
+/// Calls that were over when the power went.
+struct Ended {
+    all: u64,
+    /// Of those, the ones whose record the kernel had.
+    recorded: u64,
+}
+
+/// Each call has one record, and tells what became of it.
+fn assert_known(records: &[Value], ended: &Ended) {
+    let ids: BTreeSet<&str> = records.iter().filter_map(|record| record["id"].as_str()).collect();
+    assert_eq!(ids.len(), records.len(), "a call is recorded twice");
+    let with = |outcome: &str| records.iter().filter(|record| record["outcome"] == outcome).count() as u64;
+    // A call whose end was a moment before the kill may be known as interrupted; it is known all the same.
+    let known = with("answered") + with("interrupted");
+    assert!(known >= ended.all, "{known} records of {} calls that ended", ended.all);
+    assert!(
+        with("answered") >= ended.recorded,
+        "{} of {} calls that had ended are on record as answered",
+        with("answered"),
+        ended.recorded
+    );
+    assert!(with("interrupted") > 0, "no call was up when the power went");
+    assert_eq!(
+        with("answered") + with("interrupted") + with("failed"),
+        records.len() as u64,
+        "other outcomes"
+    );
 }

@@ -342,31 +342,20 @@ fn flows_after_loss(flow: Flow, uri: &str, path: Option<&str>) -> [Flow; 2] {
 
 #[test]
 fn a_phone_whose_stream_is_lost_is_reached_where_it_listens() {
+    use Transport::{Tcp, Tls};
     // Transport, source, Contact, Path, where to connect.
     let cases = [
+        (Tcp, "10.0.0.9:40000", "sip:a@10.0.0.9:5070", None, "10.0.0.9:5070"),
         (
-            Transport::Tcp,
-            "10.0.0.9:40000",
-            "sip:a@10.0.0.9:5070",
-            None,
-            "10.0.0.9:5070",
-        ),
-        (
-            Transport::Tcp,
+            Tcp,
             "10.0.0.9:40000",
             "sip:a@10.0.0.9;transport=tcp",
             None,
             "10.0.0.9:5060",
         ),
+        (Tls, "10.0.0.9:40000", "sip:a@10.0.0.9", None, "10.0.0.9:5061"),
         (
-            Transport::Tls,
-            "10.0.0.9:40000",
-            "sip:a@10.0.0.9",
-            None,
-            "10.0.0.9:5061",
-        ),
-        (
-            Transport::Tcp,
+            Tcp,
             "[2001:db8::9]:40000",
             "sip:a@[2001:db8::9]:5070",
             None,
@@ -374,29 +363,23 @@ fn a_phone_whose_stream_is_lost_is_reached_where_it_listens() {
         ),
         // Behind NAT, by name, on no port: there is nothing better than where it came from.
         (
-            Transport::Tcp,
+            Tcp,
             "203.0.113.9:40000",
             "sip:a@10.0.0.9:5070",
             None,
             "203.0.113.9:40000",
         ),
         (
-            Transport::Tcp,
+            Tcp,
             "10.0.0.9:40000",
             "sip:a@phone.example:5070",
             None,
             "10.0.0.9:40000",
         ),
-        (
-            Transport::Tcp,
-            "10.0.0.9:40000",
-            "sip:a@10.0.0.9:0",
-            None,
-            "10.0.0.9:40000",
-        ),
+        (Tcp, "10.0.0.9:40000", "sip:a@10.0.0.9:0", None, "10.0.0.9:40000"),
         // Through an edge proxy, which is the first hop.
         (
-            Transport::Tcp,
+            Tcp,
             "10.0.0.8:40000",
             "sip:a@10.0.0.9:5070",
             Some("<sip:10.0.0.8:5080;lr>"),

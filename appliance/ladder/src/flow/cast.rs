@@ -79,11 +79,7 @@ impl Cast {
             actors.push((who, setup(ground, Role::Phone, (number, place))));
         }
         for (number, keys) in &flow.extensions {
-            let (md5, sha256) = hashes(number, "branchline", &format!("secret-{number}"));
-            config.push_str(&format!(
-                "[[extension]]\nnumber = \"{number}\"\nha1_md5 = \"{md5}\"\nha1_sha256 = \"{sha256}\"\n{}",
-                lines(keys)
-            ));
+            config.push_str(&extension(number, keys));
             if hosted.is_some() {
                 let password = line_password(number);
                 config.push_str(&format!(
@@ -93,13 +89,7 @@ impl Cast {
         }
         for (place, (name, keys)) in (101..).zip(&flow.trunks) {
             let setup = setup(ground, Role::Trunk, (&format!("line-{name}"), place));
-            config.push_str(&format!(
-                "[[trunk]]\nname = \"{name}\"\nhost = \"{}\"\nport = {}\nusername = \"line-{name}\"\n\
-                 password = \"{TRUNK_PASSWORD}\"\n{}",
-                setup.address.ip(),
-                setup.address.port(),
-                lines(keys)
-            ));
+            config.push_str(&trunk((name, setup.address), keys));
             actors.push((
                 Who {
                     kind: "trunk",
@@ -171,6 +161,24 @@ fn settings(flow: &Flow, ground: Ground) -> String {
         text.push_str(&format!("[{section}]\n{}", lines(&keys)));
     }
     text
+}
+
+fn extension(number: &str, keys: &[(String, String)]) -> String {
+    let (md5, sha256) = hashes(number, "branchline", &format!("secret-{number}"));
+    format!(
+        "[[extension]]\nnumber = \"{number}\"\nha1_md5 = \"{md5}\"\nha1_sha256 = \"{sha256}\"\n{}",
+        lines(keys)
+    )
+}
+
+fn trunk((name, address): (&str, SocketAddr), keys: &[(String, String)]) -> String {
+    format!(
+        "[[trunk]]\nname = \"{name}\"\nhost = \"{}\"\nport = {}\nusername = \"line-{name}\"\n\
+         password = \"{TRUNK_PASSWORD}\"\n{}",
+        address.ip(),
+        address.port(),
+        lines(keys)
+    )
 }
 
 /// A place: fields of its address in capitals, lists in small letters.

@@ -19,6 +19,14 @@ struct Known {
     events: u32,
 }
 
+impl Known {
+    /// Sessions that have not ended.
+    fn open(&self) -> Vec<(usize, SessionId)> {
+        let open = self.ends.iter().filter(|(_, ends)| **ends == 0);
+        open.map(|(key, _)| *key).collect()
+    }
+}
+
 fn body(pair: &mut Pair) -> Option<Body> {
     match pair.below(4) {
         0 => None,
@@ -28,12 +36,8 @@ fn body(pair: &mut Pair) -> Option<Body> {
 }
 
 fn command(pair: &mut Pair, known: &Known, side: usize) {
-    let live: Vec<SessionId> = known
-        .ends
-        .iter()
-        .filter(|((of, _), ends)| *of == side && **ends == 0)
-        .map(|((_, id), _)| *id)
-        .collect();
+    let open = known.open().into_iter().filter(|(of, _)| *of == side);
+    let live: Vec<SessionId> = open.map(|(_, id)| id).collect();
     if live.is_empty() {
         return;
     }
@@ -75,22 +79,10 @@ fn command(pair: &mut Pair, known: &Known, side: usize) {
                 referred_by: None,
             },
         ),
-        12 => agent.notify_refer(
-            now,
-            id,
-            TransferProgress {
-                status: 180,
-                finality: Finality::Interim,
-            },
-        ),
-        13 => agent.notify_refer(
-            now,
-            id,
-            TransferProgress {
-                status: 200,
-                finality: Finality::Final,
-            },
-        ),
+        12 | 13 => {
+            let (status, finality) = [(180, Finality::Interim), (200, Finality::Final)][choice as usize - 12];
+            agent.notify_refer(now, id, TransferProgress { status, finality });
+        }
         14 => {
             let request = InDialogRequest {
                 method: Method::Info,
@@ -194,12 +186,7 @@ fn play(seed: u64, network: Network) -> Known {
         react(&mut pair, &mut known, B);
     }
     // The callers lose interest; whatever then is still open has to end by itself.
-    let open: Vec<_> = known
-        .ends
-        .iter()
-        .filter(|(_, ends)| **ends == 0)
-        .map(|(key, _)| *key)
-        .collect();
+    let open = known.open();
     for (side, id) in open {
         if pair.below(2) == 0 {
             pair.agents[side].hang_up(pair.now, id, None);
@@ -213,12 +200,7 @@ fn play(seed: u64, network: Network) -> Known {
             react(&mut pair, &mut known, B);
         }
         pair.now = end;
-        let open: Vec<_> = known
-            .ends
-            .iter()
-            .filter(|(_, ends)| **ends == 0)
-            .map(|(key, _)| *key)
-            .collect();
+        let open = known.open();
         assert!(round == 0 || open.is_empty(), "seed {seed}: never ended: {open:?}");
         for (side, id) in open {
             pair.agents[side].hang_up(pair.now, id, None);
