@@ -307,6 +307,41 @@ fn a_flood_of_strangers_calls_for_help_goes_out_and_disturbs_few() {
     }
 }
 
+#[test]
+fn what_a_phone_would_do_tells_of_the_hosted_pbx_as_a_way_out() {
+    let more = STRICT.replace("[emergency]", "[emergency]\nroutes = [\"hosted\", \"a\"]");
+    let line = Line::with(&format!("{more}{HOSTED}"));
+    let outlook = line.office.branch.outlook(moment(line.office.base, line.office.now));
+    let of = |extension: &str| {
+        outlook
+            .phones
+            .iter()
+            .find(|phone| phone.extension == extension)
+            .unwrap()
+    };
+    for extension in ["201", "204"] {
+        let phone = of(extension);
+        // The trunk is up, and the line is not registered.
+        assert_eq!(phone.routes, ["a", "hosted"]);
+        assert!(phone.way_out);
+        assert!(phone.missing.contains(&"route hosted is down".to_owned()), "{phone:?}");
+    }
+    let without_trunk = more.split("[[trunk]]").next().unwrap().replace(", \"a\"", "");
+    let line = Line::with(&format!("{without_trunk}{HOSTED}"));
+    let outlook = line.office.branch.outlook(moment(line.office.base, line.office.now));
+    let own = outlook.phones.iter().find(|phone| phone.extension == "204").unwrap();
+    assert_eq!((own.callback.as_deref(), own.line.as_str()), (Some("2004"), "own"));
+    assert!(
+        !own.way_out && own.missing.contains(&"every route is down".to_owned()),
+        "{own:?}"
+    );
+    let other = outlook.phones.iter().find(|phone| phone.extension == "201").unwrap();
+    assert_eq!(
+        (other.callback.as_deref(), other.line.as_str()),
+        (Some("2004"), "shared")
+    );
+}
+
 const PORTS: &str = "location = \"pidf\"\n\
     [[location]]\nid = \"lab\"\ncivic = { A3 = \"Berlin\", ROOM = \"9\" }\nports = [\"lan2\"]\n\
     [[location]]\nid = \"hall\"\ncivic = { A3 = \"Berlin\", FLR = \"1\" }\nports = [\"lan3\"]\n";
