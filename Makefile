@@ -19,8 +19,8 @@ DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)
 # A C compiler for SQLite and ring; certificates for the package registry.
 RUN_PACKAGES := gcc libc6-dev make pkg-config ca-certificates
 TEST_PACKAGES := $(RUN_PACKAGES) baresip-core sip-tester sipsak sipvicious kamailio kamailio-tls-modules \
-	python3 python3-venv chromium chromium-driver openssl iproute2 systemd multimon-ng minimodem
-DRILL_PACKAGES := $(RUN_PACKAGES) kamailio rtpengine-daemon iproute2
+	python3 python3-venv chromium chromium-driver openssl iproute2 systemd multimon-ng minimodem e2fsprogs
+DRILL_PACKAGES := $(RUN_PACKAGES) kamailio rtpengine-daemon sip-tester iproute2
 BENCH_PACKAGES := $(RUN_PACKAGES) sip-tester kamailio rtpengine-daemon
 
 .PHONY: help run test bench sim drill lint image setup-run setup-test setup-bench setup-drill test-packages \

@@ -1,7 +1,7 @@
 //! Drills from outside: a box with its telephones in one network namespace, a hosted PBX in another, and between them a
 //! line that loses, delays and breaks.
 //!
-//! [`rig`] stands these up and takes them down; [`wan`] plays what happens to the line, [`database`] lets the call
+//! [`rig`] stands these up and takes them down; [`wan`] plays what happens to the line, [`states`] cuts it under calls in every state, [`database`] lets the call
 //! database fail, [`ordered`] has the box drill itself; [`report`] prints what came of it.
 
 pub mod clock;
@@ -9,6 +9,7 @@ pub mod database;
 pub mod ordered;
 pub mod report;
 pub mod rig;
+pub mod states;
 pub mod wan;
 
 /// Why a drill could not be held.

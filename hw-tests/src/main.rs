@@ -14,6 +14,7 @@ use clap::{Parser, ValueEnum};
 enum Named {
     Cuts,
     Sound,
+    States,
     BadLines,
     Flaps,
     Failback,
@@ -26,6 +27,7 @@ impl Named {
         match self {
             Named::Cuts => Part::Cuts,
             Named::Sound => Part::Sound,
+            Named::States => Part::States,
             Named::BadLines => Part::BadLines,
             Named::Flaps => Part::Flaps,
             Named::Failback => Part::Failback,
@@ -41,6 +43,9 @@ struct Command {
     /// Cuts with a call right after.
     #[arg(long, default_value_t = 200)]
     cuts: u32,
+    /// Calls by SIPp around a cut; the command line lists 500 records at most.
+    #[arg(long, default_value_t = 100)]
+    calls: u32,
     /// Seconds on each bad line.
     #[arg(long, default_value_t = 60)]
     bad_line_s: u64,
@@ -63,6 +68,7 @@ fn main() -> ExitCode {
     }
     let extent = Extent {
         cuts: command.cuts,
+        calls: command.calls.min(400),
         bad_line: Duration::from_secs(command.bad_line_s),
         lines: command.lines.clamp(4, 180),
         failures: command.failures,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::report::{Figure, Report, percentile};
 use crate::rig::{Media, Plan, Quality, Rig};
-use crate::{Fault, clock, database, ordered};
+use crate::{Fault, clock, database, ordered, states};
 
 /// One part of the drill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum Part {
     Cuts,
     /// The line is cut under a call.
     Sound,
+    /// The line is cut under calls in every state.
+    States,
     /// The line loses or delays.
     BadLines,
     /// The line breaks every 10 s.
@@ -27,9 +29,10 @@ pub enum Part {
 
 impl Part {
     /// All, in order.
-    pub const ALL: [Part; 7] = [
+    pub const ALL: [Part; 8] = [
         Part::Cuts,
         Part::Sound,
+        Part::States,
         Part::BadLines,
         Part::Flaps,
         Part::Failback,
@@ -43,6 +46,8 @@ impl Part {
 pub struct Extent {
     /// Cuts with a call right after.
     pub cuts: u32,
+    /// Calls by SIPp around a cut.
+    pub calls: u32,
     /// How long each bad line is suffered.
     pub bad_line: Duration,
     /// Lines in the failback.
@@ -55,6 +60,7 @@ impl Extent {
     /// For `make test`.
     pub const SHORT: Extent = Extent {
         cuts: 3,
+        calls: 50,
         bad_line: Duration::from_secs(12),
         lines: 6,
         failures: 1,
@@ -82,6 +88,10 @@ pub fn drill(parts: &[Part], extent: Extent, mut tell: impl FnMut(&str)) -> Resu
                 if crate::rig::is_installed("rtpengine") {
                     sound(&mut report, Media::Held)?;
                 }
+            }
+            Part::States => {
+                tell("the line is cut under calls in every state");
+                states::cut_in_every_state(&mut report, extent.calls)?;
             }
             Part::BadLines => {
                 for bad in BAD_LINES {

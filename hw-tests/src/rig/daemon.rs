@@ -113,10 +113,15 @@ impl Daemon {
         command.spawn().map_err(Fault::system("branchline"))
     }
 
-    /// Its state folder.
-    #[must_use]
-    pub fn state(&self) -> &Path {
-        &self.state
+    /// All records of its calls, as the command line lists them.
+    ///
+    /// # Errors
+    /// It lists none.
+    pub fn records(&self) -> Result<Vec<Value>, Fault> {
+        let program = self.command(&["calls", "--past", "--json", "--limit", "500"])?;
+        let output = program.wait_with_output().map_err(Fault::system("branchline calls"))?;
+        let listed: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        Ok(listed.as_array().cloned().unwrap_or_default())
     }
 
     /// How it sees the hosted PBX: mode, confirmed lines, losses so far.

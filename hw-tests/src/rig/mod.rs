@@ -4,6 +4,7 @@ mod daemon;
 mod line;
 mod namespace;
 mod office;
+mod sipp;
 mod upstream;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,6 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 pub use daemon::Daemon;
 pub use line::{Line, Quality};
 pub use office::{Office, Telephone};
+pub use sipp::{Counted, Load, Sipp};
 pub use upstream::{Media, Upstream};
 
 use crate::Fault;
@@ -27,9 +29,9 @@ pub struct Rig {
     /// What lies between.
     pub line: Line,
     // Dropped after the programs in them.
-    _branch: Namespace,
+    branch: Namespace,
     _elsewhere: Namespace,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// How a rig is set up.
@@ -37,6 +39,8 @@ pub struct Rig {
 pub struct Plan {
     /// Telephones, from extension 201 on.
     pub telephones: u8,
+    /// Extensions after those, for other programs.
+    pub further: u8,
     /// Whether the hosted PBX holds the sound of calls.
     pub media: Media,
     /// `settle_s` of the box.
@@ -49,6 +53,7 @@ impl Plan {
     /// Two telephones and a hosted PBX that passes their sound on.
     pub const TWO: Plan = Plan {
         telephones: 2,
+        further: 0,
         media: Media::Passed,
         settle_s: 1,
         registers_per_second: 100,
@@ -74,7 +79,10 @@ pub fn obstacle() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("network namespaces want root".to_owned());
     }
-    if let Some(missing) = ["ip", "kamailio"].into_iter().find(|program| !is_installed(program)) {
+    if let Some(missing) = ["ip", "kamailio", "sipp"]
+        .into_iter()
+        .find(|program| !is_installed(program))
+    {
         return Some(format!("{missing} is not installed"));
     }
     let probe = Namespace::new("probe").and_then(|namespace| namespace.tun("probe0", BOX_OUTSIDE));
@@ -100,7 +108,7 @@ impl Rig {
         let branch = Namespace::new("branch")?;
         let elsewhere = Namespace::new("elsewhere")?;
         let line = Line::new(branch.tun("line0", BOX_OUTSIDE)?, elsewhere.tun("line0", HOSTED)?);
-        let numbers: Vec<String> = (0..plan.telephones)
+        let numbers: Vec<String> = (0..plan.telephones + plan.further)
             .map(|at| format!("{}", 201 + u16::from(at)))
             .collect();
         branch.address("lo", BOX_INSIDE)?;
@@ -109,17 +117,25 @@ impl Rig {
         }
         let upstream = Upstream::start(&elsewhere, folder.path(), (&numbers, plan.media))?;
         let daemon = Daemon::start(&branch, folder.path(), (&numbers, plan))?;
-        let mut office = Office::new(&branch, &numbers)?;
+        let mut office = Office::new(&branch, &numbers[..usize::from(plan.telephones)])?;
         office.register_all()?;
         let rig = Rig {
             office,
             daemon,
             upstream,
             line,
-            _branch: branch,
+            branch,
             _elsewhere: elsewhere,
-            _folder: folder,
+            folder,
         };
         Ok(rig)
+    }
+
+    /// Calls by SIPp between the further extensions.
+    ///
+    /// # Errors
+    /// SIPp is missing or does not register.
+    pub fn sipp(&self, load: &Load) -> Result<Sipp, Fault> {
+        Sipp::start(&self.branch, self.folder.path(), load)
     }
 }

@@ -118,6 +118,12 @@ impl Office {
         }
     }
 
+    /// One telephone calls another, which may let it ring.
+    pub fn ring(&mut self, from: usize, to: usize) {
+        let number = self.telephones[to].actor.setup().number.clone();
+        self.telephones[from].actor.dial(clock::now(), &Dial::new(&number));
+    }
+
     /// One telephone hangs up all its calls, and nobody is left in one.
     pub fn hang_up(&mut self, who: usize) -> bool {
         let telephone = &mut self.telephones[who];

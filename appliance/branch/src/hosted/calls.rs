@@ -91,6 +91,11 @@ impl Branch {
     }
 
     pub(super) fn fail_hosted_leg(&mut self, now: Now, leg: LegId) {
+        let ends = self.hosted.upstream().and_then(|upstream| upstream.loops.ends_of(leg));
+        // Nobody would take back what rings by the way through the hosted PBX.
+        if let Some(call) = ends.and_then(|(_, back)| self.calls.call_of(back)) {
+            self.calls.hang_up(now.mono, call, Cause::of_status(503));
+        }
         if let Some(session) = self.session_of(leg) {
             self.agent.hang_up(now.mono, session, None);
         }
