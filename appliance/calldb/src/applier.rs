@@ -15,6 +15,7 @@ use crate::guard::Access;
 use crate::journal_file::Limits;
 use crate::primary::{Extent, Found, Primary};
 use crate::reconcile::{Outage, reconcile};
+use crate::schema::Depth;
 use crate::segment::{Homes, Wanted, replay};
 use crate::{Reason, clock};
 
@@ -177,7 +178,7 @@ impl Applier {
     }
 
     fn reopen(&mut self) -> Result<(), Reason> {
-        let (mut primary, found) = Primary::open(&self.database, self.limits.records_max)?;
+        let (mut primary, found) = Primary::open((&self.database, self.limits.records_max), Depth::Whole)?;
         if let Found::Damaged {
             moved_to,
             why,

@@ -31,8 +31,12 @@ pub(crate) trait DiskFile: Debug + Send + Sync {
     fn append(&self, bytes: &[u8]) -> io::Result<()>;
     /// Cuts the file to so many bytes.
     fn cut(&self, bytes: u64) -> io::Result<()>;
-    /// Makes all that was written durable.
+    /// Makes all that was written durable, however long that takes.
     fn sync(&self) -> io::Result<()>;
+    /// The same for one who has other things to do.
+    fn sync_in_time(&self) -> io::Result<()> {
+        self.sync()
+    }
     /// Its length, bytes; fails if its name is gone.
     fn bytes(&self) -> io::Result<u64>;
 }

@@ -164,7 +164,7 @@ impl JournalFile {
 
     /// Makes what was appended last durable, at once.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.file.sync()
+        self.file.sync_in_time()
     }
 
     /// After a failed write or sync: what is at the end of the file is not known, so writing goes on in a fresh one.

@@ -20,6 +20,7 @@ use crate::faulty_disk::{End, FaultyDisk};
 use crate::hand::{probe, sync_all};
 use crate::primary::Primary;
 use crate::reconcile::{Outage, reconcile};
+use crate::schema::Depth;
 use crate::segment::{Homes, Wanted, replay};
 use crate::spool::{HOME_BREAKER, Spool};
 use crate::{Limits, clock};
@@ -301,7 +302,7 @@ fn a_replay_cut_off_anywhere_ends_with_each_call_once() {
     for batch in [1, 5, 24] {
         for cut_off_after in 0..=entries.len() / batch {
             let begun = dir.path().join(format!("{batch}-{cut_off_after}.db"));
-            let (mut primary, _) = Primary::open(&begun, 1_000).unwrap();
+            let (mut primary, _) = Primary::open((&begun, 1_000), Depth::Whole).unwrap();
             entries
                 .chunks(batch)
                 .take(cut_off_after)
@@ -309,7 +310,7 @@ fn a_replay_cut_off_anywhere_ends_with_each_call_once() {
             // The files as they are while the program still runs, as a kill leaves them.
             let left = dir.path().join("left.db");
             copy_with_sides(&begun, &left);
-            let (mut primary, _) = Primary::open(&left, 1_000).unwrap();
+            let (mut primary, _) = Primary::open((&left, 1_000), Depth::Whole).unwrap();
             let applied_seq = primary.applied_seq();
             assert_eq!(applied_seq, (cut_off_after * batch).min(entries.len()) as u64);
             primary.apply(&entries).unwrap();

@@ -21,6 +21,7 @@ mod journal_file;
 mod kill_points;
 mod lookup;
 mod open;
+mod patient;
 mod primary;
 mod reconcile;
 mod records;

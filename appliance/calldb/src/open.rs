@@ -18,6 +18,7 @@ use crate::disk::{Disk, RealDisk};
 use crate::hand::{self, Hand};
 use crate::inbox::Inbox;
 use crate::journal_file::Limits;
+use crate::patient::PatientDisk;
 use crate::primary::Primary;
 use crate::recover::{Recovered, recover};
 use crate::segment::Homes;
@@ -132,8 +133,10 @@ impl CallDb {
         notify: Box<dyn Fn(Notice) + Send + Sync>,
     ) -> Result<(CallDb, OpenReport), OpenError> {
         let locks = lock_all(&setup.paths.journals)?;
+        let patient = PatientDisk::new(Arc::clone(&disk), &setup.paths.journals).map_err(OpenError::Threads)?;
         let homes = Homes::new(disk, &setup.paths.journals, setup.now.boot.0);
-        let (mut spool, met) = Spool::open(clock(), &homes, setup.limits);
+        // Whoever writes must not be held up by a disk; whoever reads, flushes and probes has the time.
+        let (mut spool, met) = Spool::open(clock(), &homes.on(Arc::new(patient)), setup.limits);
         let mut recovered = recover(setup, &homes, &met);
         let interrupted = recovered.fold.interrupted();
         let newest = recovered.fold.newest();
@@ -237,6 +240,11 @@ fn start(setup: &Setup, running: Running, notify: Box<dyn Fn(Notice) + Send + Sy
     if let DatabaseState::Degraded(_) = &recovered.state {
         shared.guard.handle_fault(now);
     }
+    // What was too large to be read before the first phone is answered is read now.
+    let next_check = match &recovered.primary {
+        Some(primary) if !primary.is_checked() => now,
+        Some(_) | None => now + setup.limits.check_every,
+    };
     let applier = Applier {
         opened_without_at_seq: recovered.primary.is_none().then_some(recovered.last_seq),
         failing: failing(&recovered, now),
@@ -246,7 +254,7 @@ fn start(setup: &Setup, running: Running, notify: Box<dyn Fn(Notice) + Send + Sy
         limits: setup.limits,
         shared: Arc::clone(&shared),
         looked_up_to_seq: 0,
-        next_check: now + setup.limits.check_every,
+        next_check,
         next_canary: now,
         next_fill: now,
     };

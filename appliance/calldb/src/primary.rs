@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use tracing::warn;
 
 use crate::reconcile::Quarantined;
+use crate::schema::{Depth, Opened};
 use crate::sealed::{readable, text, unseal};
 use crate::segment::Wanted;
 use crate::tables::{
@@ -22,6 +23,7 @@ use crate::{Fold, Reason, salvage, schema};
 #[derive(Debug)]
 pub(crate) struct Primary {
     connection: Connection,
+    is_checked: bool,
     path: PathBuf,
     file: FileId,
     applied_seq: u64,
@@ -76,14 +78,14 @@ const TRIM_EVERY_ENTRIES: u64 = 1000;
 impl Primary {
     /// Opens the database at `path`. A damaged file is moved aside and what can be read of it is carried over; its
     /// cursor then starts at 0, so that the journal fills in the rest.
-    pub(crate) fn open(path: &Path, records_max: u64) -> Result<(Primary, Found), Reason> {
-        match schema::open(path) {
-            Ok(connection) => Ok((Primary::over(connection, (path, records_max))?, Found::Sound)),
+    pub(crate) fn open((path, records_max): (&Path, u64), depth: Depth) -> Result<(Primary, Found), Reason> {
+        match schema::open(path, depth) {
+            Ok(opened) => Ok((Primary::over(opened, (path, records_max))?, Found::Sound)),
             Err(Reason::Damaged(why)) => {
                 let moved_to = salvage::move_aside(path).map_err(|error| Reason::Failed(error.to_string()))?;
-                let mut connection = schema::open(path)?;
-                let salvaged = salvage::carry_over(&moved_to, &mut connection);
-                let primary = Primary::over(connection, (path, records_max))?;
+                let mut opened = schema::open(path, Depth::Whole)?;
+                let salvaged = salvage::carry_over(&moved_to, &mut opened.connection);
+                let primary = Primary::over(opened, (path, records_max))?;
                 Ok((
                     primary,
                     Found::Damaged {
@@ -106,7 +108,8 @@ impl Primary {
         }
     }
 
-    fn over(connection: Connection, (path, records_max): (&Path, u64)) -> Result<Primary, Reason> {
+    fn over(opened: Opened, (path, records_max): (&Path, u64)) -> Result<Primary, Reason> {
+        let Opened { connection, is_checked } = opened;
         let meta = |key: &str| -> rusqlite::Result<Option<i64>> {
             let mut select = connection.prepare("SELECT value FROM meta WHERE key = ?1")?;
             select.query_row([key], |row| row.get(0)).optional()
@@ -122,6 +125,7 @@ impl Primary {
                 Extent::Incomplete
             },
             connection,
+            is_checked,
             records_max,
             since_trim: 0,
         })
@@ -153,6 +157,11 @@ impl Primary {
         self.connection
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         Ok(())
+    }
+
+    /// Every page and row was read when it was opened.
+    pub(crate) fn is_checked(&self) -> bool {
+        self.is_checked
     }
 
     /// Reads every page and every row.

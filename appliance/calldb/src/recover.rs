@@ -9,6 +9,7 @@ use crate::actor::DatabaseState;
 use crate::journal_file::FileReport;
 use crate::open::{Rebuilt, Setup};
 use crate::primary::{Extent, Found, Primary};
+use crate::schema::Depth;
 use crate::segment::{Homes, Replayed, Wanted, replay};
 use crate::{Fold, Reason};
 
@@ -53,7 +54,7 @@ pub(crate) fn recover(setup: &Setup, homes: &Homes, met: &FileReport) -> Recover
     } else {
         Before::Absent
     };
-    let opened = Primary::open(&setup.paths.database, setup.limits.records_max)
+    let opened = Primary::open((&setup.paths.database, setup.limits.records_max), Depth::Quick)
         .and_then(|(primary, found)| Ok((primary.fold(&setup.now)?, primary, found)));
     let mut recovered = Recovered {
         primary: None,

@@ -50,19 +50,44 @@ const STEPS: &[&str] = &[
 
 const BUSY_WAIT: Duration = Duration::from_millis(300);
 
+/// How much of a database is read before it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Every page and every row.
+    Whole,
+    /// The same where that takes no time; a large file is for its owner to check while phones are answered.
+    Quick,
+}
+
+/// A database that is open for writing.
+pub(crate) struct Opened {
+    pub(crate) connection: Connection,
+    /// Every page and row was read.
+    pub(crate) is_checked: bool,
+}
+
+/// A check reads some 100 MB a second from a slow card.
+const CHECKED_AT_ONCE_BYTES_MAX: u64 = 4 << 20;
+
 /// Opens or creates the database for writing, checks it, and brings its schema up to date.
-pub(crate) fn open(path: &Path) -> Result<Connection, Reason> {
+pub(crate) fn open(path: &Path, depth: Depth) -> Result<Opened, Reason> {
+    let is_small = fs::metadata(path).is_ok_and(|file| file.len() <= CHECKED_AT_ONCE_BYTES_MAX);
+    let is_checked = is_small || depth == Depth::Whole;
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_WAIT)?;
     check_version(&connection)?;
     check_length(path, &connection)?;
-    quick_check(&connection)?;
+    if is_checked {
+        quick_check(&connection)?;
+    }
     // NORMAL may lose the last transactions at a power cut, never the consistency: the journal replays them.
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     migrate(&mut connection)?;
-    sealed::check_all(&connection)?;
-    Ok(connection)
+    if is_checked {
+        sealed::check_all(&connection)?;
+    }
+    Ok(Opened { connection, is_checked })
 }
 
 /// Reads every page and every row of an open database.
@@ -142,12 +167,16 @@ mod tests {
     fn a_newer_schema_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("calls.db");
-        open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        open(&path, Depth::Whole)
+            .unwrap()
+            .connection
+            .pragma_update(None, "user_version", 99)
+            .unwrap();
         let refused = Reason::NewerSchema {
             found: 99,
             known: STEPS.len() as i64,
         };
-        assert_eq!(open(&path).err(), Some(refused.clone()));
+        assert_eq!(open(&path, Depth::Whole).err(), Some(refused.clone()));
         assert_eq!(open_read_only(&path).err(), Some(refused.clone()));
         assert!(refused.to_string().contains("install the newer version"));
         assert_eq!(version(&Connection::open(&path).unwrap()).unwrap(), 99);
@@ -162,7 +191,7 @@ mod tests {
         old.execute_batch("UPDATE meta SET value = 7; PRAGMA user_version = 1")
             .unwrap();
         drop(old);
-        let opened = open(&path).unwrap();
+        let opened = open(&path, Depth::Whole).unwrap().connection;
         assert_eq!(version(&opened).unwrap(), STEPS.len() as i64);
         let cursor = "SELECT value FROM meta WHERE key = 'applied_seq'";
         assert_eq!(opened.query_row(cursor, [], |row| row.get::<_, i64>(0)).unwrap(), 7);
@@ -175,9 +204,9 @@ mod tests {
     fn a_locked_file_is_busy_and_not_damaged() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("calls.db");
-        let first = open(&path).unwrap();
+        let first = open(&path, Depth::Whole).unwrap().connection;
         first.pragma_update(None, "locking_mode", "EXCLUSIVE").unwrap();
         first.execute("UPDATE meta SET value = 1", []).unwrap();
-        assert_eq!(open(&path).err(), Some(Reason::Busy));
+        assert_eq!(open(&path, Depth::Whole).err(), Some(Reason::Busy));
     }
 }

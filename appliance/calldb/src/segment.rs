@@ -63,6 +63,11 @@ impl Homes {
     }
 
     /// Fails for the journal of another box.
+    /// The same by way of another disk.
+    pub(crate) fn on(&self, disk: Arc<dyn Disk>) -> Homes {
+        Homes { disk, ..self.clone() }
+    }
+
     fn check_owner(&self, dir: &Path) -> io::Result<()> {
         match owner_of(&*self.disk, dir) {
             Some(owner) if owner != self.owner => Err(io::Error::new(

@@ -168,8 +168,7 @@ impl Writer {
 mod tests {
     use std::io;
     use std::path::{Path, PathBuf};
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::mpsc;
+    use std::sync::{Mutex, mpsc};
 
     use branchline_journal::{BootId, Entry, Event, Stamp, Uuid, uuid_v7};
 
@@ -177,20 +176,34 @@ mod tests {
     use crate::disk::{Disk, DiskFile, RealDisk};
     use crate::{CallDb, Limits, Paths, Setup};
 
-    /// The real disk, but for syncs of one home, which take 10 s once told to.
+    /// The real disk, but for flushes or writes of one home, which take 10 s once told to.
     #[derive(Clone, Debug)]
     struct SlowDisk {
         home: PathBuf,
-        is_slow: Arc<AtomicBool>,
+        slow: Arc<Mutex<Option<Slow>>>,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Slow {
+        Flush,
+        Write,
     }
 
     #[derive(Debug)]
-    struct SlowFile(Arc<dyn DiskFile>, Arc<AtomicBool>);
+    struct SlowFile(Arc<dyn DiskFile>, Arc<Mutex<Option<Slow>>>);
+
+    impl SlowFile {
+        fn wait_if(&self, slow: Slow) {
+            if *self.1.lock().unwrap() == Some(slow) {
+                std::thread::park_timeout(Duration::from_secs(10));
+            }
+        }
+    }
 
     impl SlowDisk {
         fn slowed(&self, path: &Path, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
             match path.starts_with(&self.home) {
-                true => Arc::new(SlowFile(file, Arc::clone(&self.is_slow))),
+                true => Arc::new(SlowFile(file, Arc::clone(&self.slow))),
                 false => file,
             }
         }
@@ -228,6 +241,7 @@ mod tests {
 
     impl DiskFile for SlowFile {
         fn append(&self, bytes: &[u8]) -> io::Result<()> {
+            self.wait_if(Slow::Write);
             self.0.append(bytes)
         }
 
@@ -236,9 +250,7 @@ mod tests {
         }
 
         fn sync(&self) -> io::Result<()> {
-            if self.1.load(Ordering::Relaxed) {
-                std::thread::park_timeout(Duration::from_secs(10));
-            }
+            self.wait_if(Slow::Flush);
             self.0.sync()
         }
 
@@ -262,12 +274,18 @@ mod tests {
     }
 
     #[test]
-    fn a_flush_that_takes_10_s_holds_up_no_write_and_is_soon_made_elsewhere() {
+    fn a_flush_or_write_that_takes_10_s_holds_up_no_other_and_is_soon_made_elsewhere() {
+        for slow in [Slow::Flush, Slow::Write] {
+            goes_elsewhere(slow);
+        }
+    }
+
+    fn goes_elsewhere(slow: Slow) {
         let dir = tempfile::tempdir().unwrap();
         let journals = vec![dir.path().join("spool"), dir.path().join("journal")];
         let disk = SlowDisk {
             home: journals[0].clone(),
-            is_slow: Arc::default(),
+            slow: Arc::default(),
         };
         let setup = Setup {
             paths: Paths {
@@ -294,7 +312,7 @@ mod tests {
         };
         call_db.append(vec![entry(1)]).unwrap();
         synced(1);
-        disk.is_slow.store(true, Ordering::Relaxed);
+        *disk.slow.lock().unwrap() = Some(slow);
         for seq in 2..10 {
             call_db.append(vec![entry(seq)]).unwrap();
         }

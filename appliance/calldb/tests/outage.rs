@@ -254,3 +254,28 @@ fn two_homes(dir: &Path) -> Paths {
         ..Paths::under(dir)
     }
 }
+
+#[test]
+fn a_large_database_is_read_through_after_the_start_and_its_damage_made_good() {
+    const CALLS: u64 = 7_000;
+    let dir = place();
+    let mut running = open(dir.path());
+    for from in (1..=CALLS).step_by(500) {
+        running.keep((from..from + 500).map(ended).collect());
+    }
+    running.wait_until_applied();
+    running.close();
+    let path = dir.path().join("calls.db");
+    let mut bytes = fs::read(&path).unwrap();
+    assert!(bytes.len() > 4 << 20, "{} bytes are read before the start", bytes.len());
+    let middle = bytes.len() / 2 / 4096 * 4096;
+    bytes[middle..middle + 4 * 4096].fill(0xa5);
+    fs::write(&path, bytes).unwrap();
+
+    let running = open(dir.path());
+    assert_eq!(running.report.rebuilt, None, "nobody waited for all pages to be read");
+    let recovery = running.wait_for_recovery();
+    assert!(recovery.is_equal(), "{recovery:?}");
+    running.close();
+    assert_eq!(records(dir.path()), (1..=CALLS).map(record).collect::<Vec<_>>());
+}
