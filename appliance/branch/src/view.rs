@@ -284,6 +284,9 @@ pub struct StorageView {
     pub recovery: Option<RecoveryView>,
     /// What is wrong with the configuration in force; empty when it is the file.
     pub configuration: String,
+    /// Why the state directory cannot be used; empty when it can.
+    #[serde(default)]
+    pub state_directory: String,
 }
 
 /// One directory that the journal may be written to.

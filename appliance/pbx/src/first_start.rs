@@ -69,6 +69,22 @@ pub fn set_up(place: &Place, identity: &Identity) -> Result<Start, SetUpFault> {
     Ok(Start::First { phones, page })
 }
 
+/// The same for a box whose state directory cannot be used: one that has a configuration does without, as calls matter
+/// more. Says why, where it does.
+pub fn set_up_or_do_without(place: &Place, identity: &Identity) -> Result<(Start, String), SetUpFault> {
+    match set_up(place, identity) {
+        Ok(start) => Ok((start, String::new())),
+        Err(fault) if place.config.exists() || bundle::exists(&place.bundles(None)) => {
+            let directory = place.state.display();
+            Ok((
+                Start::Later,
+                format!("the state directory {directory} cannot be used: {fault}"),
+            ))
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
 /// Keeps the hash of a page password.
 pub fn write_page_hash(path: &Path, password: &Secret) -> Result<(), SetUpFault> {
     let hash = password::page_hash(password)?;

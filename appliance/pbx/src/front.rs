@@ -50,7 +50,7 @@ impl Front {
             config,
             identity,
         } = told;
-        let control = Control::bind(&place.control_socket())?;
+        let control = Control::bind(&place.control_sockets())?;
         let settings = Settings {
             host_names: identity.names.clone(),
             reach: config.page.reach,

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 /// The files of one box.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -31,9 +33,25 @@ impl Place {
         Place { spool, ..self }
     }
 
-    /// The control socket, mode 0600.
+    /// The control socket of the running daemon, mode 0600.
     pub fn control_socket(&self) -> PathBuf {
-        self.state.join("control.sock")
+        let [usual, otherwise] = self.control_sockets();
+        if !usual.exists() && otherwise.exists() {
+            return otherwise;
+        }
+        usual
+    }
+
+    /// Where a daemon makes its control socket: in the state directory, and elsewhere when that cannot be written.
+    pub fn control_sockets(&self) -> [PathBuf; 2] {
+        let state = Sha256::digest(self.state.as_os_str().as_encoded_bytes());
+        let name = state[..4]
+            .iter()
+            .fold("control-".to_owned(), |name, byte| format!("{name}{byte:02x}"));
+        [
+            self.state.join("control.sock"),
+            runtime_directory().join(name + ".sock"),
+        ]
     }
 
     /// The database of call records.
@@ -79,12 +97,25 @@ impl Place {
     }
 }
 
+/// A directory in memory of the box's own: systemd's, root's, or the user's.
+fn runtime_directory() -> PathBuf {
+    let user = nix::unistd::geteuid();
+    match (named("RUNTIME_DIRECTORY"), named("XDG_RUNTIME_DIR")) {
+        (Some(directory), _) => directory,
+        (None, _) if user.is_root() => Path::new("/run/branchline").to_owned(),
+        (None, Some(base)) => base.join("branchline"),
+        (None, None) => std::env::temp_dir().join(format!("branchline-{user}")),
+    }
+}
+
+/// A directory that the environment names.
+fn named(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
 fn default_state() -> PathBuf {
-    let named = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
     if let Some(directory) = named("STATE_DIRECTORY") {
         return directory;
     }

@@ -12,7 +12,8 @@ use crate::{clock, first_start, log, screen};
 
 pub(crate) fn run(place: &Place) -> Done {
     let identity = first_start::identity(clock::utc_ms());
-    let start = match first_start::set_up(place, &identity)? {
+    let (start, unusable) = first_start::set_up_or_do_without(place, &identity)?;
+    let start = match start {
         Start::First { .. } if log::goes_to_the_journal(std::io::stdout()) => Start::FirstUnseen,
         start @ (Start::First { .. } | Start::FirstUnseen | Start::Later) => start,
     };
@@ -29,12 +30,13 @@ pub(crate) fn run(place: &Place) -> Done {
     let screen = screen::render(&front::screen(told, page, start));
     let mut out = std::io::stdout().lock();
     out.write_all(screen.as_bytes())?;
-    if !read.fault().is_empty() {
-        writeln!(out, "\n  ATTENTION: {}\n", printable(read.fault()))?;
+    for fault in [read.fault(), &unusable].into_iter().filter(|fault| !fault.is_empty()) {
+        writeln!(out, "\n  ATTENTION: {}\n", printable(fault))?;
     }
     drop(out);
     let (front, feed) = bound?;
     let daemon = Daemon::bind(place, read)?;
+    daemon.note_state_directory(unusable);
     let serving = front.serve()?;
     let ended = daemon.run(feed);
     drop(serving);

@@ -1,13 +1,14 @@
 //! The control socket: how the command line talks to the running daemon.
 //!
-//! A Unix stream socket of mode 0600 in the state directory, so that only the daemon's user and root reach it.
+//! A Unix stream socket of mode 0600 in the state directory, so that only the daemon's user and root reach it; in a
+//! directory in memory while the state directory cannot be used.
 
 pub mod client;
 pub mod protocol;
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tokio::net::unix::OwnedReadHalf;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use crate::file;
 use crate::hub::{Command, Hub, Traced};
 use crate::page::Sessions;
 use protocol::{REQUEST_BYTES_MAX, Reply, Request};
@@ -36,8 +38,29 @@ pub struct Control {
 }
 
 impl Control {
-    /// Binds the socket; one that a dead daemon left is taken over. Fails with `AddrInUse` while another daemon runs.
-    pub fn bind(path: &Path) -> io::Result<Control> {
+    /// Binds the socket where it usually is, or elsewhere when that is impossible; one that a dead daemon left is taken
+    /// over. Fails with `AddrInUse` while another daemon runs.
+    pub fn bind([usual, otherwise]: &[PathBuf; 2]) -> io::Result<Control> {
+        let refused = match Control::bind_at(usual) {
+            Err(error) if error.kind() != io::ErrorKind::AddrInUse => error,
+            done => return done,
+        };
+        tracing::error!(path = %usual.display(), error = %refused, otherwise = %otherwise.display(), "the control socket is elsewhere");
+        if let Some(directory) = otherwise.parent() {
+            file::create_private_directory(directory).map_err(io::Error::other)?;
+            // Where everybody may write, somebody else may have made it first.
+            let found = fs::symlink_metadata(directory)?;
+            if !found.is_dir() || found.uid() != nix::unistd::geteuid().as_raw() || found.mode() & 0o077 != 0 {
+                return Err(io::Error::other(format!(
+                    "{} is not this user's alone",
+                    directory.display()
+                )));
+            }
+        }
+        Control::bind_at(otherwise)
+    }
+
+    fn bind_at(path: &Path) -> io::Result<Control> {
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
             let running = format!("branchline is already running ({})", path.display());
             return Err(io::Error::new(io::ErrorKind::AddrInUse, running));

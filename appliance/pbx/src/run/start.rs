@@ -89,6 +89,14 @@ impl Daemon {
             storage: opened.storage,
         })
     }
+
+    /// Why the state directory cannot be used; empty when it can.
+    pub fn note_state_directory(&self, fault: String) {
+        if !fault.is_empty() {
+            tracing::error!(fault, "calls go on without the state directory");
+        }
+        self.storage.handle_state_directory(fault);
+    }
 }
 
 struct Sockets {
@@ -131,7 +139,10 @@ fn stream_settings(config: &Config, place: &Place, open_files: usize) -> Result<
         .iter()
         .any(|listen| listen.transport == branchline_config::Transport::Tls);
     let server = match has_tls {
-        true => Some(tls::server(&load::key_files(config, place))?),
+        // Without a certificate the other transports answer all the same.
+        true => tls::server(&load::key_files(config, place))
+            .inspect_err(|fault| tracing::error!(%fault, "no TLS"))
+            .ok(),
         false => None,
     };
     Ok(Settings {

@@ -26,6 +26,8 @@ struct State {
     recovery: Option<RecoveryView>,
     /// What is wrong with the configuration in force.
     configuration: String,
+    /// Why the state directory cannot be used.
+    state_directory: String,
 }
 
 /// Recovery reports kept, the latest.
@@ -42,6 +44,7 @@ impl Storage {
                 since_utc_ms: clock::utc_ms(),
                 recovery: None,
                 configuration: String::new(),
+                state_directory: String::new(),
             }),
         }
     }
@@ -108,6 +111,11 @@ impl Storage {
         self.lock().configuration = fault;
     }
 
+    /// Why the state directory cannot be used; empty when it can.
+    pub(super) fn handle_state_directory(&self, fault: String) {
+        self.lock().state_directory = fault;
+    }
+
     /// What the branch is told.
     pub(super) fn mode(&self) -> DatabaseMode {
         self.lock().mode()
@@ -131,6 +139,7 @@ impl Storage {
         view.storage.since_utc_ms = state.since_utc_ms;
         view.storage.recovery.clone_from(&state.recovery);
         view.storage.configuration.clone_from(&state.configuration);
+        view.storage.state_directory.clone_from(&state.state_directory);
         view.storage.written_seq = status.written_seq;
         view.storage.applied_seq = status.applied_seq;
         view.storage.lost_entries = status.lost_entries;
@@ -166,7 +175,10 @@ fn faults(view: &View) -> Vec<String> {
     let configuration = Some(&view.storage.configuration).filter(|fault| !fault.is_empty());
     let reason = reason.map(|reason| format!("Call database: {reason}."));
     let configuration = configuration.map(|fault| format!("Configuration: {fault}."));
-    reason.into_iter().chain(homes).chain(configuration).collect()
+    let directory = Some(&view.storage.state_directory).filter(|fault| !fault.is_empty());
+    let directory = directory.map(|fault| format!("Box: {fault}."));
+    let rest = configuration.into_iter().chain(directory);
+    reason.into_iter().chain(homes).chain(rest).collect()
 }
 
 fn word(mode: DatabaseMode) -> &'static str {

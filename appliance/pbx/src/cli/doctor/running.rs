@@ -59,6 +59,13 @@ pub(super) fn running(view: &View) -> Vec<Finding> {
             fix,
         ));
     }
+    if !view.storage.state_directory.is_empty() {
+        findings.push(Finding::failure(
+            "state",
+            view.storage.state_directory.clone(),
+            "mend that disk or name another directory with --state, then restart: what the box learns is in memory until then",
+        ));
+    }
     if health.ports_free == 0 && view.up_ms > 0 {
         let fix = "widen media.port_min to media.port_max";
         findings.push(Finding::failure(
