@@ -31,6 +31,8 @@ pub(crate) struct Applier {
     pub(crate) looked_up_to_seq: u64,
     pub(crate) failing: Option<Failing>,
     pub(crate) next_check: Instant,
+    /// When they were last looked at.
+    pub(crate) homes_failed: usize,
     pub(crate) next_canary: Instant,
     pub(crate) next_fill: Instant,
 }
@@ -158,7 +160,11 @@ impl Applier {
         let Some(primary) = &mut self.primary else {
             return Ok(());
         };
-        if now >= self.next_canary {
+        let homes_failed = self.shared.homes().iter().filter(|home| home.fault.is_some()).count();
+        // What a lost home held is in the database alone, and not in the system's memory only.
+        let has_lost_one = homes_failed > self.homes_failed;
+        self.homes_failed = homes_failed;
+        if has_lost_one || now >= self.next_canary {
             self.next_canary = now + CANARY_EVERY;
             primary.probe()?;
         }

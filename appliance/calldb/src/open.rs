@@ -255,6 +255,7 @@ fn start(setup: &Setup, running: Running, notify: Box<dyn Fn(Notice) + Send + Sy
         shared: Arc::clone(&shared),
         looked_up_to_seq: 0,
         next_check,
+        homes_failed: 0,
         next_canary: now,
         next_fill: now,
     };

@@ -11,74 +11,14 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rig::daemon::{Daemon, Site};
+use rig::crowd::{Crowd, Window, show_set_up_times};
+use rig::daemon::Daemon;
 use rig::disk::Disk;
-use rig::sipp::{Load, Outcome, Ring, Sipp, User};
 use rig::{Rig, clock};
 
-const PAIRS: u32 = 20;
-const RATE_PER_S: u32 = 10;
 /// A breaker that was open several times waits longer each time.
 const NORMAL_WITHIN: Duration = Duration::from_secs(60);
 const DEGRADED_WITHIN: Duration = Duration::from_secs(15);
-
-/// Extensions 1000 and up; the second half is called by the first.
-struct Office {
-    numbers: Vec<(String, String)>,
-}
-
-impl Office {
-    fn new() -> Office {
-        let named = |number: u32| (number.to_string(), format!("secret-of-{number}"));
-        Office {
-            numbers: (1000..1000 + 2 * PAIRS).map(named).collect(),
-        }
-    }
-
-    fn start(&self, rig: &Rig, more: &str) -> Daemon {
-        let extensions: Vec<(&str, &str)> = self.numbers.iter().map(|(n, p)| (&**n, &**p)).collect();
-        let sip = "max_calls_per_second = 200\nmax_registers_per_second = 2000\n";
-        Daemon::start(
-            rig,
-            &Site {
-                sip,
-                more,
-                ..Site::with(&extensions)
-            },
-        )
-    }
-
-    fn users(&self, half: usize) -> Vec<User> {
-        let pairs = PAIRS as usize;
-        let user = |n: usize| User {
-            name: self.numbers[n].0.clone(),
-            password: self.numbers[n].1.clone(),
-            calls: self.numbers[(n + pairs) % (2 * pairs)].0.clone(),
-        };
-        (half * pairs..(half + 1) * pairs).map(user).collect()
-    }
-
-    /// Registers the callees and begins `calls` calls.
-    fn call(&self, rig: &Rig, daemon: &Daemon, calls: u32) -> [Sipp; 2] {
-        let (callers, callees) = (self.users(0), self.users(1));
-        let load = |name, scenario, n, users, calls| Load {
-            name,
-            scenario,
-            from: rig.phone_ip(n),
-            to: daemon.address(),
-            users,
-            calls,
-            rate_per_s: RATE_PER_S,
-            talk: Duration::from_millis(300),
-            within: Duration::from_secs(120),
-        };
-        Sipp::run(rig, &load("register", "register.xml", 1, &callees, PAIRS)).assert_all(PAIRS);
-        [
-            Sipp::start(rig, &load("callees", "callee.xml", 1, &callees, calls)),
-            Sipp::start(rig, &load("callers", "caller.xml", 2, &callers, calls)),
-        ]
-    }
-}
 
 fn database_of(daemon: &Daemon) -> String {
     daemon.view()["health"]["database"]
@@ -104,12 +44,6 @@ enum Fault {
     ReadOnly,
     /// The file and its side files are deleted.
     Deleted,
-}
-
-/// When calls began while a fault was there.
-struct Window {
-    from_utc_s: f64,
-    to_utc_s: f64,
 }
 
 fn suffer(daemon: &Daemon, disk: &Disk, fault: Fault) -> Window {
@@ -158,9 +92,9 @@ fn calls_and_their_records_outlast_every_failure_of_the_database_and_its_disk() 
         return;
     };
     let spool = format!("\n[storage]\nspool = \"{}\"\n", rig.subfolder("spool").display());
-    let office = Office::new();
-    let mut daemon = office.start(&rig, &spool);
-    let [callees, callers] = office.call(&rig, &daemon, CALLS);
+    let crowd = Crowd::new();
+    let mut daemon = crowd.start(&rig, &spool);
+    let [callees, callers] = crowd.call(&rig, &daemon, CALLS);
     let faults = [Fault::Held, Fault::Full, Fault::ReadOnly, Fault::Deleted];
     let windows = faults.map(|fault| suffer(&daemon, &disk, fault));
     let calling = callers.finish();
@@ -195,41 +129,13 @@ fn calls_and_their_records_outlast_every_failure_of_the_database_and_its_disk() 
     daemon.stop();
 }
 
-fn show_set_up_times(calling: &Outcome, windows: &[Window]) {
-    let in_fault = |ring: &&Ring| {
-        let at = ring.asked_utc_s;
-        windows
-            .iter()
-            .any(|window| (window.from_utc_s..=window.to_utc_s).contains(&at))
-    };
-    let (faulty, quiet): (Vec<&Ring>, Vec<&Ring>) = calling.rings.iter().partition(in_fault);
-    let percentile = |rings: &[&Ring], share: f64| {
-        let mut times: Vec<f64> = rings.iter().map(|ring| ring.after_ms).collect();
-        times.sort_by(f64::total_cmp);
-        let at = (times.len() as f64 * share) as usize;
-        times.get(at.min(times.len().saturating_sub(1))).copied().unwrap_or(0.0)
-    };
-    for (name, rings) in [("quiet", &quiet), ("while something fails", &faulty)] {
-        println!(
-            "INVITE to 180, {name}: {} calls, p50 {:.1} ms, p99 {:.1} ms",
-            rings.len(),
-            percentile(rings, 0.5),
-            percentile(rings, 0.99)
-        );
-    }
-    assert!(!faulty.is_empty(), "no call met a fault");
-    let added_ms = percentile(&faulty, 0.99) - percentile(&quiet, 0.99);
-    // Half a second would be a wait for a disk; the rest is the machine's noise.
-    assert!(added_ms < 500.0, "{added_ms} ms more");
-}
-
 #[test]
 fn a_drill_under_load_finds_both_sides_equal() {
     const CALLS: u32 = 100;
     let rig = Rig::new("drill");
-    let office = Office::new();
-    let daemon = office.start(&rig, "");
-    let [callees, callers] = office.call(&rig, &daemon, CALLS);
+    let crowd = Crowd::new();
+    let daemon = crowd.start(&rig, "");
+    let [callees, callers] = crowd.call(&rig, &daemon, CALLS);
     let printed = daemon.command(&["drill", "database", "4s"]);
     assert!(printed.contains("PASSED") && printed.contains(": equal"), "{printed}");
     callers.finish().assert_all(CALLS);
@@ -246,8 +152,8 @@ fn a_drill_under_load_finds_both_sides_equal() {
 #[test]
 fn the_box_starts_from_its_copy_when_the_file_is_lost_or_faulty() {
     let rig = Rig::new("bundle");
-    let office = Office::new();
-    let mut daemon = office.start(&rig, "");
+    let crowd = Crowd::new();
+    let mut daemon = crowd.start(&rig, "");
     let phones = daemon.view()["phones"].clone();
     let text = fs::read_to_string(daemon.configuration()).expect("it was written");
     assert_eq!(daemon.view()["storage"]["configuration"], "");
@@ -278,7 +184,7 @@ fn an_edit_on_a_full_disk_is_refused_and_leaves_the_file_whole() {
         println!("SKIPPED: mounting a tmpfs is not permitted here");
         return;
     };
-    let daemon = Office::new().start(&rig, "");
+    let daemon = Crowd::new().start(&rig, "");
     let inside = state.join("branchline.toml");
     fs::copy(daemon.configuration(), &inside).expect("there is room");
     let before = fs::read(&inside).expect("a copy");

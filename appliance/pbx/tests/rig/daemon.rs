@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -224,6 +226,16 @@ impl Daemon {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// Runs the command line beside it, which finds something wrong, and returns what it prints.
+    pub fn complaint(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(BINARY);
+        command.args(arguments).arg("--config").arg(&self.place.configuration);
+        let output = command.arg("--state").arg(&self.place.state).output();
+        let output = output.expect("the binary was built for this test");
+        assert!(!output.status.success(), "branchline {arguments:?} finds nothing wrong");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// Runs the command line, with the configuration named in `arguments`, and returns why it refuses.
     pub fn refused(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(BINARY);
@@ -282,6 +294,11 @@ impl Place {
             .arg(&self.configuration)
             .arg("--state")
             .arg(&self.state);
+        // As a service does: root only where root owns its files.
+        let owner = std::fs::metadata(&self.state).map_or(0, |state| state.uid());
+        if owner != 0 {
+            command.uid(owner).gid(owner);
+        }
         let mut program = Program::start("the daemon", &mut command, &self.log);
         let probe = Probe::new(self.asking_ip);
         let answered = clock::try_for(READY_WITHIN, || match program.ended() {

@@ -8,11 +8,13 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
+    clippy::print_stdout,
     reason = "the rig is test code: a step that fails ends the test with its cause"
 )]
 
 pub mod baresip;
 pub mod clock;
+pub mod crowd;
 pub mod daemon;
 pub mod digest;
 pub mod disk;
