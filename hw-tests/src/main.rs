@@ -47,7 +47,7 @@ struct Command {
     #[arg(long, default_value_t = 100)]
     calls: u32,
     /// Seconds on each bad line.
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 30)]
     bad_line_s: u64,
     /// Lines that come back.
     #[arg(long, default_value_t = 40)]
@@ -58,6 +58,14 @@ struct Command {
     /// These parts alone.
     #[arg(long, value_enum)]
     only: Vec<Named>,
+}
+
+/// What else the machine has to do decides about the figures.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split_whitespace().next().unwrap_or("unknown");
+    format!("Machine: {cores} cores, load {load} before the drill")
 }
 
 fn main() -> ExitCode {
@@ -77,6 +85,7 @@ fn main() -> ExitCode {
         [] => Part::ALL.to_vec(),
         some => some.iter().map(|named| named.part()).collect(),
     };
+    println!("{}", machine());
     match drill(&parts, extent, |step| eprintln!("drill: {step}")) {
         Ok(report) => {
             println!("{report}");

@@ -59,6 +59,8 @@ impl Display for Report {
             }
             writeln!(f)?;
         }
+        let met = self.figures.iter().filter(|figure| figure.is_met).count();
+        writeln!(f, "\n{met} of {} targets met", self.figures.len())?;
         writeln!(f, "\nFrom outage to working telephones, as others publish it:")?;
         for (who, time) in OTHERS {
             writeln!(f, "  {who:<28} {time}")?;

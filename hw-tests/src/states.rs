@@ -50,7 +50,7 @@ pub fn cut_in_every_state(report: &mut Report, calls: u32) -> Result<(), Fault> 
     rig.line.cut();
     let lost = || Fault::Late("the box does not see the cut".to_owned());
     let end = clock::now() + SURVIVAL_WITHIN;
-    while !rig.daemon.hosted().is_some_and(|(mode, ..)| mode == "survival") {
+    while rig.daemon.hosted().is_none_or(|(mode, ..)| mode != "survival") {
         rig.office.run(Duration::from_millis(50), |_| false);
         (clock::now() < end).then_some(()).ok_or_else(lost)?;
     }

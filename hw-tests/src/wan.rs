@@ -143,11 +143,13 @@ fn cuts(report: &mut Report, runs: u32) -> Result<(), Fault> {
     let mut rig = Rig::new(Plan::TWO)?;
     let mut times = Vec::new();
     let mut lost = 0;
-    for _ in 0..runs {
+    for run in 0..runs {
         rig.line.mend();
         rig.daemon.restart()?;
         wait_online(&mut rig, 2)?;
-        rig.office.run(Duration::from_millis(1200), |_| false);
+        // The cut comes at any moment between two probes.
+        let pause_ms = 200 + u64::from(run) * 97 % 1000;
+        rig.office.run(Duration::from_millis(pause_ms), |_| false);
         rig.line.cut();
         match rig.office.call(0, 1, PATIENCE) {
             Some(time) => times.push(time),
