@@ -1,9 +1,5 @@
 //! Disks that fail for real under a running box with calls on it: frozen, read-only, without blocks, without inodes,
 //! unreadable; and a box that is killed while it catches up.
-#![expect(
-    clippy::print_stdout,
-    reason = "says what cannot be tested here, and shows set-up times"
-)]
 
 mod rig;
 

@@ -1,8 +1,4 @@
 //! The call database, its disk and the configuration fail under a running box with calls on it.
-#![expect(
-    clippy::print_stdout,
-    reason = "set-up times are for a person to read; the assertions are coarse"
-)]
 
 mod rig;
 
