@@ -151,8 +151,8 @@ impl Branch {
 
     /// New tables for new calls; calls and registrations that are there go on.
     pub(crate) fn configure(&mut self, now: Now, configuration: Configuration) {
-        // What the sockets and the phones' passwords hang on stays as it was until the next start.
-        let mut config = (*configuration.config).clone();
+        // What the sockets and the phones' passwords hang on stays as it was until the next start, for every part.
+        let mut config = Config::clone(&configuration.config);
         config.sip.listen.clone_from(&self.config.sip.listen);
         config.media.addresses.clone_from(&self.config.media.addresses);
         if config.site.realm == self.config.site.realm {
@@ -164,9 +164,13 @@ impl Branch {
             );
             config.site.realm.clone_from(&self.config.site.realm);
         }
+        let config = Arc::new(config);
+        let configuration = Configuration {
+            config: Arc::clone(&config),
+            ..configuration
+        };
         self.trust = configuration.trust;
         self.restrict();
-        let config = Arc::new(config);
         self.tables = Arc::new(Tables::new(&config));
         self.agent.handle_priority(priority(&self.tables));
         self.guard.handle_limits(GuardLimits::from(&config.sip.ban));

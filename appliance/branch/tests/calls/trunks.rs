@@ -36,18 +36,23 @@ fn from_provider(provider: SocketAddr, (dialled, from): (&str, &str)) -> Invitat
     }
 }
 
+/// The requests that came to the provider and have no answer yet.
+fn heard(office: &mut Office) -> Vec<(ServerKey, Message)> {
+    office.run();
+    std::mem::take(&mut office.phones[PROVIDER_AT].events)
+        .into_iter()
+        .filter_map(|event| match event {
+            AgentEvent::Request { key, request, .. } => Some((key, request)),
+            _other => None,
+        })
+        .collect()
+}
+
 /// The REGISTERs that came to the provider: user and interval.
 fn registers(office: &mut Office) -> Vec<(String, u32)> {
     let mut found = Vec::new();
     loop {
-        office.run();
-        let asked: Vec<(ServerKey, Message)> = std::mem::take(&mut office.phones[PROVIDER_AT].events)
-            .into_iter()
-            .filter_map(|event| match event {
-                AgentEvent::Request { key, request, .. } => Some((key, request)),
-                _other => None,
-            })
-            .collect();
+        let asked = heard(office);
         if asked.is_empty() {
             return found;
         }
@@ -94,6 +99,28 @@ fn a_trunk_that_is_taken_out_is_unregistered_and_one_that_stays_is_left_in_peace
         .handle_command(at, Command::Configure(Box::new(configuration(one))));
     assert_eq!(registers(&mut office), [("beta".to_owned(), 0)]);
     assert!(registers(&mut office).is_empty());
+}
+
+#[test]
+fn a_new_place_to_listen_waits_for_a_restart_in_what_trunks_and_the_hosted_pbx_are_told_as_well() {
+    let elsewhere = "[sip]\nlisten = [\"udp:0.0.0.0:5099\"]\n";
+    let hosted = "[hosted]\nhost = \"pbx.example.net\"\n";
+    for (before, after) in [(TWO, TWO.replace("alpha", "gamma")), ("", hosted.to_owned())] {
+        let mut office = Office::with(before);
+        registers(&mut office);
+        let at = moment(office.base, office.now);
+        let changed = configuration(&format!("{after}{elsewhere}"));
+        office
+            .branch
+            .handle_command(at, Command::Configure(Box::new(changed)));
+        let heard = heard(&mut office);
+        assert!(!heard.is_empty(), "{after}");
+        for (_, request) in heard {
+            let text = String::from_utf8_lossy(request.bytes()).into_owned();
+            assert!(text.contains(&format!("SIP/2.0/UDP {BOX};")), "{text}");
+            assert!(!text.contains("5099"), "{text}");
+        }
+    }
 }
 
 #[test]
