@@ -6,8 +6,8 @@ SHELL := /bin/bash
 CARGO ?= cargo
 SEEDS ?= 2000
 CUTS ?= 200
-# Where `make run` keeps the configuration, the journal and the database.
-STATE ?= $(or $(XDG_STATE_HOME),$(HOME)/.local/state)/branchline
+# Where `make run` keeps the configuration, the journal and the database, unless it is where every command looks by itself.
+STATE ?=
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/branchline
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -31,9 +31,8 @@ help: ## List the commands
 
 run: setup-run ## Build and start the box; STATE=folder holds its files
 	$(CARGO) build --release --package branchline-pbx
-	@mkdir -p -m 700 "$(STATE)"
 	@# One heap for all threads, as in branchline.service.
-	MALLOC_ARENA_MAX=1 exec "$(TARGET)/release/branchline" run --state "$(STATE)"
+	MALLOC_ARENA_MAX=1 exec "$(TARGET)/release/branchline" run $(if $(STATE),--state "$(STATE)")
 
 test: setup-test check-format check-lints check-licences check-tests check-documentation check-sim ## Check everything
 

@@ -48,10 +48,6 @@ pub fn set_up(place: &Place, identity: &Identity) -> Result<Start, SetUpFault> {
     make_certificate(place, identity)?;
     // A box that has copies of its configuration is not new: it must not forget who it is.
     if place.config.exists() || bundle::exists(&place.bundles(None)) {
-        if !place.page_hash().exists() {
-            // Without a hash nobody gets in; `branchline page-password` makes one. A silent password would be lost.
-            tracing::info!("the page has no password yet: `branchline page-password` makes one");
-        }
         return Ok(Start::Later);
     }
     let page = password::generate()?;

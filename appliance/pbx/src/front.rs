@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::control::Control;
 use crate::first_start::Identity;
 use crate::hub::{self, Feed, Hub};
+use crate::invocation::Invocation;
 use crate::page::{Page, Sessions, Settings};
 use crate::place::Place;
 use crate::screen::{ExtensionLine, Screen, Start};
@@ -54,14 +55,19 @@ impl Front {
         let settings = Settings {
             host_names: identity.names.clone(),
             reach: config.page.reach,
-            password_hash: config.page.password_hash.clone(),
             password_hash_file: place.page_hash(),
         };
         let address = config.page.bind_address();
         let page = Page::bind(address, settings)
             .inspect_err(|error| tracing::error!(%address, %error, "no local page; set another page.listen"))
             .ok();
+        if config.page.password_hash.is_none() && !place.page_hash().exists() {
+            // Nobody gets in. A password that is made unasked would be lost in the log.
+            let how = Invocation::of(place).spell("branchline page-password");
+            tracing::warn!("the page has no password yet; make one: {how}");
+        }
         let (hub, feed) = hub::hub(place.records());
+        feed.tell_page_hash(config.page.password_hash.as_ref());
         Ok((Front { control, page, hub }, feed))
     }
 
@@ -146,6 +152,7 @@ pub fn screen(told: Told<'_>, page: Option<SocketAddr>, start: Start) -> Screen 
         country: config.site.country.name.to_owned(),
         emergency: config.site.country.general_number().to_owned(),
         config: place.config.display().to_string(),
+        invocation: Invocation::of(place),
         start,
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use branchline_branch::view::{Outlook, TraceLine, View};
+use branchline_config::Secret;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// Commands waiting for the loop; people give them, so a few are plenty.
@@ -113,6 +114,7 @@ pub enum CommandFault {
 #[derive(Clone, Debug)]
 pub struct Hub {
     view: watch::Receiver<Arc<View>>,
+    page_hash: watch::Receiver<Option<Secret>>,
     looked: Arc<AtomicBool>,
     trace: broadcast::WeakSender<TraceLine>,
     trace_readers: Arc<AtomicUsize>,
@@ -124,6 +126,7 @@ pub struct Hub {
 #[derive(Debug)]
 pub struct Feed {
     view: watch::Sender<Arc<View>>,
+    page_hash: watch::Sender<Option<Secret>>,
     looked: Arc<AtomicBool>,
     trace: broadcast::Sender<TraceLine>,
     trace_readers: Arc<AtomicUsize>,
@@ -133,12 +136,14 @@ pub struct Feed {
 /// Both ends; `records` is the path of the database of call records.
 pub fn hub(records: PathBuf) -> (Hub, Feed) {
     let (view_out, view_in) = watch::channel(Arc::new(View::default()));
+    let (page_hash_out, page_hash_in) = watch::channel(None);
     let (trace_out, _) = broadcast::channel(TRACE_LINES_MAX);
     let (commands_out, commands_in) = mpsc::channel(COMMANDS_MAX);
     let trace_readers = Arc::new(AtomicUsize::new(0));
     let looked = Arc::new(AtomicBool::new(false));
     let hub = Hub {
         view: view_in,
+        page_hash: page_hash_in,
         looked: Arc::clone(&looked),
         trace: trace_out.downgrade(),
         trace_readers: Arc::clone(&trace_readers),
@@ -149,6 +154,7 @@ pub fn hub(records: PathBuf) -> (Hub, Feed) {
         hub,
         Feed {
             view: view_out,
+            page_hash: page_hash_out,
             looked,
             trace: trace_out,
             trace_readers,
@@ -168,6 +174,16 @@ impl Hub {
     /// loop has ended. Safe to cancel.
     pub async fn changed(&mut self) -> bool {
         self.view.changed().await.is_ok()
+    }
+
+    /// Hash of the page's password from the configuration in force.
+    pub fn page_hash(&self) -> Option<Secret> {
+        self.page_hash.borrow().clone()
+    }
+
+    /// Waits for another hash. `false` when the loop has ended. Safe to cancel.
+    pub async fn page_hash_changed(&mut self) -> bool {
+        self.page_hash.changed().await.is_ok()
     }
 
     /// Starts listening to the trace; `None` once the loop has ended.
@@ -210,6 +226,15 @@ impl Feed {
     pub fn publish(&self, view: View) {
         self.looked.store(false, Ordering::Relaxed);
         self.view.send_replace(Arc::new(view));
+    }
+
+    /// Tells the page the hash of its password from a configuration that comes into force.
+    pub fn tell_page_hash(&self, hash: Option<&Secret>) {
+        self.page_hash.send_if_modified(|known| {
+            let is_new = known.as_ref() != hash;
+            *known = hash.cloned();
+            is_new
+        });
     }
 
     /// Whether anybody has looked at the last view: building the next for nobody can wait.

@@ -12,6 +12,7 @@ pub mod file;
 pub mod first_start;
 pub mod front;
 pub mod hub;
+pub mod invocation;
 pub mod io;
 pub mod ladder;
 pub mod log;

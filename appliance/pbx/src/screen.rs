@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use branchline_config::{Listen, Secret, Transport};
 
+use crate::invocation::Invocation;
+
 /// What the screen tells.
 #[derive(Clone, Debug)]
 pub struct Screen {
@@ -24,6 +26,8 @@ pub struct Screen {
     pub emergency: String,
     /// The configuration file, as the user knows it.
     pub config: String,
+    /// How commands are called here.
+    pub invocation: Invocation,
     /// What may be shown only now.
     pub start: Start,
 }
@@ -61,7 +65,7 @@ pub fn render(screen: &Screen) -> String {
     let mut text = String::new();
     // Writing into a String cannot fail.
     let _ = write_screen(&mut text, screen);
-    text
+    screen.invocation.spell(&text)
 }
 
 fn write_screen(out: &mut String, screen: &Screen) -> std::fmt::Result {
@@ -203,6 +207,7 @@ fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::place::Place;
 
     fn screen(start: Start) -> Screen {
         let listen = |transport, port| Listen {
@@ -226,6 +231,7 @@ mod tests {
             country: "United States".into(),
             emergency: "911".into(),
             config: "/var/lib/branchline/branchline.toml".into(),
+            invocation: Invocation::with("branchline", &Place::new(None, None)),
             start,
         }
     }
@@ -272,6 +278,17 @@ mod tests {
         let text = render(&screen(Start::FirstUnseen));
         assert!(text.contains("passwords are not written to a log"), "{text}");
         assert!(text.contains("`branchline extension password 201`"), "{text}");
+    }
+
+    #[test]
+    fn the_commands_on_the_screen_are_those_that_work_here() {
+        let mut elsewhere = screen(Start::Later);
+        elsewhere.invocation = Invocation::with("/srv/b", &Place::new(None, Some("/srv/state".into())));
+        let text = render(&elsewhere);
+        for command in ["extension password 201", "page-password", "trace", "doctor"] {
+            assert!(text.contains(&format!("/srv/b --state /srv/state {command}")), "{text}");
+        }
+        assert!(!text.contains("branchline trace"), "{text}");
     }
 
     #[test]

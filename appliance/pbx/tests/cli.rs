@@ -306,7 +306,7 @@ fn a_running_box_takes_commands() {
     });
     let (code, out, _) = running.folder.give(&["extension", "add", "205"]);
     assert!(
-        code == 0 && out.contains("The running branchline uses it now."),
+        code == 0 && out.contains("The running branchline says: in force\n"),
         "{out}"
     );
     let (code, _, err) = running.folder.give(&["calls", "--hang-up", "c9"]);

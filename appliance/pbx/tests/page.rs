@@ -47,7 +47,6 @@ impl Served {
         let settings = Settings {
             host_names: vec!["branch.local".into()],
             reach: Reach::Box,
-            password_hash: Some(password::page_hash(&password).unwrap()),
             password_hash_file: PathBuf::new(),
         };
         let page = Page::bind(address, settings).unwrap();
@@ -55,6 +54,7 @@ impl Served {
         let folder = std::env::temp_dir().join(format!("branchline-page-{}", password::random_hex().unwrap()));
         std::fs::create_dir(&folder).unwrap();
         let (hub, feed) = hub::hub(folder.join("calls.db"));
+        feed.tell_page_hash(Some(&password::page_hash(&password).unwrap()));
         let sessions = Arc::new(Sessions::default());
         let (stop, stopped) = oneshot::channel();
         let shared = Arc::clone(&sessions);
@@ -148,6 +148,26 @@ fn the_right_password_logs_in_a_wrong_one_does_not_and_logging_out_ends_it() {
     served.log_in(&browser);
     served.sessions.end_all();
     browser.wait_for_path("/login");
+}
+
+#[test]
+fn a_new_hash_in_the_configuration_counts_at_once_and_ends_the_sessions() {
+    let served = Served::start();
+    let old = served.password.expose();
+    let answer = served.post_password(old, "Host: localhost\r\n");
+    let cookie = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("set-cookie: "))
+        .unwrap();
+    let cookie = format!("Host: localhost\r\nCookie: {}\r\n", cookie.split(';').next().unwrap());
+    let is_in = || served.get("/api/view", &cookie).starts_with("HTTP/1.1 200");
+    assert!(is_in());
+    let new = password::generate().unwrap();
+    let hash = password::page_hash(&new).unwrap();
+    served.feed.tell_page_hash(Some(&hash));
+    wait_for("the end of the session", SHOW_WITHIN, || (!is_in()).then_some(()));
+    let status = |password: &str| served.post_password(password, "Host: localhost\r\n")[9..12].to_owned();
+    assert_eq!((status(old), status(new.expose())), ("401".into(), "303".into()));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use branchline_config::Config;
 
 use super::{Done, read_text};
+use crate::invocation::Invocation;
 use crate::place::Place;
 
 pub(crate) fn run(place: &Place, out: &mut dyn Write) -> Done {
@@ -14,8 +15,9 @@ pub(crate) fn run(place: &Place, out: &mut dyn Write) -> Done {
     let config = match Config::parse(&name, &text) {
         Ok(config) => config,
         Err(faults) => {
+            let invocation = Invocation::of(place);
             for fault in &faults {
-                writeln!(out, "{fault}")?;
+                writeln!(out, "{}", invocation.spell(&fault.to_string()))?;
             }
             let count = faults.len();
             writeln!(

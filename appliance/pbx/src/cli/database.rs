@@ -12,6 +12,7 @@ use crate::clock;
 use crate::control::client::Client;
 use crate::control::protocol::Request;
 use crate::hub::DatabaseOrder;
+use crate::invocation::Invocation;
 use crate::place::Place;
 
 /// `database`
@@ -60,7 +61,8 @@ pub(crate) fn run(place: &Place, command: &Database, out: &mut dyn Write) -> Don
         Database::Fail { seconds } => DatabaseOrder::Fail { at_most_s: *seconds },
         Database::Restore => DatabaseOrder::Restore,
     };
-    writeln!(out, "{}", client.command(&Request::Database(order))?)?;
+    let outcome = client.command(&Request::Database(order))?;
+    writeln!(out, "{}", Invocation::of(place).spell(&outcome))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -13,6 +13,7 @@ use branchline_config::Config;
 use super::{Done, printable};
 use crate::clock;
 use crate::control::client::{Client, Unreachable};
+use crate::invocation::Invocation;
 use crate::place::Place;
 
 /// How bad it is.
@@ -75,6 +76,11 @@ pub(crate) fn run(place: &Place, out: &mut dyn Write) -> Done {
     }
     if let Some(view) = view {
         findings.extend(running::running(view));
+    }
+    let invocation = Invocation::of(place);
+    for finding in &mut findings {
+        finding.text = invocation.spell(&finding.text);
+        finding.fix = invocation.spell(&finding.fix);
     }
     write_findings(&findings, out)?;
     Ok(exit(&findings))

@@ -11,6 +11,7 @@ use clap::Subcommand;
 
 use super::table::Table;
 use super::{Done, Fault, read_config, read_text, reload};
+use crate::invocation::Invocation;
 use crate::place::Place;
 use crate::{file, password};
 
@@ -65,7 +66,7 @@ pub(crate) fn run(place: &Place, command: &Extension, out: &mut dyn Write) -> Do
             reload::after_edit(place, out)?;
         }
         Extension::List { json: true } => list_for_programs(&read_config(place)?, out)?,
-        Extension::List { json: false } => list(&read_config(place)?, out)?,
+        Extension::List { json: false } => list(place, &read_config(place)?, out)?,
         Extension::Remove { number } => {
             let number = parse(number)?;
             let text = read_text(place)?;
@@ -118,9 +119,10 @@ fn list_for_programs(config: &Config, out: &mut dyn Write) -> Result<(), Fault> 
     Ok(writeln!(out, "{}", serde_json::Value::from(rows))?)
 }
 
-fn list(config: &Config, out: &mut dyn Write) -> Result<(), Fault> {
+fn list(place: &Place, config: &Config, out: &mut dyn Write) -> Result<(), Fault> {
     if config.extensions.is_empty() {
-        writeln!(out, "No extensions yet. Add one: branchline extension add 201")?;
+        let how = Invocation::of(place).spell("branchline extension add 201");
+        writeln!(out, "No extensions yet. Add one: {how}")?;
         return Ok(());
     }
     let mut table = Table::new(&["number", "name", "class", "calls at once"]);

@@ -21,11 +21,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use branchline_config::Config;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::control::client::Unreachable;
 use crate::file::{self, FileFault};
 use crate::first_start::SetUpFault;
+use crate::invocation::Invocation;
 use crate::place::Place;
 
 /// Telephone system of a branch office.
@@ -119,7 +120,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Run => {
             drop(out);
-            return report(run::run(&place));
+            return report(&place, run::run(&place));
         }
         Command::Check => check::run(&place, &mut out),
         Command::Extension(command) => extension::run(&place, &command, &mut out),
@@ -137,17 +138,27 @@ pub fn main() -> ExitCode {
     };
     let done = done.and_then(|code| out.flush().map(|()| code).map_err(Fault::from));
     drop(out);
-    report(done)
+    report(&place, done)
 }
 
-fn report(done: Done) -> ExitCode {
+/// The words that may follow the program's name.
+pub(crate) fn commands() -> Vec<String> {
+    let command = Cli::command();
+    command
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect()
+}
+
+fn report(place: &Place, done: Done) -> ExitCode {
     match done {
         Ok(code) => code,
         // `branchline phones | head` is no fault.
         Err(Fault::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(fault) => {
             // Nothing is left to do when standard error is gone.
-            let _ = writeln!(io::stderr(), "branchline: {fault}");
+            let text = Invocation::of(place).spell(&fault.to_string());
+            let _ = writeln!(io::stderr(), "branchline: {text}");
             ExitCode::FAILURE
         }
     }

@@ -30,9 +30,8 @@ pub(crate) fn run(place: &Place, out: &mut dyn Write) -> Done {
         "New password of the local page:\n\n  {}\n\nIt is shown this once.",
         password.expose()
     )?;
-    if in_config {
-        reload::after_edit(place, out)?;
-    }
+    // Also without an edit: the running box may still hold a hash that is no longer in the file.
+    reload::after_edit(place, out)?;
     let ended = Client::connect(&place.control_socket()).and_then(|mut client| client.command(&Request::EndSessions));
     match ended {
         Ok(_) => writeln!(out, "Everybody is logged out of the page.")?,

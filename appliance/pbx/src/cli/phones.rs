@@ -10,6 +10,7 @@ use super::table::Table;
 use super::{Done, read_config};
 use crate::clock;
 use crate::control::client::{Client, Unreachable};
+use crate::invocation::Invocation;
 use crate::place::Place;
 
 /// `phones`
@@ -34,6 +35,11 @@ pub(crate) fn run(place: &Place, command: &Phones, out: &mut dyn Write) -> Done 
         )?;
         return Ok(ExitCode::SUCCESS);
     }
+    if view.phones.is_empty() {
+        let how = Invocation::of(place).spell("branchline extension add 201");
+        writeln!(out, "No extensions yet. Add one: {how}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
     write_phones(&view, clock::utc_ms(), out)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -50,9 +56,6 @@ fn not_running(place: &Place, out: &mut dyn Write) -> Done {
 }
 
 fn write_phones(view: &View, utc_ms: i64, out: &mut dyn Write) -> std::io::Result<()> {
-    if view.phones.is_empty() {
-        return writeln!(out, "No extensions yet. Add one: branchline extension add 201");
-    }
     let mut table = Table::new(&["extension", "name", "state", "reached at", "expires in", "device"]);
     for phone in &view.phones {
         let first = [phone.extension.clone(), phone.name.clone(), state(phone).to_owned()];

@@ -18,7 +18,8 @@ pub(crate) fn run(place: &Place, out: &mut dyn Write) -> Done {
 pub(crate) fn after_edit(place: &Place, out: &mut dyn Write) -> io::Result<()> {
     let told = Client::connect(&place.control_socket()).and_then(|mut client| client.command(&Request::Reload));
     match told {
-        Ok(_) => writeln!(out, "The running branchline uses it now."),
+        // What it could not take at once is as good to know as what it has taken.
+        Ok(text) => writeln!(out, "The running branchline says: {text}"),
         Err(Unreachable::NotRunning) => writeln!(out, "branchline is not running; it counts from the next start."),
         Err(fault) => writeln!(
             out,

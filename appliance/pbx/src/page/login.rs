@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::net::{IpAddr, Ipv6Addr};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,23 +34,12 @@ const PASSWORD_BYTES_MAX: usize = 256;
 const NO_PASSWORD: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// Where the hash of the password is.
-#[derive(Clone, Debug)]
-pub struct PasswordSource {
-    /// From the configuration; wins.
-    pub configured: Option<Secret>,
-    /// Made at the first start.
-    pub file: PathBuf,
-}
-
-impl PasswordSource {
-    fn hash(&self) -> Secret {
-        let from_file = || fs::read_to_string(&self.file).ok().map(|text| Secret::new(text.trim()));
-        self.configured
-            .clone()
-            .or_else(from_file)
-            .unwrap_or_else(|| Secret::new(NO_PASSWORD))
-    }
+/// The hash that counts: of the configuration in force, or else in the file that was made at the first start.
+fn hash(configured: Option<Secret>, file: &Path) -> Secret {
+    let from_file = || fs::read_to_string(file).ok().map(|text| Secret::new(text.trim()));
+    configured
+        .or_else(from_file)
+        .unwrap_or_else(|| Secret::new(NO_PASSWORD))
 }
 
 /// Recent attempts, and how many may be checked at once.
@@ -170,8 +159,9 @@ async fn fits(shared: &Shared, offered: String) -> bool {
     let Ok(_turn) = shared.attempts.hashing.acquire().await else {
         return false;
     };
-    let source = shared.password.clone();
-    let check = move || offered.len() <= PASSWORD_BYTES_MAX && password::page_password_fits(&offered, &source.hash());
+    let (configured, file) = (shared.hub.page_hash(), shared.password_hash_file.clone());
+    let check =
+        move || offered.len() <= PASSWORD_BYTES_MAX && password::page_password_fits(&offered, &hash(configured, &file));
     tokio::task::spawn_blocking(check).await.unwrap_or(false)
 }
 

@@ -12,6 +12,7 @@ mod login;
 mod problem;
 mod session;
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -24,7 +25,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use branchline_calldb::Records;
-use branchline_config::{Reach, Secret};
+use branchline_config::Reach;
 
 use crate::hub::Hub;
 use crate::metrics;
@@ -32,7 +33,6 @@ pub use connection::CONNECTIONS_MAX;
 use connection::{Connections, Peer};
 use guard::HostNames;
 use login::Attempts;
-pub use login::PasswordSource;
 use problem::Problem;
 pub use session::Sessions;
 
@@ -43,9 +43,7 @@ pub struct Settings {
     pub host_names: Vec<String>,
     /// From where it may be asked.
     pub reach: Reach,
-    /// Hash from the configuration; it wins over the file.
-    pub password_hash: Option<Secret>,
-    /// File with the hash of the generated password, read at each login.
+    /// File with the hash of the generated password, read at each login; a hash in the configuration wins over it.
     pub password_hash_file: PathBuf,
 }
 
@@ -56,7 +54,7 @@ pub(crate) struct Shared {
     pub(crate) records: Records,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) attempts: Attempts,
-    pub(crate) password: PasswordSource,
+    pub(crate) password_hash_file: PathBuf,
     pub(crate) host_names: HostNames,
 }
 
@@ -82,10 +80,10 @@ impl Page {
 
     /// Answers until the future is dropped. Needs a tokio runtime.
     pub async fn serve(self, hub: Hub, sessions: Arc<Sessions>) -> io::Result<()> {
+        let ended = log_out_at_new_password(hub.clone(), Arc::clone(&sessions));
         let Settings {
             host_names,
             reach,
-            password_hash,
             password_hash_file,
         } = self.settings;
         let shared = Arc::new(Shared {
@@ -93,16 +91,24 @@ impl Page {
             hub,
             sessions,
             attempts: Attempts::default(),
-            password: PasswordSource {
-                configured: password_hash,
-                file: password_hash_file,
-            },
+            password_hash_file,
             host_names: HostNames::new(host_names),
         });
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         let router = routes(shared).into_make_service_with_connect_info::<Peer>();
-        axum::serve(Connections::new(listener, reach), router).await
+        tokio::select! {
+            served = axum::serve(Connections::new(listener, reach), router) => served,
+            never = ended => match never {},
+        }
     }
+}
+
+/// Whoever logged in with another password has to log in again.
+async fn log_out_at_new_password(mut hub: Hub, sessions: Arc<Sessions>) -> Infallible {
+    while hub.page_hash_changed().await {
+        sessions.end_all();
+    }
+    std::future::pending().await
 }
 
 fn routes(shared: Arc<Shared>) -> Router {

@@ -66,6 +66,11 @@ pub(super) fn running(view: &View) -> Vec<Finding> {
             "mend that disk or name another directory with --state, then restart: what the box learns is in memory until then",
         ));
     }
+    if !health.awaits_restart.is_empty() {
+        let text = format!("changes of {} wait for a restart", health.awaits_restart.join(", "));
+        let fix = "restart when few calls are up: systemctl restart branchline";
+        findings.push(Finding::warning("configuration", text, fix));
+    }
     if health.ports_free == 0 && view.up_ms > 0 {
         let fix = "widen media.port_min to media.port_max";
         findings.push(Finding::failure(
@@ -139,6 +144,7 @@ mod tests {
         let health = HealthView {
             database: "degraded".into(),
             overloaded: true,
+            awaits_restart: vec!["sip.listen".into()],
             ..HealthView::default()
         };
         let view = View {
@@ -154,7 +160,7 @@ mod tests {
             .filter(|f| f.grade != Grade::Good)
             .map(|f| f.area)
             .collect();
-        assert_eq!(bad, ["database", "media", "load", "trunk", "phones"]);
+        assert_eq!(bad, ["database", "configuration", "media", "load", "trunk", "phones"]);
         assert_eq!(time(Some(&view), OLDEST_UTC_MS).grade, Grade::Warning);
         assert_eq!(time(None, 0).grade, Grade::Failure);
     }

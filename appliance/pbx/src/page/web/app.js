@@ -207,7 +207,7 @@ function renderHealth() {
     recovering: [tag("Recovering", "warn"), "It catches up with the journal; calls go on."],
     degraded: [tag("Degraded", "bad"), "Calls go on; records wait in the journal."],
   }[health.database] || [health.database, ""];
-  const faults = [health.database !== "normal" || health.storage_faults.length > 0, !health.clock_trusted, health.ports_free === 0, health.overloaded, down > 0]
+  const faults = [health.database !== "normal" || health.storage_faults.length > 0, !health.clock_trusted, health.ports_free === 0, health.overloaded, health.awaits_restart.length > 0, down > 0]
     .filter(Boolean).length;
   byId("health").replaceChildren(
     card("Call database", database[0], [database[1], ...health.storage_faults].join(" ")),
@@ -221,11 +221,17 @@ function renderHealth() {
       health.overloaded ? "Emergency calls still go through." : ""),
     card("Media ports free", health.ports_free === 0 ? tag("None", "bad") : String(health.ports_free),
       health.ports_free === 0 ? "New calls have no audio path." : ""),
+    ...restartCard(health.awaits_restart),
     card("Shut out", health.banned.length ? plural(health.banned.length, "address", "addresses") : "Nobody",
       health.banned.length ? health.banned.slice(0, 20).join(", ") + (health.banned.length > 20 ? " …" : "") : ""));
   byId("sum-health").textContent = faults ? plural(faults, "thing needs", "things need") + " attention" : "Everything works";
   byId("count-health").textContent = faults || "";
   byId("count-health").classList.toggle("bad", faults > 0);
+}
+
+function restartCard(keys) {
+  if (!keys.length) return [];
+  return [card("Configuration", tag("Restart wanted", "warn"), `Changes that wait for a restart: ${keys.join(", ")}.`)];
 }
 
 const HOSTED_TONES = { online: "good", suspect: "good", survival: "bad", returning: "warn" };
@@ -240,7 +246,8 @@ function hostedCard(hosted) {
 
 const COUNTERS = [
   ["registrations", "Registrations now"], ["calls_started", "Calls started"], ["calls_answered", "Calls answered"],
-  ["calls_emergency", "Emergency calls"], ["calls_shed", "Calls shed"], ["registers_accepted", "Registers accepted"],
+  ["calls_emergency", "Emergency calls"], ["calls_shed", "Calls shed"], ["requests_shed", "Requests shed"],
+  ["registers_accepted", "Registers accepted"],
   ["auth_failures", "Wrong passwords"], ["banned_requests", "Requests shut out"], ["sip_received", "SIP received"],
   ["sip_sent", "SIP sent"], ["sip_retransmitted", "SIP sent again"], ["sip_malformed", "SIP malformed"],
   ["journal_entries", "Journal entries"],
