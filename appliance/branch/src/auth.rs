@@ -95,6 +95,11 @@ impl Branch {
                 Ok(username)
             }
             Verdict::Challenge { stale } => {
+                let why = match stale {
+                    Stale::No => "it shows no password",
+                    Stale::Yes => "its nonce is no longer good",
+                };
+                self.explain_turned_away(flow, (self.auth.challenger.status(), why));
                 if stale == Stale::No {
                     self.count_unanswered(now, flow, request);
                 }
@@ -104,6 +109,7 @@ impl Branch {
                 self.counters.auth_failures += 1;
                 self.auth.unanswered.remove(Source::new(source));
                 // Unknown users and wrong passwords count alike: the difference must not show in when a ban comes.
+                self.explain_turned_away(flow, (403, "wrong password"));
                 let why = format!("wrong password for {username:?} again");
                 match nonce {
                     Minter::Ours => {

@@ -1,5 +1,7 @@
 //! An INVITE comes in: who calls, what was dialled, where it goes.
 
+use std::fmt::Display;
+
 use branchline_call::{CallId, Cause, LegId, NewCall};
 use branchline_journal::{CallbackLine, Direction, EmergencyCall, RecordedParty};
 use branchline_route::{ArrivalKind, Loop, Request};
@@ -20,6 +22,7 @@ use crate::inspect::{self, ACCEPT, offer};
 use crate::legs::{LegEntry, Party};
 use crate::now::Now;
 use crate::records::CallFacts;
+use crate::requests::OVERLOAD;
 use crate::targets::Urgency;
 
 /// An INVITE with what has been found out about it.
@@ -79,9 +82,14 @@ impl Branch {
         } else if let Some(retry_after_s) = self.admit(now, incoming.flow.remote.ip(), ArrivalKind::Call) {
             self.shed_call(now, &incoming, retry_after_s);
         } else if let Some(status) = inspect::unacceptable(&incoming.request) {
-            self.refuse_call(now, &incoming, Cause::of_status(status));
+            let why = "its headers ask for what the box does not do";
+            self.refuse_call(now, &incoming, (Cause::of_status(status), &why));
         } else if self.is_busy(&incoming.party) {
-            self.refuse_call(now, &incoming, Cause::BUSY);
+            self.refuse_call(
+                now,
+                &incoming,
+                (Cause::BUSY, &"the caller has all the calls it may have"),
+            );
         } else {
             self.route(now, &incoming);
         }
@@ -153,6 +161,7 @@ impl Branch {
     fn shed_call(&mut self, now: Now, incoming: &Incoming, retry_after_s: u32) {
         self.last_shed = Some(now.mono);
         self.counters.calls_shed += 1;
+        self.explain_refusal(incoming, (503, &OVERLOAD));
         if self.shed_records.allows(now.mono) {
             self.record_refusal(now, incoming, Cause::of_status(503));
         }
@@ -162,7 +171,8 @@ impl Branch {
     }
 
     /// The way out for a call that was let in and goes nowhere: it leaves a record, and the caller hears why.
-    fn refuse_call(&mut self, now: Now, incoming: &Incoming, cause: Cause) {
+    fn refuse_call(&mut self, now: Now, incoming: &Incoming, (cause, why): (Cause, &dyn Display)) {
+        self.explain_refusal(incoming, (cause.status, why));
         self.record_refusal(now, incoming, cause);
         let mut response = Builder::response(&incoming.request, cause.status).header(Name::Reason, reason(cause));
         match cause.status {
@@ -191,7 +201,7 @@ impl Branch {
             Ok(course) => self.start(now, incoming, course),
             Err(why) => {
                 let (status, q850) = why.codes();
-                self.refuse_call(now, incoming, Cause { status, q850 });
+                self.refuse_call(now, incoming, (Cause { status, q850 }, &why));
             }
         }
     }
@@ -216,8 +226,12 @@ impl Branch {
         let offer = match offer(&incoming.request) {
             Ok(offer) => offer,
             Err(415) if course.urgency == Urgency::Emergency => None,
-            Err(status) => return self.refuse_call(now, incoming, Cause::of_status(status)),
+            Err(status) => {
+                let why = "its description of the sound cannot be used";
+                return self.refuse_call(now, incoming, (Cause::of_status(status), &why));
+            }
         };
+        self.explain_course(incoming, &course);
         let id = self.journal.id(now);
         let call = CallId(*id.as_bytes());
         let shown = self.shown(&incoming.party, &incoming.request);

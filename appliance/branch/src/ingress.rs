@@ -12,7 +12,7 @@ use branchline_sip::{Flow, Transmit, Transport};
 use bytes::Bytes;
 
 use crate::now::Now;
-use crate::output::{Command, Journalled, Output, Resolved, Watched};
+use crate::output::{About, Command, Journalled, Output, Resolved, Watched};
 use crate::trace::{self, Way};
 use crate::{Branch, Level, Trust};
 
@@ -148,6 +148,7 @@ impl Branch {
             }
             Command::Unban { address } => self.guard.handle_unban(address),
             Command::Trace(watched) => self.watched = watched,
+            Command::Explain(watched) => self.explained = watched,
         }
         self.settle(now);
     }
@@ -205,9 +206,13 @@ impl Branch {
             && self.notices.allows(now.mono)
         {
             let minutes = ban.until.saturating_duration_since(now.mono).as_secs().div_ceil(60);
-            self.notice(
+            self.notice_about(
                 Level::Warning,
                 format!("{} is shut out for {minutes} min: {why}", ban.source),
+                About {
+                    address: Some(flow.remote.to_string()),
+                    ..About::default()
+                },
             );
         }
     }

@@ -13,6 +13,7 @@ mod dating;
 mod dial;
 mod echo;
 mod emergency;
+mod explain;
 mod hold_probe;
 mod hosted;
 mod identity;
@@ -53,7 +54,7 @@ use branchline_sip::binding::Bindings;
 pub use hosted::{DrillOrder, DrillRefused};
 pub use journal::JournalStart;
 pub use now::Now;
-pub use output::{Command, Journalled, Level, Lookup, Neighbour, Notice, Output, Post, Resolved, Watched};
+pub use output::{About, Command, Journalled, Level, Lookup, Neighbour, Notice, Output, Post, Resolved, Watched};
 pub use setup::{Configuration, Setup, Trust};
 pub use timers::Reason;
 
@@ -109,6 +110,7 @@ pub struct Branch {
     next_heartbeat: std::time::Instant,
     last_shed: Option<std::time::Instant>,
     watched: Watched,
+    explained: Watched,
     mode: Mode,
     trust: Trust,
     version: u64,
@@ -130,9 +132,14 @@ impl Branch {
     }
 
     fn notice(&mut self, level: Level, text: impl Into<String>) {
+        self.notice_about(level, text, About::default());
+    }
+
+    fn notice_about(&mut self, level: Level, text: impl Into<String>, about: About) {
         self.outputs.push_back(Output::Notice(Notice {
             level,
             text: text.into(),
+            about,
         }));
     }
 

@@ -106,6 +106,8 @@ pub enum Command {
     },
     /// Somebody watches the trace, or no longer does.
     Trace(Watched),
+    /// Somebody reads why the branch decides as it does, or no longer does.
+    Explain(Watched),
 }
 
 /// Whether trace lines are wanted.
@@ -124,6 +126,29 @@ pub struct Notice {
     pub level: Level,
     /// What happened.
     pub text: String,
+    /// To whom or what.
+    pub about: About,
+}
+
+/// What a [`Notice`] is about, as far as it is known: numbers and addresses, no names of people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Id of the call, as in its record.
+    pub call: Option<String>,
+    /// Number of the caller.
+    pub from: Option<String>,
+    /// Number that was dialled.
+    pub to: Option<String>,
+    /// An extension.
+    pub extension: Option<String>,
+    /// A trunk, by name.
+    pub trunk: Option<String>,
+    /// The other end.
+    pub address: Option<String>,
+    /// SIP status that was answered.
+    pub status: Option<u16>,
+    /// The reason.
+    pub why: Option<String>,
 }
 
 /// Seriousness of a [`Notice`].
@@ -133,4 +158,6 @@ pub enum Level {
     Warning,
     /// Ordinary operation.
     Info,
+    /// Why something was decided; only after [`Command::Explain`].
+    Debug,
 }

@@ -158,6 +158,11 @@ impl Branch {
                 }
             }
             MediaEvent::Closed { bridge, legs } => {
+                for (_, quality) in &legs {
+                    self.counters.media_foreign += quality.dropped_foreign;
+                    self.counters.media_garbage += quality.dropped_garbage;
+                    self.counters.media_unsent += quality.dropped_unsent;
+                }
                 let Some(call) = self.anchors.closed(bridge) else {
                     return;
                 };

@@ -7,7 +7,7 @@ use branchline_journal::Event;
 use branchline_route::ArrivalKind;
 use branchline_sip::Flow;
 use branchline_sip::agent::{ALLOW, Response};
-use branchline_sip::binding::{BindingEvent, RegisterOutcome};
+use branchline_sip::binding::{BindingEvent, RegisterOutcome, Removal};
 use branchline_sip::message::{Builder, Message, Method, Name};
 use branchline_sip::transaction::ServerKey;
 
@@ -15,6 +15,7 @@ use crate::Branch;
 use crate::inspect::{ACCEPT, is_known_scheme};
 use crate::journal::PATIENCE;
 use crate::now::Now;
+use crate::output::{About, Level};
 use crate::setup::to_journal;
 
 /// Answers to REGISTER that wait until the new contact would survive the end of the program.
@@ -48,6 +49,7 @@ impl Branch {
             && !self.trunks.has_address(flow.remote)
             && let Some(retry_after_s) = self.admit(now, flow.remote.ip(), ArrivalKind::Other)
         {
+            self.explain_turned_away(flow, (503, OVERLOAD));
             let response = Builder::response(request, 503).header(Name::RetryAfter, retry_after_s);
             return self.agent.respond_and_forget(key, response);
         }
@@ -75,6 +77,7 @@ impl Branch {
 
     fn register(&mut self, now: Now, (key, flow): (ServerKey, Flow), request: &Message) {
         if let Some(retry_after_s) = self.admit(now, flow.remote.ip(), ArrivalKind::Register) {
+            self.explain_turned_away(flow, (503, OVERLOAD));
             let response = Builder::response(request, 503).header(Name::RetryAfter, retry_after_s);
             return self.agent.respond_and_forget(key, response);
         }
@@ -89,6 +92,7 @@ impl Branch {
             .uri()
             .is_ok_and(|uri| uri.user_unescaped() == extension.as_str());
         if !own {
+            self.explain_register(flow, &extension, Err((403, &"it is another extension's")));
             let response = Builder::response_with_tag(request, 403, "0");
             return self.agent.respond(now.mono, key, response);
         }
@@ -99,8 +103,12 @@ impl Branch {
         let tag = self.agent.fresh_tag();
         let response = Response::from(outcome.response(request, &tag));
         let changed = self.journal.last_seq();
-        if matches!(outcome, RegisterOutcome::Accepted { .. }) {
-            self.counters.registers_accepted += 1;
+        match &outcome {
+            RegisterOutcome::Accepted { .. } => {
+                self.counters.registers_accepted += 1;
+                self.explain_register(flow, &extension, Ok(()));
+            }
+            RegisterOutcome::Refused(why) => self.explain_register(flow, &extension, Err((why.status(), why))),
         }
         let full = self.replies.waiting.len() >= REPLIES_MAX;
         if changed == before || full || self.journal.is_written(changed) {
@@ -119,17 +127,40 @@ impl Branch {
 
     /// Journals a change of the registrations.
     pub(crate) fn binding_changed(&mut self, now: Now, event: BindingEvent) {
-        let (BindingEvent::Changed { binding, .. } | BindingEvent::Removed { binding, .. }) = &event;
+        let (BindingEvent::Changed { binding, .. }
+        | BindingEvent::Refreshed { binding, .. }
+        | BindingEvent::Removed { binding, .. }) = &event;
         self.follow_binding(&binding.user);
+        self.tell_binding(&event);
         self.neighbours.handle_binding(now.mono);
         let event = match event {
             BindingEvent::Changed {
+                binding,
+                keep_until_utc_ms,
+            }
+            | BindingEvent::Refreshed {
                 binding,
                 keep_until_utc_ms,
             } => Event::BindingSet(Box::new(to_journal(binding, keep_until_utc_ms))),
             BindingEvent::Removed { binding, .. } => Event::BindingRemoved(to_journal(binding, 0).key()),
         };
         self.journal(now, event);
+    }
+
+    /// Who came and who went is worth a line in the log; who stays is not.
+    fn tell_binding(&mut self, event: &BindingEvent) {
+        let (binding, text, why) = match event {
+            BindingEvent::Changed { binding, .. } => (binding, "registered", None),
+            BindingEvent::Removed { binding, why } => (binding, "registration ended", Some(removal(*why).to_owned())),
+            BindingEvent::Refreshed { .. } => return,
+        };
+        let about = About {
+            extension: Some(binding.user.to_string()),
+            address: Some(binding.flow.remote.to_string()),
+            why,
+            ..About::default()
+        };
+        self.notice_about(Level::Info, text, about);
     }
 
     /// Sends the answers whose contacts are written, and those that have waited long enough for a slow disk.
@@ -145,5 +176,16 @@ impl Branch {
     }
 }
 
+fn removal(why: Removal) -> &'static str {
+    match why {
+        Removal::Requested => "taken back",
+        Removal::Expired => "not refreshed",
+        Removal::Replaced => "another took its place",
+        Removal::FlowLost => "its connection is lost",
+    }
+}
+
+/// Why a request is turned away with a 503.
+pub(crate) const OVERLOAD: &str = "too much at once";
 /// Answers held back for the disk at once; beyond it they go out at once.
 const REPLIES_MAX: usize = 4096;

@@ -212,6 +212,7 @@ impl Branch {
     }
 
     fn leg_refused(&mut self, now: Now, leg: LegId, (status, why): (u16, Refusal), response: Option<&Message>) {
+        self.explain_leg(leg, status);
         let cause = self.refusal(leg, (status, why), response);
         self.note_congestion(leg, cause);
         if !self.try_other_flow(leg, (status, why)) {

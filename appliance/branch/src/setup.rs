@@ -117,6 +117,7 @@ impl Branch {
             next_heartbeat: now.mono + HEARTBEAT,
             last_shed: None,
             watched: Watched::No,
+            explained: Watched::No,
             mode: Mode::default(),
             trust: configuration.trust,
             version: 0,

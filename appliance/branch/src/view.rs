@@ -29,8 +29,27 @@ pub struct View {
     pub health: HealthView,
     /// Where records are kept.
     pub storage: StorageView,
+    /// What the sockets of SIP did not carry.
+    pub sockets: SocketsView,
     /// Monotonic counters and gauges, for the metrics page.
     pub counters: Counters,
+}
+
+/// What the sockets of SIP did not carry, since start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocketsView {
+    /// Datagrams that the system did not take.
+    pub datagrams_unsent: u64,
+    /// Connections refused because there were too many, in all or from one address.
+    pub connections_refused: u64,
+    /// Connections closed because the peer did not read.
+    pub connections_slow: u64,
+    /// Connections closed because what came could not be cut into messages.
+    pub connections_malformed: u64,
+    /// Connections closed because nothing came, or only part of a message or of a handshake.
+    pub connections_idle: u64,
+    /// TLS handshakes that failed.
+    pub handshakes_failed: u64,
 }
 
 /// One extension and where it can be reached.
@@ -263,6 +282,8 @@ pub struct HealthView {
     pub overloaded: bool,
     /// Addresses shut out for guessing passwords or scanning.
     pub banned: Vec<String>,
+    /// Keys of the configuration whose changes wait for a restart.
+    pub awaits_restart: Vec<String>,
 }
 
 /// Where records are kept, and how well.
@@ -351,6 +372,8 @@ pub struct Counters {
     pub records_made: u64,
     /// Calls refused by overload control.
     pub calls_shed: u64,
+    /// Requests of any kind refused by overload control, calls included.
+    pub requests_shed: u64,
     /// Emergency calls.
     pub calls_emergency: u64,
     /// Calls for help of unregistered phones that were put through without disturbing others.
@@ -362,6 +385,12 @@ pub struct Counters {
     /// Records whose times stay wrong: more were made before the time was known than are remembered.
     #[serde(default)]
     pub records_left_undated: u64,
+    /// Media packets dropped because they came from somewhere else; of calls that are over.
+    pub media_foreign: u64,
+    /// Media packets dropped because they were neither RTP nor RTCP; of calls that are over.
+    pub media_garbage: u64,
+    /// Media packets that could not go on: no other leg, its address unknown, or held; of calls that are over.
+    pub media_unsent: u64,
     /// Journal entries made.
     pub journal_entries: u64,
     /// Gauge: live registrations.

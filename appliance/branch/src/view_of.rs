@@ -6,7 +6,9 @@ use crate::Branch;
 use crate::now::Now;
 use crate::records::CallFacts;
 use crate::targets::Urgency;
-use crate::view::{CallView, ContactView, Counters, EmergencyView, HealthView, PhoneView, StorageView, View};
+use crate::view::{
+    CallView, ContactView, Counters, EmergencyView, HealthView, PhoneView, SocketsView, StorageView, View,
+};
 
 impl Branch {
     /// What may be shown now.
@@ -24,6 +26,7 @@ impl Branch {
             emergencies: self.emergency_views(),
             health: self.health(now),
             storage: StorageView::default(),
+            sockets: SocketsView::default(),
             counters: self.counters(),
         }
     }
@@ -183,6 +186,7 @@ impl Branch {
                 .iter()
                 .map(|ban| ban.source.to_string())
                 .collect(),
+            awaits_restart: Vec::new(),
         }
     }
 
@@ -191,6 +195,7 @@ impl Branch {
         Counters {
             sip_retransmitted: self.agent.counters().retransmissions,
             sources_forgotten: self.guard.forgotten_total(),
+            requests_shed: self.admission.shed_total(),
             journal_entries: self.journal.made,
             registrations: count(self.bindings.len()),
             transactions: count(self.agent.transaction_len()),

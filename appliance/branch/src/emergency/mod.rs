@@ -29,7 +29,7 @@ use crate::identity::{Shown, host};
 use crate::invite::NewLeg;
 use crate::legs::Party;
 use crate::now::Now;
-use crate::output::Level;
+use crate::output::{About, Level};
 use crate::targets::TrunkTarget;
 
 pub(crate) use calls::Emergencies;
@@ -131,7 +131,12 @@ impl Branch {
                 "no free ELIN where {} calls for help: {number} was {other}'s",
                 entry.name
             );
-            self.notice(Level::Warning, text);
+            let about = About {
+                call: Some(entry.call.to_string()),
+                extension: entry.extension.clone(),
+                ..About::default()
+            };
+            self.notice_about(Level::Warning, text, about);
         }
         let entry = EmergencyCall {
             at: self.journal.stamp(now),

@@ -9,7 +9,7 @@ use super::calls::News;
 use crate::Branch;
 use crate::identity::{Privacy, Shown};
 use crate::now::Now;
-use crate::output::{Level, Output, Post};
+use crate::output::{About, Level, Output, Post};
 use crate::targets::ContactTarget;
 
 impl Branch {
@@ -33,7 +33,14 @@ impl Branch {
             return;
         }
         let text = announcement(call);
-        self.notice(Level::Warning, text.clone());
+        let about = About {
+            call: Some(call.call.to_string()),
+            to: Some(call.number.clone()),
+            extension: call.extension.clone(),
+            trunk: call.trunk.clone(),
+            ..About::default()
+        };
+        self.notice_about(Level::Warning, text.clone(), about);
         let from = Shown {
             number: call.extension.clone().unwrap_or_else(|| call.name.clone()),
             display: Some("EMERGENCY".to_owned()),
@@ -53,7 +60,8 @@ impl Branch {
             bytes: text.to_owned().into(),
         };
         if self.send_message(now, contact, (from, Some(&body))).is_err() {
-            self.notice(Level::Warning, format!("no room for a text to {}", contact.uri));
+            let text = format!("no room for a text to {}", contact.uri);
+            self.notice(Level::Warning, text);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::Voice;
 use crate::Branch;
 use crate::legs::Party;
 use crate::now::Now;
-use crate::output::Level;
+use crate::output::{About, Level};
 use crate::targets::Urgency;
 
 impl Branch {
@@ -33,7 +33,13 @@ impl Branch {
             .unwrap_or_default();
         self.counters.calls_preempted += 1;
         let text = format!("the call to {number} over {trunk} was ended: its channel is needed for a call for help");
-        self.notice(Level::Warning, text);
+        let about = About {
+            call: self.facts.get(&victim).map(|facts| facts.id.to_string()),
+            to: Some(number),
+            trunk: Some(trunk.to_owned()),
+            ..About::default()
+        };
+        self.notice_about(Level::Warning, text, about);
         self.calls.hang_up(now.mono, victim, Cause::PREEMPTED);
         // The goodbye leaves before the INVITE that takes its channel.
         self.drain_calls(now);

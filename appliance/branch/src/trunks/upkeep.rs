@@ -11,7 +11,7 @@ use super::{LOOK_UP_RETRY, Trunks};
 use crate::Branch;
 use crate::legs::TrunkUse;
 use crate::now::Now;
-use crate::output::{Level, Lookup, Output};
+use crate::output::{About, Level, Lookup, Output};
 
 impl Branch {
     /// Sends what the trunks are due. Says whether there was anything.
@@ -105,9 +105,16 @@ impl Branch {
         let name = line.trunk.name.clone();
         let problem = line.problem.clone();
         self.legs.set_trunk(&name, is);
+        let about = |why: &str| About {
+            trunk: Some(name.clone()),
+            why: (!why.is_empty()).then(|| why.to_owned()),
+            ..About::default()
+        };
         match is {
-            TrunkUse::Up => self.notice(Level::Info, format!("trunk {name} is up")),
-            TrunkUse::Down if !first => self.notice(Level::Warning, format!("trunk {name} is down: {problem}")),
+            TrunkUse::Up => self.notice_about(Level::Info, format!("trunk {name} is up"), about("")),
+            TrunkUse::Down if !first => {
+                self.notice_about(Level::Warning, format!("trunk {name} is down"), about(&problem));
+            }
             TrunkUse::Down => {}
         }
     }

@@ -9,6 +9,7 @@ mod live;
 mod messages;
 mod office;
 mod refused;
+mod reload;
 mod shut_out;
 mod storage;
 mod torture;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use branchline_branch::view::{TraceLine, View};
-use branchline_branch::{Branch, Configuration, JournalStart, Journalled, Now, Output, Resolved, Setup};
+use branchline_branch::{Branch, Configuration, JournalStart, Journalled, Notice, Now, Output, Resolved, Setup};
 use branchline_config::{Config, Secret, Trunk};
 use branchline_journal::{Binding, BootId, Entry, Event};
 use branchline_media::{Family, MediaPlan};
@@ -33,6 +33,7 @@ pub(crate) struct Office {
     pub(crate) plans: Vec<MediaPlan>,
     pub(crate) traced: Vec<TraceLine>,
     pub(crate) measures: usize,
+    pub(crate) notices: Vec<Notice>,
     /// Where the name of every trunk leads.
     pub(crate) trunk_addresses: Vec<SocketAddr>,
     wire: VecDeque<(SocketAddr, Transmit)>,
@@ -131,6 +132,7 @@ impl Office {
             plans: Vec::new(),
             traced: Vec::new(),
             measures: 0,
+            notices: Vec::new(),
             trunk_addresses: vec![PROVIDER.parse().unwrap()],
             wire: VecDeque::new(),
         }
@@ -169,7 +171,8 @@ impl Office {
                         };
                         self.branch.handle_resolved(moment(self.base, self.now), resolved);
                     }
-                    Output::Post(_) | Output::Notice(_) | Output::Neighbours => {}
+                    Output::Notice(notice) => self.notices.push(notice),
+                    Output::Post(_) | Output::Neighbours => {}
                 }
             }
             if let Some(last) = self.journal.last() {

@@ -110,9 +110,7 @@ fn a_new_place_to_listen_waits_for_a_restart_in_what_trunks_and_the_hosted_pbx_a
         registers(&mut office);
         let at = moment(office.base, office.now);
         let changed = configuration(&format!("{after}{elsewhere}"));
-        office
-            .branch
-            .handle_command(at, Command::Configure(Box::new(changed)));
+        office.branch.handle_command(at, Command::Configure(Box::new(changed)));
         let heard = heard(&mut office);
         assert!(!heard.is_empty(), "{after}");
         for (_, request) in heard {
@@ -140,6 +138,10 @@ fn requests_out_of_the_blue_are_shed_when_they_are_too_many_but_not_those_of_a_t
             let now = office.now;
             office.phones[from].agent.request(now, flow, options).unwrap();
             statuses.push(office.response(from).status());
+        }
+        let shed = statuses.iter().filter(|status| **status == 503).count();
+        if from == 0 {
+            assert_eq!(office.view().counters.requests_shed, shed as u64);
         }
         assert_eq!(statuses[0], 200);
         assert_eq!(statuses.iter().all(|status| *status == 200), all_answered);

@@ -135,11 +135,18 @@ pub enum Removal {
 /// A change to be journalled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BindingEvent {
-    /// New, another than before, or refreshed beyond what was told last.
+    /// New, or another than before.
     Changed {
         /// The binding.
         binding: Binding,
         /// A restart takes the binding back until then, UTC milliseconds: refreshes that end sooner are not told.
+        keep_until_utc_ms: u64,
+    },
+    /// The same, refreshed beyond what was told last.
+    Refreshed {
+        /// The binding.
+        binding: Binding,
+        /// As of [`BindingEvent::Changed`].
         keep_until_utc_ms: u64,
     },
     /// Gone.

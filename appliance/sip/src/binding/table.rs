@@ -186,9 +186,16 @@ impl Bindings {
             if binding.expires_utc_ms > told_until_utc_ms {
                 // Twice the interval: the next refresh is then known already.
                 keep_until_utc_ms = binding.expires_utc_ms.saturating_add(interval_ms);
-                self.events.push_back(BindingEvent::Changed {
-                    binding: binding.clone(),
-                    keep_until_utc_ms,
+                let binding = binding.clone();
+                self.events.push_back(match told_until_utc_ms {
+                    0 => BindingEvent::Changed {
+                        binding,
+                        keep_until_utc_ms,
+                    },
+                    1.. => BindingEvent::Refreshed {
+                        binding,
+                        keep_until_utc_ms,
+                    },
                 });
             }
             entries.reserve_exact(1);
