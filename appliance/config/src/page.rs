@@ -68,7 +68,7 @@ impl FromText for PhcHash {
 /// `[log]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Log {
-    /// Default info: one line per call and per fault.
+    /// Default info: one line per call that is over, per phone that comes or goes, and per fault.
     pub level: Level,
     /// Default text: read by people; json is for collectors.
     pub format: LogFormat,
@@ -81,11 +81,11 @@ pub enum Level {
     Error,
     /// What may need one.
     Warn,
-    /// Calls, registrations, trunks.
+    /// Calls that are over, phones and trunks that come and go.
     Info,
-    /// Why each was decided.
+    /// Why each was decided, and how far it is.
     Debug,
-    /// Every message.
+    /// Every message, credentials blanked.
     Trace,
 }
 

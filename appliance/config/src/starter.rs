@@ -54,7 +54,8 @@ fn head(starter: &Starter) -> String {
     let (country, country_name) = (starter.country.code, starter.country.name);
     let emergency = starter.country.general_number();
     format!(
-        r##"# Branchline. After an edit: `branchline check`, then reload; calls go on.
+        r##"# Branchline. After an edit: `branchline check`, then `branchline reload`; calls go on. Some keys wait for a restart
+# (where it listens, the realm, media ports, the log): the reload names them.
 # Unknown keys and bad values are refused with their line and a fix.
 
 [site]

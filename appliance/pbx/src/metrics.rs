@@ -2,7 +2,7 @@
 
 mod exposition;
 
-use branchline_branch::view::{Counters, HealthView, StorageView, View};
+use branchline_branch::view::{Counters, HealthView, SocketsView, StorageView, View};
 
 pub use exposition::CONTENT_TYPE;
 use exposition::{Exposition, Kind};
@@ -22,6 +22,7 @@ pub fn render(view: &View) -> String {
     calls(&mut page, &view.counters);
     gauges(&mut page, &view.counters);
     health(&mut page, &view.health);
+    sockets(&mut page, &view.sockets);
     storage(&mut page, &view.storage);
     phones_and_calls(&mut page, view);
     trunks(&mut page, view);
@@ -98,6 +99,26 @@ fn calls(page: &mut Exposition, counters: &Counters) {
             counters.calls_shed,
         ),
         (
+            "branchline_requests_shed_total",
+            "Requests of any kind refused by overload control, calls included.",
+            counters.requests_shed,
+        ),
+        (
+            "branchline_media_foreign_packets_total",
+            "Media packets dropped because they came from somewhere else, of calls that are over.",
+            counters.media_foreign,
+        ),
+        (
+            "branchline_media_garbage_packets_total",
+            "Media packets dropped because they were neither RTP nor RTCP, of calls that are over.",
+            counters.media_garbage,
+        ),
+        (
+            "branchline_media_unsent_packets_total",
+            "Media packets that could not go on, of calls that are over.",
+            counters.media_unsent,
+        ),
+        (
             "branchline_calls_emergency_total",
             "Emergency calls.",
             counters.calls_emergency,
@@ -121,6 +142,42 @@ fn calls(page: &mut Exposition, counters: &Counters) {
             "branchline_records_left_undated_total",
             "Records whose times stay wrong, made before the time was known.",
             counters.records_left_undated,
+        ),
+    ];
+    page.counts(Kind::Counter, &totals);
+}
+
+fn sockets(page: &mut Exposition, sockets: &SocketsView) {
+    let totals = [
+        (
+            "branchline_sip_unsent_datagrams_total",
+            "SIP datagrams that the system did not take.",
+            sockets.datagrams_unsent,
+        ),
+        (
+            "branchline_sip_refused_connections_total",
+            "SIP connections refused because there were too many.",
+            sockets.connections_refused,
+        ),
+        (
+            "branchline_sip_slow_connections_total",
+            "SIP connections closed because the peer did not read.",
+            sockets.connections_slow,
+        ),
+        (
+            "branchline_sip_malformed_connections_total",
+            "SIP connections closed because what came was not SIP.",
+            sockets.connections_malformed,
+        ),
+        (
+            "branchline_sip_idle_connections_total",
+            "SIP connections closed because nothing whole came.",
+            sockets.connections_idle,
+        ),
+        (
+            "branchline_tls_failed_handshakes_total",
+            "TLS handshakes that failed.",
+            sockets.handshakes_failed,
         ),
     ];
     page.counts(Kind::Counter, &totals);
@@ -342,6 +399,36 @@ mod tests {
     use branchline_branch::view::TrunkView;
 
     use super::*;
+
+    #[test]
+    fn what_is_dropped_is_counted_for_all_to_see() {
+        let view = View {
+            counters: Counters {
+                requests_shed: 3,
+                media_foreign: 5,
+                media_garbage: 7,
+                media_unsent: 11,
+                ..Counters::default()
+            },
+            sockets: SocketsView {
+                datagrams_unsent: 13,
+                connections_refused: 17,
+                ..SocketsView::default()
+            },
+            ..View::default()
+        };
+        let text = render(&view);
+        for line in [
+            "branchline_requests_shed_total 3",
+            "branchline_media_foreign_packets_total 5",
+            "branchline_media_garbage_packets_total 7",
+            "branchline_media_unsent_packets_total 11",
+            "branchline_sip_unsent_datagrams_total 13",
+            "branchline_sip_refused_connections_total 17",
+        ] {
+            assert!(text.contains(&format!("{line}\n")), "{line}: {text}");
+        }
+    }
 
     #[test]
     fn each_name_is_declared_once_has_our_prefix_and_labels_are_escaped() {

@@ -1,5 +1,7 @@
 //! A configuration that is taken while the box runs: what counts for the very next call, and what the log is told.
 
+use std::time::Duration;
+
 use branchline_branch::{Command, Level, Now, Watched};
 use branchline_journal::DatabaseMode;
 
@@ -120,23 +122,33 @@ fn why_a_call_went_where_it_went_is_said_only_to_whoever_reads_it() {
         };
         assert!(said("request turned away", "it shows no password"), "{explained:?}");
         assert!(said("call routed", "202 at 192.0.2.12:5060"), "{explained:?}");
-        assert!(said("call refused", "no such number"), "{explained:?}");
+        assert!(said("call refused", "the number is incomplete"), "{explained:?}");
     }
 }
 
 #[test]
-fn who_registers_is_told_once_and_a_refresh_not_again() {
+fn who_registers_and_who_is_gone_is_told_by_number_and_address() {
     let mut office = Office::new();
-    assert_eq!(
-        (office.register(0), office.register(0), office.register(0)),
-        (200, 200, 200)
-    );
+    assert_eq!(office.register(0), 200);
+    office.wait(Duration::from_secs(2 * 3600));
     let told: Vec<_> = office
         .notices
         .iter()
-        .filter(|notice| notice.text == "registered")
+        .filter(|notice| notice.about.extension.as_deref() == Some("201"))
+        .map(|notice| {
+            (
+                notice.text.as_str(),
+                notice.about.address.as_deref(),
+                notice.about.why.as_deref(),
+            )
+        })
         .collect();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!(told[0].about.extension.as_deref(), Some("201"));
-    assert_eq!(told[0].about.address.as_deref(), Some("192.0.2.11:5060"));
+    let address = Some("192.0.2.11:5060");
+    assert_eq!(
+        told,
+        [
+            ("registered", address, None),
+            ("registration ended", address, Some("not refreshed"))
+        ]
+    );
 }

@@ -147,39 +147,47 @@ pub(super) fn key_files(config: &Config, place: &Place) -> KeyFiles {
     }
 }
 
-/// What a new configuration changes that only a restart brings about.
-pub(super) fn wants_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let media = |config: &Config| {
-        let media = &config.media;
-        (media.addresses.clone(), media.port_min, media.port_max, media.workers)
-    };
-    // Ports in stock; below this many calls a second their number does not change.
-    let stocked = |config: &Config| config.sip.max_calls_per_second.max(16);
-    let changes = [
-        ("site.realm", old.site.realm != new.site.realm),
-        ("sip.listen", old.sip.listen != new.sip.listen),
-        ("sip.max_calls", old.sip.max_calls != new.sip.max_calls),
-        ("sip.max_calls_per_second", stocked(old) != stocked(new)),
-        (
-            "sip.session_expires_s",
-            old.sip.session_expires_s != new.sip.session_expires_s,
-        ),
-        ("sip.min_se_s", old.sip.min_se_s != new.sip.min_se_s),
-        ("sip.digest", old.sip.digest != new.sip.digest),
-        (
-            "sip.nonce_lifetime_s",
-            old.sip.nonce_lifetime_s != new.sip.nonce_lifetime_s,
-        ),
-        ("media addresses, ports and workers", media(old) != media(new)),
-        ("storage.spool", old.storage.spool != new.storage.spool),
-        ("page", old.page != new.page),
-        ("log", old.log != new.log),
-    ];
-    changes
-        .into_iter()
-        .filter(|(_, changed)| *changed)
-        .map(|(name, _)| name)
-        .collect()
+/// What the box takes only when it starts, by key, and whether two configurations differ in it.
+const AT_START: [AtStart; 18] = [
+    ("site.realm", |old, new| old.site.realm != new.site.realm),
+    ("sip.listen", |old, new| old.sip.listen != new.sip.listen),
+    // New calls are held to it at once; the room for their sessions is made at the start.
+    ("sip.max_calls", |old, new| old.sip.max_calls != new.sip.max_calls),
+    ("sip.max_calls_per_second", |old, new| stocked(old) != stocked(new)),
+    // Registrations are held to it at once; how long a silent connection stays is set at the start.
+    ("sip.expires_max_s", |old, new| {
+        old.sip.expires_max_s != new.sip.expires_max_s
+    }),
+    ("sip.session_expires_s", |old, new| {
+        old.sip.session_expires_s != new.sip.session_expires_s
+    }),
+    ("sip.min_se_s", |old, new| old.sip.min_se_s != new.sip.min_se_s),
+    ("sip.digest", |old, new| old.sip.digest != new.sip.digest),
+    ("sip.nonce_lifetime_s", |old, new| {
+        old.sip.nonce_lifetime_s != new.sip.nonce_lifetime_s
+    }),
+    ("media.addresses", |old, new| old.media.addresses != new.media.addresses),
+    ("media.port_min", |old, new| old.media.port_min != new.media.port_min),
+    ("media.port_max", |old, new| old.media.port_max != new.media.port_max),
+    ("media.workers", |old, new| old.media.workers != new.media.workers),
+    ("storage.spool", |old, new| old.storage.spool != new.storage.spool),
+    ("page.listen", |old, new| old.page.listen != new.page.listen),
+    ("page.reach", |old, new| old.page.reach != new.page.reach),
+    ("log.level", |old, new| old.log.level != new.log.level),
+    ("log.format", |old, new| old.log.format != new.log.format),
+];
+
+type AtStart = (&'static str, fn(&Config, &Config) -> bool);
+
+// Media ports in stock; below this many calls a second their number does not change.
+fn stocked(config: &Config) -> u32 {
+    config.sip.max_calls_per_second.max(16)
+}
+
+/// Keys of a configuration that wait for a restart, compared with the one the box started with.
+pub(super) fn awaits_restart(started: &Config, new: &Config) -> Vec<&'static str> {
+    let changed = AT_START.iter().filter(|(_, differ)| differ(started, new));
+    changed.map(|(key, _)| *key).collect()
 }
 
 fn password(password: &Password) -> Result<Secret, FileFault> {
@@ -243,30 +251,61 @@ mod tests {
     }
 
     #[test]
+    fn the_reference_of_the_configuration_says_what_waits_for_a_restart() {
+        let mut section = "";
+        let mut written = Vec::new();
+        for line in include_str!("../../../../docs/configuration.md").lines() {
+            if let Some(heading) = line.strip_prefix("## ") {
+                section = heading.trim_matches(['`', '[', ']']);
+            }
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            if let [_, key, _, _, "restart", _] = cells.as_slice() {
+                written.push(format!("{section}.{}", key.trim_matches('`')));
+            }
+        }
+        assert_eq!(written.len(), AT_START.len(), "{written:?}");
+        for (key, _) in AT_START {
+            assert!(written.iter().any(|known| known == key), "{key} is not in {written:?}");
+        }
+    }
+
+    #[test]
     fn what_a_reload_cannot_do_is_named() {
         let old = parsed("");
-        assert_eq!(wants_restart(&old, &parsed("[sip]\nring_s = 20\n")), [""; 0]);
+        assert_eq!(awaits_restart(&old, &parsed("[sip]\nring_s = 20\n")), [""; 0]);
         let few = parsed("[sip]\nmax_calls_per_second = 2\n");
         assert_eq!(
-            wants_restart(&few, &parsed("[sip]\nmax_calls_per_second = 9\n")),
+            awaits_restart(&few, &parsed("[sip]\nmax_calls_per_second = 9\n")),
             [""; 0]
         );
-        let realm = Config::parse("f", "[site]\ncountry = \"US\"\nrealm = \"other\"\n").unwrap();
-        assert_eq!(wants_restart(&old, &realm), ["site.realm"]);
-        let cases = [
-            ("[sip]\nmax_calls = 40\n", "sip.max_calls"),
-            ("[sip]\nmax_calls_per_second = 60\n", "sip.max_calls_per_second"),
-            ("[sip]\nsession_expires_s = 900\n", "sip.session_expires_s"),
-            ("[sip]\nmin_se_s = 120\n", "sip.min_se_s"),
-            ("[sip]\ndigest = [\"sha-256\", \"md5\"]\n", "sip.digest"),
-            ("[sip]\nnonce_lifetime_s = 60\n", "sip.nonce_lifetime_s"),
-            ("[sip]\nlisten = [\"udp:127.0.0.1\"]\n", "sip.listen"),
-            ("[media]\nport_min = 20000\n", "media addresses, ports and workers"),
-            ("[storage]\nspool = \"/spool\"\n", "storage.spool"),
-            ("[log]\nlevel = \"debug\"\n", "log"),
+        let changes = [
+            ("site", "realm", "\"other\""),
+            ("sip", "max_calls", "40"),
+            ("sip", "max_calls_per_second", "60"),
+            ("sip", "expires_max_s", "9000"),
+            ("sip", "session_expires_s", "900"),
+            ("sip", "min_se_s", "120"),
+            ("sip", "digest", "[\"sha-256\", \"md5\"]"),
+            ("sip", "nonce_lifetime_s", "60"),
+            ("sip", "listen", "[\"udp:127.0.0.1\"]"),
+            ("media", "addresses", "[\"192.0.2.1\"]"),
+            ("media", "port_min", "20000"),
+            ("media", "port_max", "32001"),
+            ("media", "workers", "2"),
+            ("storage", "spool", "\"/spool\""),
+            ("page", "listen", "\"127.0.0.1:8081\""),
+            ("page", "reach", "\"lan\""),
+            ("log", "level", "\"debug\""),
+            ("log", "format", "\"json\""),
         ];
-        for (text, name) in cases {
-            assert_eq!(wants_restart(&old, &parsed(text)), [name]);
+        for (section, key, value) in changes {
+            let head = match section {
+                "site" => String::new(),
+                other => format!("[{other}]\n"),
+            };
+            let new = parsed(&format!("{head}{key} = {value}\n"));
+            assert_eq!(awaits_restart(&old, &new), [format!("{section}.{key}")]);
         }
+        assert_eq!(changes.len(), AT_START.len(), "every key has its case");
     }
 }

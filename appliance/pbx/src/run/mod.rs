@@ -8,6 +8,7 @@ mod clock;
 mod journal;
 mod limits;
 mod load;
+mod logged;
 mod orders;
 mod relay;
 mod start;

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use super::load::{self, LoadFault, Read};
 use super::turn::Loop;
 use crate::hub::{self, DatabaseOrder, HostedOrder, Outcome, Request};
+use crate::invocation::Invocation;
 use crate::io::tls::{self, TlsFault};
 use crate::place::Place;
 use crate::{clock, notify};
@@ -21,7 +22,11 @@ use crate::{clock, notify};
 #[derive(Debug)]
 pub(super) struct Orders {
     place: Place,
+    /// What sockets, workers and challenges were made from.
+    started: Arc<Config>,
     config: Arc<Config>,
+    /// Keys whose changes wait for a restart.
+    awaits_restart: Vec<&'static str>,
     loading: Option<Loading>,
     watched: Watched,
     ending: Ending,
@@ -63,7 +68,9 @@ impl Orders {
     pub(super) fn new(place: Place, config: Arc<Config>) -> Orders {
         Orders {
             place,
+            started: Arc::clone(&config),
             config,
+            awaits_restart: Vec::new(),
             loading: None,
             watched: Watched::No,
             ending: Ending::No,
@@ -73,6 +80,11 @@ impl Orders {
     /// The configuration in force.
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Keys of the configuration whose changes wait for a restart.
+    pub(super) fn awaits_restart(&self) -> &[&'static str] {
+        &self.awaits_restart
     }
 
     /// Whether a message is still taken: a box that stops takes no new calls but those for help.
@@ -217,8 +229,10 @@ impl Loop {
         let Files { read, server } = match loaded {
             Ok(files) => files,
             Err(fault) => {
-                tracing::error!(%fault, "the configuration in force stays");
-                answer(reply, Err(fault.to_string()));
+                let fault = fault.to_string();
+                let shown = Invocation::of(&self.orders.place).spell(&fault);
+                tracing::error!(fault = shown, "the configuration in force stays");
+                answer(reply, Err(fault));
                 return;
             }
         };
@@ -227,9 +241,12 @@ impl Loop {
         } = read;
         let config = Arc::clone(&configuration.config);
         let mut text = "the configuration is in force; calls went on".to_owned();
-        let later = load::wants_restart(&self.orders.config, &config);
+        let later = load::awaits_restart(&self.orders.started, &config);
         if !later.is_empty() {
             text = format!("{text}; restart for changes of {}", later.join(", "));
+        }
+        if config.site.realm != self.orders.started.site.realm {
+            text = format!("{text}; passwords made for the new realm count after it, the old ones until then");
         }
         match server {
             Ok(server) => self.streams.show(server),
@@ -240,7 +257,9 @@ impl Loop {
         self.storage.handle_configuration(String::new());
         let (place, spool) = (self.orders.place.clone(), config.storage.spool.clone());
         tokio::task::spawn_blocking(move || Read::keep(&place, &bundle, spool.as_deref()));
+        self.feed.tell_page_hash(config.page.password_hash.as_ref());
         self.orders.config = config;
+        self.orders.awaits_restart = later;
         tracing::info!("{text}");
         answer(reply, Ok(text));
     }

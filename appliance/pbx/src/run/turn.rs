@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use branchline_branch::{Branch, Command, Level, Now, Output, Resolved, Watched};
+use branchline_branch::{Branch, Command, Now, Output, Resolved, Watched};
 use branchline_calldb::CallDb;
 use branchline_journal::Entry;
 use branchline_media::MediaEvent;
@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::RunFault;
 use super::clock::Clock;
 use super::journal::Journal;
+use super::logged;
 use super::orders::{Loaded, Orders};
 use super::relay::Relay;
 use super::start::Daemon;
@@ -127,6 +128,10 @@ impl Loop {
 
     /// Does what the branch wanted at its start.
     pub(super) fn begin(&mut self) {
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            let now = self.clock.now();
+            self.branch.handle_command(now, Command::Explain(Watched::Yes));
+        }
         self.turn(Woken::Something);
     }
 
@@ -176,6 +181,9 @@ impl Loop {
             feed: &self.feed,
             db: self.journal.sink(),
             storage: &self.storage,
+            awaits_restart: self.orders.awaits_restart(),
+            udp: &self.udp,
+            streams: &self.streams,
         };
         self.publisher.handle_timeout(ended, &self.branch, &shown);
         self.tell_alive(ended.mono);
@@ -293,15 +301,18 @@ impl Loop {
                 },
                 Output::Media(plan) => self.relay.plan(plan),
                 Output::Measure => self.relay.measure(),
-                Output::Journal(entry) => self.made.entries.push(entry),
+                Output::Journal(entry) => {
+                    logged::entry(&entry);
+                    self.made.entries.push(entry);
+                }
                 Output::Resolve(lookup) => self.unanswered.extend(self.resolver.ask(lookup).err()),
                 Output::Post(post) => self.poster.post(post),
                 Output::Neighbours => self.surroundings.ask(),
-                Output::Trace(line) => self.feed.trace(*line),
-                Output::Notice(notice) => match notice.level {
-                    Level::Warning => tracing::warn!("{}", notice.text),
-                    Level::Info => tracing::info!("{}", notice.text),
-                },
+                Output::Trace(line) => {
+                    logged::message(&line);
+                    self.feed.trace(*line);
+                }
+                Output::Notice(notice) => logged::notice(&notice),
             }
         }
         self.journal.append(&mut self.made.entries);
@@ -315,7 +326,7 @@ impl Loop {
     }
 
     fn watch_trace(&mut self, now: Now) {
-        let wanted = if self.feed.trace_wanted() {
+        let wanted = if self.feed.trace_wanted() || tracing::enabled!(tracing::Level::TRACE) {
             Watched::Yes
         } else {
             Watched::No

@@ -1,18 +1,26 @@
 //! What people see of the branch, a few times a second.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use branchline_branch::view::SocketsView;
 use branchline_branch::{Branch, Now};
 use branchline_calldb::CallDb;
 
 use super::storage::Storage;
 use crate::hub::Feed;
+use crate::io::stream::{Counts, Streams};
+use crate::io::udp::Udp;
 
 /// What a view is made from besides the branch, and where it goes.
 pub(super) struct Shown<'a> {
     pub(super) feed: &'a Feed,
     pub(super) db: &'a CallDb,
     pub(super) storage: &'a Storage,
+    /// Keys of the configuration.
+    pub(super) awaits_restart: &'a [&'static str],
+    pub(super) udp: &'a Udp,
+    pub(super) streams: &'a Streams,
 }
 
 /// Publishes views, at most one per [`LOOKED_AT_EVERY`].
@@ -42,8 +50,22 @@ impl Publisher {
         }
         let mut view = branch.view(now);
         shown.storage.show(&mut view, shown.db.status());
+        view.sockets = sockets(shown.udp, shown.streams.counts());
+        view.health.awaits_restart = shown.awaits_restart.iter().map(|key| (*key).to_owned()).collect();
         shown.feed.publish(view);
         self.shown = Some((branch.version(), now.mono));
+    }
+}
+
+fn sockets(udp: &Udp, streams: &Counts) -> SocketsView {
+    let count = |counted: &AtomicU64| counted.load(Ordering::Relaxed);
+    SocketsView {
+        datagrams_unsent: udp.dropped,
+        connections_refused: count(&streams.refused),
+        connections_slow: count(&streams.slow_closed),
+        connections_malformed: count(&streams.malformed_closed),
+        connections_idle: count(&streams.idle_closed),
+        handshakes_failed: count(&streams.handshakes_failed),
     }
 }
 

@@ -51,26 +51,7 @@ pub(super) fn running(view: &View) -> Vec<Finding> {
             "mend or free that disk; the box tries it again by itself",
         ));
     }
-    if !view.storage.configuration.is_empty() {
-        let fix = "mend the file and run: branchline check, then branchline reload";
-        findings.push(Finding::failure(
-            "configuration",
-            view.storage.configuration.clone(),
-            fix,
-        ));
-    }
-    if !view.storage.state_directory.is_empty() {
-        findings.push(Finding::failure(
-            "state",
-            view.storage.state_directory.clone(),
-            "mend that disk or name another directory with --state, then restart: what the box learns is in memory until then",
-        ));
-    }
-    if !health.awaits_restart.is_empty() {
-        let text = format!("changes of {} wait for a restart", health.awaits_restart.join(", "));
-        let fix = "restart when few calls are up: systemctl restart branchline";
-        findings.push(Finding::warning("configuration", text, fix));
-    }
+    findings.extend(configuration(view));
     if health.ports_free == 0 && view.up_ms > 0 {
         let fix = "widen media.port_min to media.port_max";
         findings.push(Finding::failure(
@@ -107,6 +88,35 @@ pub(super) fn running(view: &View) -> Vec<Finding> {
         ),
         (ready, all) => Finding::good("phones", format!("{ready} of {all} registered")),
     });
+    findings
+}
+
+/// The configuration in force, and where what it makes is kept.
+fn configuration(view: &View) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !view.storage.configuration.is_empty() {
+        let fix = "mend the file and run: branchline check, then branchline reload";
+        findings.push(Finding::failure(
+            "configuration",
+            view.storage.configuration.clone(),
+            fix,
+        ));
+    }
+    if !view.health.awaits_restart.is_empty() {
+        let text = format!(
+            "changes of {} wait for a restart",
+            view.health.awaits_restart.join(", ")
+        );
+        let fix = "restart when few calls are up: systemctl restart branchline";
+        findings.push(Finding::warning("configuration", text, fix));
+    }
+    if !view.storage.state_directory.is_empty() {
+        findings.push(Finding::failure(
+            "state",
+            view.storage.state_directory.clone(),
+            "mend that disk or name another directory with --state, then restart: what the box learns is in memory until then",
+        ));
+    }
     findings
 }
 
