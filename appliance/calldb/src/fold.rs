@@ -29,6 +29,8 @@ pub(crate) struct OpenCall {
 const BINDINGS_MAX: usize = 100_000;
 const OPEN_CALLS_MAX: usize = 20_000;
 const BOOTS_MAX: usize = 64;
+/// Phones register again within an hour.
+const DOUBTED_MS: i64 = 3_600_000;
 /// What may be called back, and the history on the page; the oldest goes first.
 pub(crate) const EMERGENCY_CALLS_MAX: usize = 500;
 
@@ -66,10 +68,17 @@ impl Fold {
         }
     }
 
-    /// The bindings that stand at `now`, in order of their keys. A clock that is not trusted ends no binding.
+    /// The bindings that stand at `now`, in order of their keys. A clock that is not trusted ends no binding: each stands
+    /// for a while at least.
     pub fn bindings(&self, now: &Stamp) -> Vec<Binding> {
-        let stands = |binding: &&Binding| !now.clock_trusted || binding.expires_utc_ms > now.utc_ms;
-        self.bindings.values().filter(stands).cloned().collect()
+        let standing = |binding: &Binding| {
+            let mut binding = binding.clone();
+            if !now.clock_trusted {
+                binding.expires_utc_ms = binding.expires_utc_ms.max(now.utc_ms.saturating_add(DOUBTED_MS));
+            }
+            (binding.expires_utc_ms > now.utc_ms).then_some(binding)
+        };
+        self.bindings.values().filter_map(standing).collect()
     }
 
     /// A record for each call that never ended, up to the last time the box is known to have been alive in its boot.
