@@ -38,6 +38,11 @@ impl Actor {
                 }
             }
             Purpose::Refer(handle) | Purpose::Bye(handle) => {
+                if response.status() >= 300
+                    && let Some(call) = self.call_mut(handle)
+                {
+                    call.referring = false;
+                }
                 if response.status() >= 300 && ends_dialog(response.status()) {
                     self.end(now, handle, 0);
                 }

@@ -37,6 +37,21 @@ pub enum Stage {
     },
 }
 
+/// What a call is like for those who are in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Situation {
+    /// It rings at the other end.
+    Ringing,
+    /// It rings, and sound of the other end is there already.
+    EarlyMedia,
+    /// Both talk.
+    Up,
+    /// One of them waits.
+    Held,
+    /// One of them asked for a transfer and has not heard of its end.
+    Transferring,
+}
+
 /// Whether a caller wants its INVITE taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cancel {
@@ -79,6 +94,8 @@ pub struct Call {
     /// Whether it was moved by a transfer, taken over, or made with Replaces.
     pub moved: bool,
     pub(super) replacing: bool,
+    /// A transfer was asked for, and its end is not known.
+    pub(super) referring: bool,
     pub(super) call_id: String,
     /// `From` of our requests without the tag, and `To`.
     pub(super) local: String,
@@ -129,10 +146,23 @@ impl Call {
         user.split('@').next().unwrap_or_default().to_owned()
     }
 
-    /// Whether sound should pass both ways now.
-    pub fn talks(&self) -> bool {
-        let hears = self.remote.is_some_and(|remote| remote.way == Way::SendRecv);
-        self.stage == Stage::Up && self.way == Way::SendRecv && hears
+    /// What the call is like; `None` before anything is heard of the other end, and when it is over.
+    pub fn situation(&self) -> Option<Situation> {
+        let both_talk = self.way == Way::SendRecv && self.remote.is_none_or(|remote| remote.way == Way::SendRecv);
+        match self.stage {
+            Stage::Inviting => {
+                let rings = self.remote_tag.is_some();
+                rings.then_some(if self.remote.is_some() {
+                    Situation::EarlyMedia
+                } else {
+                    Situation::Ringing
+                })
+            }
+            Stage::Up if self.referring => Some(Situation::Transferring),
+            Stage::Up if both_talk => Some(Situation::Up),
+            Stage::Up => Some(Situation::Held),
+            Stage::Ringing | Stage::Over { .. } => None,
+        }
     }
 
     pub(super) fn from_header(&self) -> String {

@@ -106,6 +106,7 @@ impl Actor {
             media: self.media_for(handle),
             moved: false,
             replacing: false,
+            referring: false,
             call_id: request.call_id().to_owned(),
             local: request.text(Name::To).map(|to| without_tag(&to)).unwrap_or_default(),
             remote_party: Actor::remote_party_of(request),
@@ -340,9 +341,10 @@ impl Actor {
     fn handle_notify(&mut self, now: Instant, handle: CallHandle, request: &Message) {
         self.reply(now, request, 200);
         let status = reported_status(request);
-        let alive = self.call(handle).is_some_and(Call::is_alive);
+        let Some(call) = self.call_mut(handle) else { return };
+        call.referring &= status < 200;
         // The transfer is done: telephones hang up on it.
-        if (200..300).contains(&status) && alive {
+        if (200..300).contains(&status) && call.is_alive() {
             self.hang_up(now, handle);
         }
     }

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-pub use call::{Call, CallHandle, Reaction, Side, Stage};
+pub use call::{Call, CallHandle, Reaction, Side, Situation, Stage};
 pub use offer::{Described, Way};
 pub use outgoing::{Dial, Offer};
 pub use said::{Heard, What};

@@ -66,6 +66,7 @@ impl Actor {
             media: self.media_for(handle),
             moved: false,
             replacing: dial.headers.iter().any(|(name, _)| name == "Replaces"),
+            referring: false,
             call_id: format!("{}@{}", self.token(), own_host),
             local: format!("<sip:{from}@{own_host}>"),
             remote_party: format!("<sip:{}@{host}>", dial.to),
@@ -243,6 +244,7 @@ impl Actor {
         self.send(now, Purpose::Refer(handle), request);
         if let Some(call) = self.call_mut(handle) {
             call.moved = true;
+            call.referring = true;
         }
     }
 

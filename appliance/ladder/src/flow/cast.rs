@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use branchline_sip::Transport;
 
@@ -41,7 +42,9 @@ impl Cast {
             let [a, b, c] = ground.trunks;
             let address = SocketAddr::from((Ipv4Addr::new(a, b, c, 50), 5060));
             let (ip, port) = (address.ip(), address.port());
-            config.push_str(&format!("[hosted]\nhost = \"{ip}\"\nport = {port}\n{}", lines(keys)));
+            let (own, keys): (Vec<_>, Vec<_>) = keys.iter().cloned().partition(|(key, _)| key == "thinks_ms");
+            let thinks_ms = own.first().and_then(|(_, value)| value.parse().ok());
+            config.push_str(&format!("[hosted]\nhost = \"{ip}\"\nport = {port}\n{}", lines(&keys)));
             let users = flow
                 .extensions
                 .iter()
@@ -49,6 +52,7 @@ impl Cast {
             HostedSetup {
                 address,
                 kind: *kind,
+                thinks: Duration::from_millis(thinks_ms.unwrap_or(0)),
                 users: users.collect(),
                 beyond: Vec::new(),
             }

@@ -198,6 +198,8 @@ pub enum State {
     Sound(Who, Who),
     /// So many calls.
     Calls(usize),
+    /// So many records.
+    Records(usize),
     /// There is a record.
     Record {
         /// Caller.

@@ -124,18 +124,11 @@ fn expect(words: Words<'_>) -> Result<Action, Wrong> {
     let patience = within.unwrap_or(PATIENCE);
     let state = match words.as_slice() {
         ["sound", kind, name, other_kind, other] => State::Sound(who(kind, name)?, who(other_kind, other)?),
-        ["calls", count] => State::Calls(
-            count
-                .parse()
-                .map_err(|_| wrong(&format!("{count} is not a number"), "write calls 0"))?,
-        ),
+        ["calls", count] => State::Calls(number(count)?),
+        ["records", count] => State::Records(number(count)?),
         ["mode", mode] => State::Mode((*mode).to_owned()),
         ["drill", stage] => State::Drill((*stage).to_owned()),
-        ["lines", count] => State::Lines(
-            count
-                .parse()
-                .map_err(|_| wrong(&format!("{count} is not a number"), "write lines 2"))?,
-        ),
+        ["lines", count] => State::Lines(number(count)?),
         ["record", from, "->", to, outcome] => record((from, to, outcome), None),
         ["record", from, "->", to, outcome, "talk", time] => record((from, to, outcome), Some(duration(time)?)),
         ["registered", kind, name] => State::Registered(who(kind, name)?),
@@ -146,6 +139,11 @@ fn expect(words: Words<'_>) -> Result<Action, Wrong> {
         _ => return Err(unknown(&words)),
     };
     Ok(Action::State(state, patience))
+}
+
+fn number(text: &str) -> Result<usize, Wrong> {
+    let fault = |_| wrong(&format!("{text} is not a number"), "write a number such as 2");
+    text.parse().map_err(fault)
 }
 
 fn record((from, to, outcome): (&str, &str, &str), talk: Option<Duration>) -> State {

@@ -204,6 +204,10 @@ impl Player<'_> {
                 count if count == *wanted => Ok(()),
                 count => Err(format!("{count} calls, not {wanted}")),
             },
+            State::Records(wanted) => match self.theatre.records().len() {
+                count if count == *wanted => Ok(()),
+                count => Err(format!("{count} records, not {wanted}")),
+            },
             State::Record {
                 from,
                 to,

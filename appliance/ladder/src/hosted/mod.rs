@@ -8,6 +8,7 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -31,6 +32,8 @@ pub struct HostedSetup {
     pub address: SocketAddr,
     /// What it does to calls.
     pub kind: HostedKind,
+    /// How long each message stays with it.
+    pub thinks: Duration,
     /// Users and their passwords.
     pub users: Vec<(String, String)>,
     /// Numbers that it takes outside, and who answers there.
@@ -54,8 +57,9 @@ pub struct HostedPbx {
     /// INVITEs that were answered here: their ACK goes no further.
     refused: BTreeSet<String>,
     anchors: Anchors,
-    out: VecDeque<(Toward, Bytes)>,
-    registers: u64,
+    out: Vec<(Toward, Bytes)>,
+    /// What it says when it has thought about it, in order.
+    thought: VecDeque<(Instant, Toward, Bytes)>,
 }
 
 const NONCE: &str = "hosted-nonce";
@@ -69,8 +73,8 @@ impl HostedPbx {
             anchors: Anchors::new(setup.address.ip()),
             contacts: BTreeMap::new(),
             refused: BTreeSet::new(),
-            out: VecDeque::new(),
-            registers: 0,
+            out: Vec::new(),
+            thought: VecDeque::new(),
             setup,
         }
     }
@@ -80,24 +84,21 @@ impl HostedPbx {
         self.setup.address
     }
 
-    /// Users whose contact it knows.
-    pub fn registered(&self) -> usize {
-        self.contacts.len()
-    }
-
-    /// REGISTERs that were accepted.
-    pub fn registers(&self) -> u64 {
-        self.registers
-    }
-
-    /// It has restarted: every contact is forgotten.
+    /// It has restarted: every contact is forgotten, and what it was at.
     pub fn forget(&mut self) {
         self.contacts.clear();
+        self.thought.clear();
     }
 
-    /// The next message, and where it goes.
-    pub fn poll_transmit(&mut self) -> Option<(Toward, Bytes)> {
-        self.out.pop_front()
+    /// The next message that is ready, and where it goes.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<(Toward, Bytes)> {
+        let (_, toward, bytes) = self.thought.pop_front_if(|(ready, ..)| *ready <= now)?;
+        Some((toward, bytes))
+    }
+
+    /// When the next message is ready.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.thought.front().map(|(ready, ..)| *ready)
     }
 
     /// Where sound that arrives here from the box goes on: the port of the box, and where it then comes from.
@@ -111,7 +112,14 @@ impl HostedPbx {
     }
 
     /// One message of the box, or of a telephone outside.
-    pub fn handle_message(&mut self, bytes: &Bytes) {
+    pub fn handle_message(&mut self, now: Instant, bytes: &Bytes) {
+        self.take(bytes);
+        let ready = now + self.setup.thinks;
+        let said = self.out.drain(..).map(|(toward, bytes)| (ready, toward, bytes));
+        self.thought.extend(said);
+    }
+
+    fn take(&mut self, bytes: &Bytes) {
         let Some(text) = Text::read(bytes) else { return };
         if text.is_response() {
             return self.pass_response(text);
@@ -150,7 +158,6 @@ impl HostedPbx {
             self.contacts.remove(&user);
             return self.answer(text, ("200 OK", &[]));
         }
-        self.registers += 1;
         self.contacts.insert(user, uri.clone());
         self.answer(text, ("200 OK", &[format!("Contact: <{uri}>;expires={expires}")]));
     }
@@ -187,7 +194,7 @@ impl HostedPbx {
         let branch = format!("{}h", text.branch());
         self.disguise(&mut text);
         text.push_on_top("Via", &format!("SIP/2.0/UDP {};branch={branch}", self.setup.address));
-        self.out.push_back((self.toward(text.request_uri()), text.print()));
+        self.out.push((self.toward(text.request_uri()), text.print()));
     }
 
     fn contact_of(&self, user: &str) -> Option<String> {
@@ -214,7 +221,7 @@ impl HostedPbx {
         }
         self.disguise(&mut text);
         let toward = self.toward(text.value("Via").unwrap_or_default());
-        self.out.push_back((toward, text.print()));
+        self.out.push((toward, text.print()));
     }
 
     /// A back-to-back user agent: another dialog, another medium, nothing it does not know.
@@ -237,6 +244,6 @@ impl HostedPbx {
 
     fn answer(&mut self, text: &Text, (status, more): (&str, &[String])) {
         let toward = self.toward(text.value("Via").unwrap_or_default());
-        self.out.push_back((toward, text.response(status, more)));
+        self.out.push((toward, text.response(status, more)));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::time::Instant;
 
 use branchline_ladder::{HostedPbx, HostedSetup, Toward};
 use bytes::Bytes;
@@ -45,13 +46,13 @@ impl Hosted {
     }
 
     /// Takes what has arrived, and sends what comes of it.
-    pub(super) fn receive(&mut self, buffer: &mut [u8]) {
+    pub(super) fn receive(&mut self, now: Instant, buffer: &mut [u8]) {
         while let Ok((length, _)) = self.socket.recv_from(buffer) {
             if self.cable == Cable::In {
-                self.pbx.handle_message(&Bytes::copy_from_slice(&buffer[..length]));
+                self.pbx.handle_message(now, &Bytes::copy_from_slice(&buffer[..length]));
             }
         }
-        while let Some((toward, bytes)) = self.pbx.poll_transmit() {
+        while let Some((toward, bytes)) = self.pbx.poll_transmit(now) {
             let to = match toward {
                 Toward::Branch => self.server,
                 Toward::Beyond(address) => address,

@@ -110,7 +110,7 @@ impl Loopback {
     fn receive(&mut self) {
         let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
         if let Some(hosted) = &mut self.hosted {
-            hosted.receive(&mut buffer);
+            hosted.receive(clock::now(), &mut buffer);
         }
         for player in &mut self.players {
             while let Ok((length, _)) = player.socket.recv_from(&mut buffer) {
