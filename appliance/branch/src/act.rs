@@ -182,7 +182,7 @@ impl Branch {
 
     /// An outgoing leg could not even be tried.
     pub(crate) fn invite_failed(&mut self, now: Now, leg: LegId, cause: Cause) {
-        self.forget_loop(leg);
+        self.forget_loop(now, leg);
         self.anchors.release(now.mono, leg);
         self.calls.handle_leg(now.mono, leg, LegEvent::Refused(cause));
     }

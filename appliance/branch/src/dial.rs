@@ -16,7 +16,7 @@ use crate::act::reason;
 use crate::course::Course;
 use crate::echo::ECHO;
 use crate::emergency::{HELP_RING, Voice};
-use crate::hosted::Return;
+use crate::hosted::{Return, Returned};
 use crate::identity::{Shown, contact};
 use crate::inspect::{self, ACCEPT, offer};
 use crate::legs::{LegEntry, Party};
@@ -236,8 +236,12 @@ impl Branch {
         let call = CallId(*id.as_bytes());
         let shown = self.shown(&incoming.party, &incoming.request);
         let mut facts = self.facts_of(now, (id, incoming), &shown, &course);
-        let returned = self.returned(now, incoming);
-        facts.within = returned.map(|(_, call)| call);
+        let out = match self.returned(now, incoming) {
+            Some(Returned::From(out)) => Some(out),
+            Some(Returned::Late) => return self.turn_away_late(now, incoming),
+            None => None,
+        };
+        facts.within = out.and_then(|out| self.calls.call_of(out));
         self.facts.insert(call, facts);
         if course.urgency == Urgency::Emergency {
             self.help_wanted(now, (call, &course.normalised), incoming);
@@ -253,8 +257,8 @@ impl Branch {
             };
             Some(branch.calls.place(now.mono, new))
         });
-        match (placed, returned, self.hosted.upstream()) {
-            (Some(back), Some((out, _)), Some(upstream)) => upstream.loops.came_back(out, back),
+        match (placed, out, self.hosted.upstream()) {
+            (Some(back), Some(out), Some(upstream)) => upstream.loops.came_back(out, back),
             (None, _, _) => {
                 if let Some(facts) = self.facts.remove(&call) {
                     self.write_refusal(now, facts, Cause::NO_RESOURCE);
@@ -265,8 +269,13 @@ impl Branch {
         self.drain_calls(now);
     }
 
+    /// The way back of a call that its caller gave up meanwhile: a CANCEL follows. That call has its record.
+    fn turn_away_late(&mut self, now: Now, incoming: &Incoming) {
+        self.turn_away(now, incoming.key, Builder::response(&incoming.request, 487));
+    }
+
     /// The call that this one is the way back of, through the hosted PBX.
-    pub(crate) fn returned(&mut self, now: Now, incoming: &Incoming) -> Option<(LegId, CallId)> {
+    pub(crate) fn returned(&mut self, now: Now, incoming: &Incoming) -> Option<Returned> {
         let Party::Hosted(line) = &incoming.party else {
             return None;
         };

@@ -155,6 +155,7 @@ impl Branch {
             spare: target.spare().to_vec(),
         };
         self.legs.add(leg.id, entry);
+        self.loop_begun(leg.id);
     }
 
     /// Who a target is, and the INVITE for it.

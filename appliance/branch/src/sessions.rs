@@ -22,7 +22,7 @@ impl Branch {
         };
         match event {
             SessionEvent::Trying => {
-                self.hosted_heard(leg);
+                self.hosted_heard(now, leg);
                 self.calls.handle_leg(now.mono, leg, LegEvent::Trying);
             }
             SessionEvent::Progress { status, body, .. } => self.leg_progress(now, (leg, status), body),
@@ -141,7 +141,7 @@ impl Branch {
     }
 
     fn leg_progress(&mut self, now: Now, (leg, status): (LegId, u16), body: Option<Body>) {
-        self.hosted_heard(leg);
+        self.hosted_heard(now, leg);
         if let Some(Party::Trunk(trunk)) = self.legs.entry(leg).map(|entry| &entry.party) {
             self.trunks.handle_alive(now.mono, trunk);
         }
@@ -250,7 +250,7 @@ impl Branch {
             self.session_left(now, entry.session);
         }
         self.hold_probes.forget(leg);
-        self.forget_loop(leg);
+        self.forget_loop(now, leg);
         self.anchors.release(now.mono, leg);
     }
 }

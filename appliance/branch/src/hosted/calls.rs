@@ -12,7 +12,7 @@ use branchline_sip::message::Name;
 use crate::Branch;
 use crate::hosted::Upstream;
 use crate::hosted::drill::Side;
-use crate::hosted::loops::Leaving;
+use crate::hosted::signs::Signs;
 use crate::identity::{Privacy, Shown, contact, escaped};
 use crate::invite::MAX_FORWARDS;
 use crate::now::Now;
@@ -78,15 +78,24 @@ impl Branch {
     }
 
     /// The hosted PBX said something about a call.
-    pub(crate) fn hosted_heard(&mut self, leg: LegId) {
+    pub(crate) fn hosted_heard(&mut self, now: Now, leg: LegId) {
         if let Some(upstream) = self.hosted.upstream() {
-            upstream.loops.heard(leg);
+            upstream.loops.heard(now.mono, leg);
         }
     }
 
-    pub(crate) fn forget_loop(&mut self, leg: LegId) {
+    /// The INVITE of a call that left is out.
+    pub(crate) fn loop_begun(&mut self, leg: LegId) {
+        let session = self.session_of(leg).and_then(|session| self.agent.session(session));
+        let dialog = session.map(|session| (session.call_id.to_owned(), session.local_tag_text()));
+        if let (Some(dialog), Some(upstream)) = (dialog, self.hosted.upstream()) {
+            upstream.loops.dialog(leg, dialog);
+        }
+    }
+
+    pub(crate) fn forget_loop(&mut self, now: Now, leg: LegId) {
         if let Some(upstream) = self.hosted.upstream() {
-            upstream.loops.forget(leg);
+            upstream.loops.forget(now.mono, leg);
         }
     }
 
@@ -129,13 +138,15 @@ impl Branch {
         invitation.headers.push(Name::Other("Session-ID"), value);
         let side = upstream.side_of(&line);
         upstream.health_mut(side).handle_sent(now.mono);
-        let leaving = Leaving {
-            leg,
+        let signs = Signs {
+            sent: now.mono,
             line,
             leads_to,
             session_id,
+            origin: (leg.0, flow.local.ip()),
+            dialog: None,
         };
-        upstream.loops.left(now.mono, leaving);
+        upstream.loops.left(leg, signs);
         Some((flow, invitation))
     }
 }

@@ -1,14 +1,15 @@
 //! Which call to the hosted PBX came back to the branch: recognised when it comes, joined here when the PBX is lost.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use branchline_call::{CallId, LegId};
+use branchline_call::LegId;
 use branchline_media::{LegPlan, MediaPlan};
 use branchline_sdp::Sdp;
 use branchline_sip::message::{Message, Name};
 use branchline_survival::Suspicion;
 
+use super::signs::{Seen, Signs};
 use crate::Branch;
 use crate::legs::Party;
 use crate::now::Now;
@@ -18,51 +19,93 @@ use crate::now::Now;
 pub(crate) struct Loops {
     outs: BTreeMap<LegId, Out>,
     backs: BTreeMap<LegId, LegId>,
+    /// Calls that were over before they came back; the oldest first.
+    missed: VecDeque<Missed>,
+}
+
+/// A call that was over before it came back, and may still come.
+struct Missed {
+    signs: Signs,
+    /// Without a proof, another call of the same two is taken for it until then.
+    likely_until: Instant,
+    until: Instant,
+}
+
+/// Whether the hosted PBX has said anything about a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Awaited,
+    /// It was not there in time.
+    Late,
+    Heard,
 }
 
 /// A call on its way through the hosted PBX.
 struct Out {
-    /// Whose line.
-    line: String,
-    /// Where the branch alone would have taken it.
-    leads_to: Option<String>,
-    /// Session-ID of its INVITE (RFC 7989).
-    session_id: String,
-    sent: Instant,
-    is_heard: bool,
+    signs: Signs,
+    answer: Answer,
+    /// Without a proof, a call of the same two is taken for its return until then.
+    likely_until: Instant,
     back: Option<LegId>,
     /// When an end of the loop was last found to be silent.
     quiet_at: Option<Instant>,
 }
 
-/// A call that has just left for the hosted PBX.
-pub(crate) struct Leaving {
-    pub(crate) leg: LegId,
-    pub(crate) line: String,
-    pub(crate) leads_to: Option<String>,
-    pub(crate) session_id: String,
+/// A call of ours that has come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Returned {
+    /// It left on this leg.
+    From(LegId),
+    /// It was over before it came.
+    Late,
 }
 
 impl Loops {
-    pub(crate) fn left(&mut self, now: Instant, leaving: Leaving) {
-        self.outs.insert(
-            leaving.leg,
-            Out {
-                line: leaving.line,
-                leads_to: leaving.leads_to,
-                session_id: leaving.session_id,
-                sent: now,
-                is_heard: false,
-                back: None,
-                quiet_at: None,
-            },
-        );
+    pub(crate) fn left(&mut self, leg: LegId, signs: Signs) {
+        let out = Out {
+            likely_until: signs.sent + LATE_WITHIN,
+            signs,
+            answer: Answer::Awaited,
+            back: None,
+            quiet_at: None,
+        };
+        self.outs.insert(leg, out);
     }
 
-    /// The hosted PBX said something about this call.
-    pub(crate) fn heard(&mut self, leg: LegId) {
+    /// Its INVITE went out in this dialog: Call-ID and our tag.
+    pub(crate) fn dialog(&mut self, leg: LegId, dialog: (String, String)) {
         if let Some(out) = self.outs.get_mut(&leg) {
-            out.is_heard = true;
+            out.signs.dialog = Some(dialog);
+        }
+    }
+
+    /// The call of ours that this one is: by a proof, else by who calls whom at this moment, the oldest first. A late one is
+    /// refused, so nothing but a proof may take a living call for it.
+    fn find(&self, now: Instant, seen: &Seen<'_>) -> Option<Returned> {
+        let open = || self.outs.iter().filter(|(_, out)| out.back.is_none());
+        let late = || self.missed.iter().filter(|missed| missed.until > now);
+        if let Some((leg, _)) = open().find(|(_, out)| out.signs.prove(seen)) {
+            return Some(Returned::From(*leg));
+        }
+        if late().any(|missed| missed.signs.prove(seen)) {
+            return Some(Returned::Late);
+        }
+        let likely = open().filter(|(_, out)| out.likely_until > now && out.signs.connect(seen));
+        if let Some((leg, _)) = likely.min_by_key(|(_, out)| out.signs.sent) {
+            return Some(Returned::From(*leg));
+        }
+        let lives = self.outs.values().any(|out| out.signs.connect(seen));
+        let is_late = !lives && late().any(|missed| missed.likely_until > now && missed.signs.connect(seen));
+        is_late.then_some(Returned::Late)
+    }
+
+    /// The hosted PBX said something about this call: it has it, and passes it on soon. Until then the INVITE is sent again.
+    pub(crate) fn heard(&mut self, now: Instant, leg: LegId) {
+        if let Some(out) = self.outs.get_mut(&leg)
+            && out.answer != Answer::Heard
+        {
+            out.answer = Answer::Heard;
+            out.likely_until = now + RETURN_WITHIN;
         }
     }
 
@@ -73,17 +116,42 @@ impl Loops {
         }
     }
 
-    pub(crate) fn forget(&mut self, leg: LegId) {
-        if let Some(out) = self.outs.remove(&leg)
-            && let Some(back) = out.back
-        {
-            self.backs.remove(&back);
+    pub(crate) fn forget(&mut self, now: Instant, leg: LegId) {
+        match self.outs.remove(&leg) {
+            Some(Out { back: Some(back), .. }) => {
+                self.backs.remove(&back);
+            }
+            Some(Out {
+                signs,
+                answer,
+                back: None,
+                ..
+            }) => self.miss(now, signs, answer),
+            None => {}
         }
         if let Some(out) = self.backs.remove(&leg)
             && let Some(known) = self.outs.get_mut(&out)
         {
             known.back = None;
         }
+    }
+
+    fn miss(&mut self, now: Instant, signs: Signs, answer: Answer) {
+        self.missed.retain(|missed| missed.until > now);
+        if self.missed.len() >= MISSED_MAX {
+            self.missed.pop_front();
+        }
+        let until = now + LATE_WITHIN;
+        // What it has heard of, it has taken back by then; what it has not heard of is sent again and again.
+        let likely_until = match answer {
+            Answer::Heard => now + RETURN_WITHIN,
+            Answer::Awaited | Answer::Late => until,
+        };
+        self.missed.push_back(Missed {
+            signs,
+            likely_until,
+            until,
+        });
     }
 
     /// Both ends of the loop that a leg is an end of: where it left, where it came back.
@@ -115,15 +183,15 @@ impl Loops {
         quiet.filter_map(|(leg, out)| Some((*leg, out.back?))).collect()
     }
 
-    /// Calls the hosted PBX has said nothing about; they count as heard from now on.
+    /// Calls of these lines that the hosted PBX has said nothing about; each is told of once.
     pub(super) fn take_unheard(&mut self, lines: &BTreeSet<String>) -> Vec<LegId> {
         let unheard = self
             .outs
             .iter_mut()
-            .filter(|(_, out)| !out.is_heard && lines.contains(&out.line));
+            .filter(|(_, out)| out.answer == Answer::Awaited && lines.contains(&out.signs.line));
         unheard
             .map(|(leg, out)| {
-                out.is_heard = true;
+                out.answer = Answer::Late;
                 *leg
             })
             .collect()
@@ -149,47 +217,18 @@ pub(crate) struct Return<'a> {
 }
 
 impl Branch {
-    /// The leg on which this call left the branch, if it did: by our own tag where the hosted PBX is a proxy, by Session-ID or
-    /// our own description where those pass, else by who calls whom at this moment.
-    pub(crate) fn recognise(&mut self, now: Now, back: &Return<'_>) -> Option<(LegId, CallId)> {
-        let from_tag = back.request.from_tag().unwrap_or_default().to_owned();
-        let call_id = back.request.call_id().to_owned();
+    /// The call of ours that comes back with this INVITE.
+    pub(crate) fn recognise(&mut self, now: Now, back: &Return<'_>) -> Option<Returned> {
         let session_id = back.request.text(Name::Other("Session-ID")).unwrap_or_default();
-        let session_id = session_id.split(';').next().unwrap_or_default().trim().to_owned();
-        let origin = back.offer.and_then(Sdp::origin);
-        let caller = back
-            .request
-            .from()
-            .uri()
-            .map(|uri| uri.user_unescaped().into_owned())
-            .unwrap_or_default();
-        let caller = self.hosted.line_of_user(&caller);
-        let agent = &self.agent;
-        let legs = &self.legs;
-        let upstream = self.hosted.upstream()?;
-        let open = upstream.loops.outs.iter().filter(|(_, out)| out.back.is_none());
-        let same_dialog = |leg: LegId| {
-            let session = legs.entry(leg).and_then(|entry| agent.session(entry.session));
-            session.is_some_and(|it| it.call_id == call_id && it.local_tag_text() == from_tag)
+        let caller = back.request.from().uri().ok()?.user_unescaped().into_owned();
+        let seen = Seen {
+            from: self.hosted.line_of_user(&caller),
+            to: back.line,
+            session_id: session_id.split(';').next().unwrap_or_default().trim().to_owned(),
+            origin: back.offer.and_then(Sdp::origin),
+            dialog: (back.request.call_id(), back.request.from_tag().unwrap_or_default()),
         };
-        let certain = open.clone().find(|(leg, out)| {
-            same_dialog(**leg)
-                || (!session_id.is_empty() && out.session_id == session_id)
-                || legs
-                    .entry(**leg)
-                    .is_some_and(|entry| origin == Some((leg.0, entry.flow.local.ip())))
-        });
-        let likely = || {
-            let mut fitting = open.clone().filter(|(_, out)| {
-                caller.as_deref() == Some(out.line.as_str())
-                    && out.leads_to.as_deref() == Some(back.line)
-                    && now.mono.saturating_duration_since(out.sent) < RETURN_WITHIN
-            });
-            // Two calls of one line to one extension at once: nobody can tell which is which.
-            fitting.next().filter(|_| fitting.next().is_none())
-        };
-        let out = certain.or_else(likely).map(|(leg, _)| *leg)?;
-        Some((out, self.calls.call_of(out)?))
+        self.hosted.upstream()?.loops.find(now.mono, &seen)
     }
 
     /// Wants to hear soon when the hosted PBX sends no sound to an end of a loop.
@@ -273,8 +312,12 @@ impl Branch {
     }
 }
 
-/// A hosted PBX that needs longer for the way back is recognised by other signs only.
+/// A hosted PBX that needs longer for the way back is recognised by proofs only.
 const RETURN_WITHIN: Duration = Duration::from_secs(5);
+/// An INVITE is sent again for 32 s (RFC 3261 section 17.1.1.2), and then needs its time.
+const LATE_WITHIN: Duration = Duration::from_secs(40);
+/// Calls given up before they came back; of more than that, the oldest would be taken for new ones.
+const MISSED_MAX: usize = 1000;
 /// Twenty packets: chance does not lose so many in a row, and nobody has said "hello?" by then.
 const QUIET: Duration = Duration::from_millis(400);
 /// A doubt is decided within this of the silence that raised it.

@@ -9,6 +9,7 @@ mod drill;
 mod lines;
 mod loops;
 mod probe;
+mod signs;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -25,7 +26,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 pub(crate) use calls::HostedTarget;
 pub(crate) use drill::Reached;
 pub use drill::{DrillOrder, DrillRefused};
-pub(crate) use loops::Return;
+pub(crate) use loops::{Return, Returned};
 
 use crate::Configuration;
 use crate::hosted::drill::{Drill, Side};
