@@ -118,9 +118,21 @@ impl Branch {
         }
     }
 
+    /// The facts of the call that this one is the way back of, as often as it went round: the one with the record.
+    pub(crate) fn whole_of(&mut self, call: CallId) -> Option<&mut CallFacts> {
+        let mut whole = call;
+        for _ in 0..ROUNDS_MAX {
+            match self.facts.get(&whole)?.within {
+                Some(outer) if self.facts.contains_key(&outer) => whole = outer,
+                Some(_) | None => break,
+            }
+        }
+        self.facts.get_mut(&whole)
+    }
+
     /// An extension that took part in a call by the way back through the hosted PBX.
     pub(crate) fn note_extension(&mut self, call: CallId, extension: &str) {
-        let Some(facts) = self.facts.get_mut(&call) else { return };
+        let Some(facts) = self.whole_of(call) else { return };
         if !facts.extensions.iter().any(|known| known == extension) {
             facts.extensions.push(extension.to_owned());
         }
@@ -324,6 +336,8 @@ fn outcome(summary: &Summary) -> Outcome {
     }
 }
 
+/// Times that one call goes through the hosted PBX and back: as often as it is forwarded, and more.
+const ROUNDS_MAX: usize = 16;
 /// Finished calls shown while the disk is stuck.
 const WRITING_MAX: usize = 10_000;
 /// The relay answers within one of its wake-ups; a record is not held up longer for it.

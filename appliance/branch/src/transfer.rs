@@ -77,7 +77,7 @@ impl Branch {
             }
         }
         for call in [from, into].into_iter().flatten() {
-            if let Some(facts) = self.facts.get_mut(&call) {
+            if let Some(facts) = self.whole_of(call) {
                 facts.transfers.push(transfer.clone());
             }
         }
@@ -98,7 +98,7 @@ impl Branch {
         if !self.calls.transfer_blind(now.mono, leg, attempts) {
             return Err(491);
         }
-        if let Some(facts) = call.and_then(|call| self.facts.get_mut(&call)) {
+        if let Some(facts) = call.and_then(|call| self.whole_of(call)) {
             facts.transfers.push(transfer);
         }
         Ok(())
