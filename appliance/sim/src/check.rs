@@ -44,15 +44,21 @@ pub fn step(world: &mut World) {
     }
 }
 
+/// Every line of a telephone that is here is used, where there is a hosted PBX.
+pub fn has_returned(world: &World) -> bool {
+    let view = world.branch().map(|branch| branch.view(world.moment()));
+    let hosted = view.and_then(|view| view.hosted);
+    hosted.is_none_or(|hosted| hosted.mode == "online" && hosted.lines == hosted.lines_confirmed)
+}
+
 /// What must hold when all calls ended long ago.
 pub fn quiet(world: &mut World) {
     let Some(branch) = world.branch() else { return };
     let residue = branch.residue();
     let view = branch.view(world.moment());
-    // A trunk's OPTIONS and REGISTER may be on their way.
     let left: Vec<String> = residue
         .iter()
-        .filter(|(what, count)| !(*what == "transactions" && *count <= 8))
+        .filter(|(what, count)| !(*what == "transactions" && *count <= TRANSACTIONS_QUIET_MAX))
         .map(|(what, count)| format!("{count} {what}"))
         .collect();
     if !left.is_empty() {
@@ -81,6 +87,9 @@ pub fn quiet(world: &mut World) {
         world.fault(format!("a call is stuck at {text}"));
     }
 }
+
+/// OPTIONS and REGISTER of trunks and of the hosted PBX that are on their way or were just answered.
+const TRANSACTIONS_QUIET_MAX: usize = 16;
 
 /// Every answered call has exactly one record, and no record stands without a call.
 pub fn records(world: &mut World) {
@@ -160,9 +169,19 @@ fn is_forgotten(world: &World, promise: &Promise) -> bool {
         own_key(entry).is_some() || matches!(&entry.event, Event::BindingRemoved(key) if keys.contains(key))
     };
     let (safe, lost) = (safe.iter().rfind(is_about), lost.iter().rfind(is_about));
-    let at = |entry: Option<&Entry>| entry.map(|entry| entry.stamp.utc_ms);
+    // Numbers are given again after a stop, and the wall clock steps: boots follow each other, and each has its own time.
+    let at = |entry: Option<&Entry>| entry.map(|entry| (entry.stamp.boot.0, entry.stamp.mono_ms));
     let was_lost = lost.is_some() && at(lost) >= at(safe);
-    was_lost || safe.is_some_and(|entry| matches!(entry.event, Event::BindingRemoved(_)))
+    was_lost || safe.is_some_and(|entry| stands_no_more(world, entry))
+}
+
+/// Taken back, or over by a clock that the box has to believe.
+fn stands_no_more(world: &World, entry: &Entry) -> bool {
+    let moment = world.moment();
+    match &entry.event {
+        Event::BindingSet(binding) => moment.clock_trusted && binding.expires_utc_ms <= moment.utc_ms,
+        _other => true,
+    }
 }
 
 /// Whether the journal tells of this call at all.

@@ -5,16 +5,19 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use branchline_sim::{Outcome, run};
+use branchline_sim::{Coverage, Outcome, run};
 
 const USAGE: &str = "branchline-sim [--seeds COUNT] [--seed FIRST] [--verbose]\n\
-    --seeds COUNT  runs, each with its own seed [default: 2000, or 1 with --seed]\n\
+    --seeds COUNT  runs, each with its own seed [default: 20000, or 1 with --seed]\n\
     --seed FIRST   the first seed [default: 1]\n\
     --verbose      print the whole trace of what fails, or of the one run\n";
 
 /// Lines of the trace that a failure shows.
 const SHOWN: usize = 60;
 const FAILURES_SHOWN: usize = 5;
+const SEEDS: u64 = 20_000;
+/// So many runs go everywhere; with less, chance leaves gaps.
+const SEEDS_THAT_COVER: u64 = 2000;
 
 struct Wanted {
     first: u64,
@@ -31,13 +34,22 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let failed = play(&wanted, &mut out);
+    let (failed, coverage) = play(&wanted, &mut out);
+    let gaps = if wanted.count < SEEDS_THAT_COVER {
+        Vec::new()
+    } else {
+        coverage.missing()
+    };
+    let _ = write!(out, "\n{coverage}");
+    for (edge, situation) in &gaps {
+        let _ = writeln!(out, "never walked with a call {situation:?}: {edge}");
+    }
     let _ = writeln!(
         out,
         "{} passed, {failed} failed",
         wanted.count - failed.min(wanted.count)
     );
-    if failed == 0 {
+    if failed == 0 && gaps.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -67,15 +79,16 @@ fn wanted(mut args: impl Iterator<Item = String>) -> Result<Wanted, String> {
         }
     }
     if wanted.count == 0 {
-        wanted.count = if seeded { 1 } else { 2000 };
+        wanted.count = if seeded { 1 } else { SEEDS };
     }
     Ok(wanted)
 }
 
-fn play(wanted: &Wanted, out: &mut (impl Write + Send)) -> u64 {
+fn play(wanted: &Wanted, out: &mut (impl Write + Send)) -> (u64, Coverage) {
     let (next, done, answered) = (AtomicU64::new(0), AtomicU64::new(0), AtomicUsize::new(0));
     let failed = AtomicU64::new(0);
     let out = Mutex::new(out);
+    let coverage = Mutex::new(Coverage::default());
     let lines = if wanted.verbose { usize::MAX } else { SHOWN };
     let work = || {
         loop {
@@ -85,14 +98,21 @@ fn play(wanted: &Wanted, out: &mut (impl Write + Send)) -> u64 {
             }
             let outcome = run(wanted.first.wrapping_add(at));
             answered.fetch_add(outcome.answered, Ordering::Relaxed);
+            if let Ok(mut coverage) = coverage.lock() {
+                coverage.add(&outcome.coverage);
+            }
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             let Ok(mut out) = out.lock() else { return };
             let is_new = !outcome.faults.is_empty() && failed.fetch_add(1, Ordering::Relaxed) < FAILURES_SHOWN as u64;
+            if !outcome.faults.is_empty() && !is_new {
+                let first = outcome.faults.first().map_or("", String::as_str);
+                let _ = writeln!(out, "seed {} failed {first}", outcome.seed);
+            }
             if is_new || (wanted.verbose && wanted.count == 1) {
                 // Nothing is left to do when standard output is gone.
                 let _ = show(&mut **out, &outcome, lines);
             }
-            if done.is_multiple_of(200) {
+            if done.is_multiple_of(1000) {
                 let answered = answered.load(Ordering::Relaxed);
                 let _ = writeln!(out, "{done} of {} seeds, {answered} answered calls", wanted.count);
             }
@@ -105,7 +125,8 @@ fn play(wanted: &Wanted, out: &mut (impl Write + Send)) -> u64 {
         }
         work();
     });
-    failed.load(Ordering::Relaxed)
+    let coverage = coverage.into_inner().unwrap_or_default();
+    (failed.load(Ordering::Relaxed), coverage)
 }
 
 fn show(out: &mut impl Write, outcome: &Outcome, lines: usize) -> std::io::Result<()> {

@@ -1,14 +1,16 @@
 //! The branch of a random run: its configuration, telephones and trunks.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use branchline_branch::Configuration;
-use branchline_ladder::{Actor, ActorSetup, Features, Reaction, Role, hashes};
+use branchline_config::{Config, Password, Secret};
+use branchline_ladder::{Actor, ActorSetup, Features, HostedKind, HostedPbx, HostedSetup, Reaction, Role, hashes};
 use branchline_sip::Transport;
 
 use crate::dice::Dice;
-use crate::world::{BOX, Member, configuration};
+use crate::world::{BOX, Member, Place};
 
 /// Password of a telephone in the simulator.
 fn password(number: &str) -> String {
@@ -65,29 +67,94 @@ pub fn trunk_text(name: &str, place: u8, more: &str) -> String {
     )
 }
 
-/// A branch by chance: telephones, one or two trunks, and what they do when called.
-pub fn by_chance(dice: &mut Dice) -> Result<(Configuration, Vec<Member>), String> {
+/// A branch with everybody around it.
+pub struct Office {
+    /// Of the box.
+    pub configuration: Configuration,
+    /// Telephones and trunks.
+    pub members: Vec<Member>,
+    /// At which every extension has a line.
+    pub hosted: Option<HostedPbx>,
+}
+
+/// A branch by chance: telephones and what they do when called, one or two trunks, perhaps a hosted PBX.
+pub fn by_chance(dice: &mut Dice) -> Result<Office, String> {
+    let hosted = hosted_by_chance(dice);
+    let mut text = settings_by_chance(dice);
+    if hosted.is_some() {
+        text.push_str("[hosted]\nhost = \"198.51.100.50\"\nprobe_s = 2\nsettle_s = 3\n");
+    }
+    let mut members = Vec::new();
+    let line = if hosted.is_some() { Line::AtHosted } else { Line::None };
+    phones_by_chance(dice, (&mut text, &mut members), line);
+    let trunks = trunks_by_chance(dice, (&mut text, &mut members));
+    if hosted.is_some() {
+        // A provider beyond the WAN, and perhaps a line of the branch.
+        let provider = members.iter_mut().find(|member| member.name == "trunk a");
+        provider.into_iter().for_each(|member| member.place = Place::Outside);
+    }
+    let configuration = configuration(&text, &trunks)?;
+    Ok(Office {
+        configuration,
+        members,
+        hosted,
+    })
+}
+
+/// Half of the branches have a hosted PBX: a proxy, or one that hides what it does.
+fn hosted_by_chance(dice: &mut Dice) -> Option<HostedPbx> {
+    let kind = *dice.pick(&[HostedKind::Proxy, HostedKind::B2bua])?;
+    let users = (201..=208).map(|number| (number.to_string(), LINE_PASSWORD.to_owned()));
+    let setup = HostedSetup {
+        address: SocketAddr::from(([198, 51, 100, 50], 5060)),
+        kind,
+        thinks: dice.pick(&[0, 20, 300]).map(|ms| Duration::from_millis(*ms))?,
+        users: users.collect(),
+        beyond: Vec::new(),
+    };
+    dice.percent(50).then(|| HostedPbx::new(setup))
+}
+
+fn settings_by_chance(dice: &mut Dice) -> String {
     let digest = *dice
         .pick(&["[\"md5\"]", "[\"sha-256\"]", "[\"sha-256\", \"md5\"]"])
         .unwrap_or(&"[\"md5\"]");
     let nonce_s = dice.within(30..300);
-    let mut text = format!(
+    format!(
         "[site]\ncountry = \"US\"\narea_code = \"212\"\n[sip]\ndigest = {digest}\nring_s = 15\nsession_expires_s = 120\n\
          expires_min_s = 60\nnonce_lifetime_s = {nonce_s}\n[media]\nrtp_timeout_s = 20\nrtp_timeout_hold_s = 60\n"
-    );
-    let mut members = Vec::new();
+    )
+}
+
+/// Whether extensions have a line at the hosted PBX.
+#[derive(Clone, Copy)]
+enum Line {
+    None,
+    AtHosted,
+}
+
+/// The text of the configuration, and who is there.
+type Draft<'a> = (&'a mut String, &'a mut Vec<Member>);
+
+fn phones_by_chance(dice: &mut Dice, (text, members): Draft<'_>, line: Line) {
     let phones = dice.within(3..8);
     for at in 0..phones {
         let number = format!("{}", 201 + at);
-        let forward = match dice.within(0..6) {
+        let mut keys = match dice.within(0..6) {
             0 => format!(
-                "forward_no_answer = \"{}\"\nno_answer_s = 6",
+                "forward_no_answer = \"{}\"\nno_answer_s = 6\n",
                 201 + dice.within(0..phones)
             ),
-            1 => format!("forward_busy = \"{}\"", 201 + dice.within(0..phones)),
+            1 => format!("forward_busy = \"{}\"\n", 201 + dice.within(0..phones)),
             _ => String::new(),
         };
-        text.push_str(&extension_text(&number, &forward));
+        match line {
+            Line::AtHosted => keys.push_str(&format!(
+                "hosted = {{ username = \"{number}\", password = \"{LINE_PASSWORD}\" }}"
+            )),
+            Line::None => {}
+        }
+        text.push_str(&extension_text(&number, &keys));
         let place = 11 + u8::try_from(at).unwrap_or(0);
         members.push(Member::new(
             &format!("phone {number}"),
@@ -98,24 +165,21 @@ pub fn by_chance(dice: &mut Dice) -> Result<(Configuration, Vec<Member>), String
             members.push(Member::new(&format!("phone {number}b"), Actor::new(second)));
         }
     }
-    let trunks = dice.within(1..3);
-    for at in 0..trunks {
-        let name = if at == 0 { "a" } else { "b" };
-        let place = 1 + u8::try_from(at).unwrap_or(0);
-        text.push_str(&trunk_text(
-            name,
-            place,
-            &format!("expires_s = {}", dice.within(30..600)),
-        ));
+}
+
+/// Names and passwords.
+fn trunks_by_chance(dice: &mut Dice, (text, members): Draft<'_>) -> Vec<(&'static str, &'static str)> {
+    let trunks: &[&str] = dice.pick(&[&["a"][..], &["a", "b"][..]]).copied().unwrap_or(&["a"]);
+    for (place, name) in (1..).zip(trunks) {
+        let expires = format!("expires_s = {}", dice.within(30..600));
+        text.push_str(&trunk_text(name, place, &expires));
         let mut setup = trunk(name, place);
         setup.seed = dice.number();
         setup.reaction = reaction(dice);
         setup.features.challenges = dice.percent(30);
         members.push(Member::new(&format!("trunk {name}"), Actor::new(setup)));
     }
-    let passwords = [("a", "trunk-secret"), ("b", "trunk-secret")];
-    let configuration = configuration(&text, &passwords[..usize::try_from(trunks).unwrap_or(1)])?;
-    Ok((configuration, members))
+    trunks.iter().map(|name| (*name, "trunk-secret")).collect()
 }
 
 fn phone_by_chance(dice: &mut Dice, number: &str, place: u8) -> ActorSetup {
@@ -160,3 +224,27 @@ pub fn reaction(dice: &mut Dice) -> Reaction {
     };
     Reaction { provisional, finally }
 }
+
+/// A configuration from its text.
+pub fn configuration(text: &str, trunk_passwords: &[(&str, &str)]) -> Result<Configuration, String> {
+    let config = Config::parse("branchline.toml", text)
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    let secret = |(name, password): &(&str, &str)| ((*name).to_owned(), Secret::new(*password));
+    let line_passwords = config.extensions.iter().filter_map(|entry| {
+        let line = entry.hosted.as_ref()?;
+        match &line.password {
+            Password::Inline(secret) => Some((entry.number.as_str().to_owned(), secret.clone())),
+            Password::File(_) => None,
+        }
+    });
+    Ok(Configuration {
+        line_passwords: line_passwords.collect(),
+        config: Arc::new(config),
+        trunk_passwords: trunk_passwords.iter().map(secret).collect(),
+        digest: "simulated".to_owned(),
+        trust: branchline_branch::Trust::Full,
+    })
+}
+
+/// Of every line at the hosted PBX.
+const LINE_PASSWORD: &str = "line-secret";

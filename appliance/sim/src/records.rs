@@ -1,15 +1,17 @@
 //! The records of the box against the calls as the telephones counted them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use branchline_journal::{CallRecord, Event, Uuid};
 use branchline_ladder::{CRASHED, Call, Role, Side, Stage, UNHEARD};
 
 use crate::check::tells_of;
-use crate::world::{Rough, World};
+use crate::world::World;
 
 /// A call as its caller counted it; times since the world began, in milliseconds.
 struct Counted {
+    trouble: Trouble,
     from: String,
     to: String,
     began_ms: i64,
@@ -19,12 +21,28 @@ struct Counted {
     moved: bool,
 }
 
+/// What befell a call besides what its parties did.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    None,
+    /// Its caller was out of reach, or the box was off: neither knows when the other thought it over.
+    Blind,
+    /// The box stopped while the INVITE was on its way: what is sent again may be a second call to it.
+    Restarted,
+}
+
 /// Caller and what was dialled.
 type Pair = (String, String);
-/// Calls of a pair by their place, and its records.
-type Both<'a> = (Vec<usize>, Vec<&'a CallRecord>);
+/// Calls of a pair, and its records.
+#[derive(Default)]
+struct Both<'a> {
+    calls: Vec<&'a Counted>,
+    records: Vec<&'a CallRecord>,
+}
 
 /// A caller's INVITE reaches the box within this, or never.
+/// A request without an answer is sent again for so long.
+const SENT_AGAIN: Duration = Duration::from_secs(32);
 const LATEST_START_MS: i64 = 40_000;
 
 /// What does not agree.
@@ -59,95 +77,90 @@ pub fn compare(world: &World) -> Vec<String> {
         faults.push(format!("a call without a record: {open}"));
     }
     let ended: Vec<&CallRecord> = ended.into_values().collect();
-    let mut counted = count(world);
-    match_up(world, &mut counted, &ended, &mut faults);
+    match_up(world, &count(world), &ended, &mut faults);
     faults
 }
 
-fn match_up(world: &World, counted: &mut [Counted], ended: &[&CallRecord], faults: &mut Vec<String>) {
+fn match_up(world: &World, counted: &[Counted], ended: &[&CallRecord], faults: &mut Vec<String>) {
     let lost = lost_pairs(world);
-    // A lost 200 or BYE is sent again; behind a pulled cable or a broken stream nobody knows when the other hung up.
-    let slack_ms = match world.rough() {
-        _ if !world.stops.is_empty() => None,
-        Rough::No => Some(1000),
-        Rough::Lossy => Some(16_000),
-        Rough::Cut => None,
-    };
     let mut pairs: BTreeMap<Pair, Both<'_>> = BTreeMap::new();
-    for (at, call) in counted.iter().enumerate() {
-        pairs
-            .entry((call.from.clone(), call.to.clone()))
-            .or_default()
-            .0
-            .push(at);
+    for call in counted {
+        let pair = (call.from.clone(), call.to.clone());
+        pairs.entry(pair).or_default().calls.push(call);
     }
     for record in ended {
         let pair = (record.from.dialled.clone(), record.to.dialled.clone());
-        pairs.entry(pair).or_default().1.push(record);
+        pairs.entry(pair).or_default().records.push(record);
     }
-    for (pair, (calls, records)) in pairs {
+    for (pair, both) in pairs {
         let name = format!("{} -> {}", pair.0, pair.1);
-        let certain = calls.iter().filter(|at| counted[**at].answered_ms.is_some()).count();
-        let unsure = calls.iter().filter(|at| is_unsure(&counted[**at])).count();
-        let answered = records.iter().filter(|record| record.answered.is_some()).count();
-        // An INVITE sent again to a box that forgot it in a restart is a second call.
-        if records.len() > calls.len() && world.stops.is_empty() {
-            faults.push(format!("{name}: {} records of {} calls", records.len(), calls.len()));
-        }
-        if lost.contains(&pair) {
-            continue;
-        }
+        let found = if lost.contains(&pair) {
+            both.too_many().into_iter().collect()
+        } else {
+            both.differences(world)
+        };
+        faults.extend(found.into_iter().map(|fault| format!("{name}: {fault}")));
+    }
+}
+
+impl Both<'_> {
+    fn too_many(&self) -> Option<String> {
+        let twice = self
+            .calls
+            .iter()
+            .filter(|call| call.trouble == Trouble::Restarted)
+            .count();
+        let (records, calls) = (self.records.len(), self.calls.len());
+        (records > calls + twice).then(|| format!("{records} records of {calls} calls"))
+    }
+
+    fn differences(&self, world: &World) -> Vec<String> {
+        let certain = self.calls.iter().filter(|call| call.answered_ms.is_some()).count();
+        let unsure = self.calls.iter().filter(|call| is_unsure(call)).count();
+        let answered = self.records.iter().filter(|record| record.answered.is_some()).count();
+        let mut faults: Vec<String> = self.too_many().into_iter().collect();
         if answered < certain || answered > certain + unsure {
             faults.push(format!(
-                "{name}: the caller counted {certain} answered calls (and {unsure} it cannot know of), \
-                 the records say {answered}"
+                "the caller counted {certain} answered calls (and {unsure} it cannot know of), the records say {answered}"
             ));
-        } else if let Some(slack_ms) = slack_ms {
-            faults.extend(durations((&name, slack_ms), (counted, &calls), &records));
+        } else {
+            faults.extend(self.records.iter().filter_map(|record| self.duration(world, record)));
         }
+        faults
     }
+
+    /// A record's talk time is what the caller counted, as far as the caller stayed to the end.
+    fn duration(&self, world: &World, record: &CallRecord) -> Option<String> {
+        if record.answered.is_none() || !record.transfers.is_empty() {
+            return None;
+        }
+        let start_ms = started_ms(world, record)?;
+        let began = |call: &&&Counted| (call.began_ms..=call.began_ms + LATEST_START_MS).contains(&start_ms);
+        let mut fitting = self.calls.iter().filter(began);
+        let (Some(call), None) = (fitting.next(), fitting.next()) else {
+            return None;
+        };
+        if call.moved || call.status == CRASHED || call.trouble != Trouble::None {
+            return None;
+        }
+        let talked_ms = call.over_ms - call.answered_ms?;
+        let difference_ms = talked_ms - i64::try_from(record.talk_ms).unwrap_or(i64::MAX);
+        // A lost 200 or BYE is sent again.
+        let slack_ms = if world.was_lossy() { 16_000 } else { 1000 };
+        (difference_ms.abs() > slack_ms).then(|| format!("{talked_ms} ms talked, {} ms in the record", record.talk_ms))
+    }
+}
+
+/// Since the world began; the stamp counts from when the box started.
+fn started_ms(world: &World, record: &CallRecord) -> Option<i64> {
+    let boot_ms = since(world, world.started(record.started.boot)?);
+    Some(boot_ms + i64::try_from(record.started.mono_ms).ok()?)
 }
 
 /// The caller cannot know whether the box counted this call as answered: it crashed, heard nothing, or has left the ringing
 /// to somebody that it transferred.
 fn is_unsure(call: &Counted) -> bool {
     call.answered_ms.is_none() && matches!(call.status, 0 | CRASHED | UNHEARD | 487)
-}
-
-/// Each record's talk time is what the caller counted, as far as the caller stayed to the end.
-fn durations(
-    (name, slack_ms): (&str, i64),
-    (counted, calls): (&[Counted], &[usize]),
-    records: &[&CallRecord],
-) -> Vec<String> {
-    let mut faults = Vec::new();
-    for record in records
-        .iter()
-        .filter(|record| record.answered.is_some() && record.transfers.is_empty())
-    {
-        let Ok(start_ms) = i64::try_from(record.started.mono_ms) else {
-            continue;
-        };
-        let fitting: Vec<&Counted> = calls
-            .iter()
-            .map(|at| &counted[*at])
-            .filter(|call| start_ms >= call.began_ms && start_ms <= call.began_ms + LATEST_START_MS)
-            .collect();
-        let [call] = fitting.as_slice() else { continue };
-        let Some(answered_ms) = call.answered_ms else { continue };
-        if call.moved || call.status == CRASHED {
-            continue;
-        }
-        let talked_ms = call.over_ms - answered_ms;
-        let difference_ms = talked_ms - i64::try_from(record.talk_ms).unwrap_or(i64::MAX);
-        if difference_ms.abs() > slack_ms {
-            faults.push(format!(
-                "{name}: {talked_ms} ms talked, {} ms in the record",
-                record.talk_ms
-            ));
-        }
-    }
-    faults
 }
 
 fn lost_pairs(world: &World) -> BTreeSet<Pair> {
@@ -182,14 +195,14 @@ fn lost_pairs(world: &World) -> BTreeSet<Pair> {
     pairs
 }
 
-fn since(world: &World, at: std::time::Instant) -> i64 {
+fn since(world: &World, at: Instant) -> i64 {
     let begin = world.now() - world.offset();
     i64::try_from(at.saturating_duration_since(begin).as_millis()).unwrap_or(i64::MAX)
 }
 
 fn count(world: &World) -> Vec<Counted> {
     let mut counted = Vec::new();
-    for member in &world.members {
+    for (at, member) in world.members.iter().enumerate() {
         let setup = member.actor.setup();
         let callers = member
             .actor
@@ -202,6 +215,7 @@ fn count(world: &World) -> Vec<Counted> {
                 Stage::Inviting | Stage::Ringing | Stage::Up => (world.now(), 0),
             };
             counted.push(Counted {
+                trouble: trouble(world, at, (call.began, over)),
                 from: shown(call, setup.role, &setup.number),
                 to: call.peer.clone(),
                 began_ms: since(world, call.began),
@@ -213,6 +227,17 @@ fn count(world: &World) -> Vec<Counted> {
         }
     }
     counted
+}
+
+fn trouble(world: &World, member: usize, (began, over): (Instant, Instant)) -> Trouble {
+    let stopped = |until: Instant| world.stops.iter().any(|stop| (began..=until).contains(stop));
+    if stopped(began + SENT_AGAIN) {
+        Trouble::Restarted
+    } else if stopped(over + SENT_AGAIN) || world.cuts.within(member, began, over + SENT_AGAIN) {
+        Trouble::Blind
+    } else {
+        Trouble::None
+    }
 }
 
 fn shown(call: &Call, role: Role, number: &str) -> String {

@@ -6,7 +6,8 @@ use branchline_journal::Event;
 use branchline_ladder::flow::{self, Cast, Flow, Ground, Order, RecordLine, Theatre, Who};
 use branchline_ladder::{Actor, CallHandle, HostedPbx};
 
-use crate::world::{BOX, Cable, Member, Stop, World, configuration};
+use crate::office::configuration;
+use crate::world::{BOX, Cable, Member, Stop, World};
 
 /// Sound heard within this time counts as heard now.
 const LATELY: Duration = Duration::from_secs(4);

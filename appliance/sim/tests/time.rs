@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use branchline_journal::{CallRecord, Event};
 use branchline_ladder::{Actor, Dial, Reaction};
-use branchline_sim::office::{extension_text, phone};
-use branchline_sim::world::{Member, Stop, Trust, World, configuration};
+use branchline_sim::office::{configuration, extension_text, phone};
+use branchline_sim::world::{Member, Stop, Trust, World};
 use branchline_sip::Transport;
 
 const YEAR_MS: i64 = 365 * 86_400_000;

@@ -168,13 +168,13 @@ impl Loops {
         let (out, _) = self.ends_of(leg)?;
         let out = self.outs.get_mut(&out)?;
         out.quiet_at = Some(now);
-        Some(out.line.clone())
+        Some(out.signs.line.clone())
     }
 
     /// Loops whose sound stopped just now.
     fn lately_quiet(&self, now: Instant, lines: &BTreeSet<String>) -> Vec<(LegId, LegId)> {
         let lately = |out: &Out| {
-            lines.contains(&out.line)
+            lines.contains(&out.signs.line)
                 && out
                     .quiet_at
                     .is_some_and(|at| now.saturating_duration_since(at) < QUIET_LATELY)
@@ -199,7 +199,7 @@ impl Loops {
 
     /// Where the calls of these lines left, and where they came back.
     pub(super) fn of_lines(&self, lines: &BTreeSet<String>) -> Vec<(LegId, Option<LegId>)> {
-        let theirs = self.outs.iter().filter(|(_, out)| lines.contains(&out.line));
+        let theirs = self.outs.iter().filter(|(_, out)| lines.contains(&out.signs.line));
         theirs.map(|(leg, out)| (*leg, out.back)).collect()
     }
 

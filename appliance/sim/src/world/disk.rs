@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use branchline_calldb::Fold;
-use branchline_journal::{DatabaseMode, Entry, Event};
+use branchline_journal::{Entry, Event};
 
 use crate::dice::Dice;
 
@@ -85,12 +85,8 @@ impl Disk {
         }
     }
 
-    /// What the call database on this disk would say of itself.
-    pub(super) fn mode(&self, now: Instant) -> DatabaseMode {
-        match self.stuck_until {
-            Some(until) if now < until => DatabaseMode::Degraded,
-            Some(_) | None => DatabaseMode::Normal,
-        }
+    pub(super) fn is_stuck(&self, now: Instant) -> bool {
+        self.stuck_until.is_some_and(|until| now < until)
     }
 
     pub(super) fn set_speed(&mut self, speed: Speed) {

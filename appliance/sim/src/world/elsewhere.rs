@@ -1,4 +1,4 @@
-//! The hosted PBX, and the line between it and the box.
+//! What lies behind the WAN: the hosted PBX and the line to it, and trunks.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -8,13 +8,24 @@ use branchline_ladder::{HostedPbx, Toward};
 use branchline_sip::{Flow, Transport};
 use bytes::Bytes;
 
-use super::{Arrival, BOX, Cable, World};
+use super::arrival::Arrival;
+use super::{BOX, Cable, Place, World};
 
 /// The hosted PBX with the cable to it.
 #[derive(Debug)]
 pub(super) struct Elsewhere {
     pbx: HostedPbx,
     cable: Cable,
+    power: Power,
+}
+
+/// Whether a machine runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// It runs.
+    On,
+    /// It does not, and has forgotten everything when it runs again.
+    Off,
 }
 
 impl Elsewhere {
@@ -22,24 +33,19 @@ impl Elsewhere {
         self.pbx.address()
     }
 
-    /// Where sound to it comes back to the box.
-    pub(super) fn relays(&self, to: SocketAddr, from_port: u16) -> Option<(u16, SocketAddr)> {
-        match self.cable {
-            Cable::In => self.pbx.relays(to, from_port),
-            Cable::Out => None,
-        }
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.pbx.poll_timeout()
     }
 }
 
 impl World {
     /// There is a hosted PBX.
     pub fn set_hosted(&mut self, pbx: HostedPbx) {
-        self.hosted = Some(Elsewhere { pbx, cable: Cable::In });
-    }
-
-    /// The hosted PBX.
-    pub fn hosted(&self) -> Option<&HostedPbx> {
-        self.hosted.as_ref().map(|hosted| &hosted.pbx)
+        self.hosted = Some(Elsewhere {
+            pbx,
+            cable: Cable::In,
+            power: Power::On,
+        });
     }
 
     /// Cuts or mends the line to it.
@@ -67,6 +73,60 @@ impl World {
             .map_err(|refused| refused.to_string())
     }
 
+    /// The hosted PBX stops or starts.
+    pub fn power_hosted(&mut self, power: Power) {
+        self.note(&format!("the hosted PBX: {power:?}"));
+        if let Some(hosted) = &mut self.hosted {
+            hosted.power = power;
+            hosted.pbx.forget();
+        }
+    }
+
+    /// Cuts or mends the line to everything outside.
+    pub fn plug_wan(&mut self, cable: Cable) {
+        self.note(&format!("the WAN: {cable:?}"));
+        self.wan = cable;
+        (0..self.members.len()).for_each(|member| self.note_reach(member));
+    }
+
+    /// Whether messages pass between the box and a member now.
+    pub(super) fn reaches(&self, member: usize) -> bool {
+        let member = &self.members[member];
+        let is_near = match member.place {
+            Place::Branch => true,
+            Place::Outside => self.wan == Cable::In,
+        };
+        member.plugged && is_near
+    }
+
+    /// A cable or the WAN has changed.
+    pub(super) fn note_reach(&mut self, member: usize) {
+        let now = self.now();
+        if self.reaches(member) {
+            self.cuts.ended(now, member);
+        } else {
+            self.cuts.began(now, member);
+        }
+    }
+
+    /// The hosted PBX, while messages pass between it and the box.
+    fn hosted_in_reach(&mut self) -> Option<&mut HostedPbx> {
+        let is_cut = self.wan == Cable::Out;
+        let hosted = self
+            .hosted
+            .as_mut()
+            .filter(|hosted| hosted.cable == Cable::In && !is_cut)?;
+        match hosted.power {
+            Power::On => Some(&mut hosted.pbx),
+            Power::Off => None,
+        }
+    }
+
+    /// Where sound to the hosted PBX comes back to the box.
+    pub(super) fn hosted_relays(&mut self, to: SocketAddr, from_port: u16) -> Option<(u16, SocketAddr)> {
+        self.hosted_in_reach()?.relays(to, from_port)
+    }
+
     pub(super) fn to_hosted(&mut self, now: Instant, bytes: &Bytes) {
         for delay in self.quality.arrivals(&mut self.dice) {
             let bytes = bytes.clone();
@@ -76,23 +136,24 @@ impl World {
 
     pub(super) fn at_hosted(&mut self, bytes: &Bytes) {
         let now = self.now();
-        let Some(hosted) = self.hosted.as_mut().filter(|hosted| hosted.cable == Cable::In) else {
-            return;
-        };
-        hosted.pbx.handle_message(bytes);
-        let out: Vec<(Toward, Bytes)> = std::iter::from_fn(|| hosted.pbx.poll_transmit()).collect();
-        for (toward, bytes) in out {
-            let beyond = match toward {
-                Toward::Branch => None,
-                Toward::Beyond(address) => Some(address),
-            };
-            if let Some(address) = beyond {
-                self.to_beyond(now, address, &bytes);
-                continue;
-            }
-            for delay in self.quality.arrivals(&mut self.dice) {
-                let bytes = bytes.clone();
-                self.push(now + delay, Arrival::FromHosted { bytes });
+        if let Some(pbx) = self.hosted_in_reach() {
+            pbx.handle_message(now, bytes);
+        }
+        self.hear_hosted();
+    }
+
+    /// What the hosted PBX has thought about goes out.
+    pub(super) fn hear_hosted(&mut self) {
+        let now = self.now();
+        while let Some((toward, bytes)) = self.hosted.as_mut().and_then(|hosted| hosted.pbx.poll_transmit(now)) {
+            match toward {
+                Toward::Branch => {
+                    for delay in self.quality.arrivals(&mut self.dice) {
+                        let bytes = bytes.clone();
+                        self.push(now + delay, Arrival::FromHosted { bytes });
+                    }
+                }
+                Toward::Beyond(address) => self.to_beyond(now, address, &bytes),
             }
         }
     }
@@ -114,13 +175,13 @@ impl World {
     }
 
     pub(super) fn from_hosted(&mut self, moment: Now, bytes: Bytes) {
-        let Some(hosted) = self.hosted.as_ref().filter(|hosted| hosted.cable == Cable::In) else {
+        let Some(remote) = self.hosted_in_reach().map(|pbx| pbx.address()) else {
             return;
         };
         let flow = Flow {
             transport: Transport::Udp,
             local: BOX,
-            remote: hosted.address(),
+            remote,
             connection: None,
         };
         if let Some(branch) = &mut self.branch {

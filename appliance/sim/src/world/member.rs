@@ -12,18 +12,30 @@ pub struct Member {
     pub actor: Actor,
     /// Its cable is plugged in.
     pub plugged: bool,
+    /// Which side of the WAN it is on.
+    pub place: Place,
     pub(super) connection: Option<ConnectionId>,
     /// When the last part of its stream arrives, each way; streams keep their order.
     pub(super) stream: [Option<std::time::Instant>; 2],
 }
 
+/// Which side of the WAN somebody is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// With the box.
+    Branch,
+    /// Behind the WAN.
+    Outside,
+}
+
 impl Member {
-    /// Plugged in.
+    /// Plugged in, beside the box.
     pub fn new(name: &str, actor: Actor) -> Member {
         Member {
             name: name.to_owned(),
             actor,
             plugged: true,
+            place: Place::Branch,
             connection: None,
             stream: [None; 2],
         }

@@ -1,5 +1,8 @@
 //! One branch with everything around it, in virtual time: a seed gives every event.
 
+mod arrival;
+mod cuts;
+mod database;
 mod disk;
 mod elsewhere;
 mod member;
@@ -12,25 +15,26 @@ mod wire;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use branchline_branch::{Branch, Configuration, Journalled, Now, Output, Resolved};
-use branchline_journal::{BootId, Event};
+use branchline_branch::{Branch, Configuration, Journalled, Now, Output};
+use branchline_journal::{BootId, DatabaseMode, Event};
 use branchline_media::Family;
-use branchline_sip::message::Message;
-use branchline_sip::{ConnectionId, Flow, Transport};
-use bytes::Bytes;
 
+pub use database::Takes;
 pub use disk::{Disk, Speed, Stop};
-use elsewhere::Elsewhere;
-pub use member::Member;
+pub use elsewhere::Power;
+pub use member::{Member, Place};
 pub use network::Quality;
 pub use power::{Cable, Trust};
 
 use crate::dice::Dice;
+use crate::office::Office;
+use arrival::{Arrival, Due};
+use cuts::Cuts;
+use database::Database;
+use elsewhere::Elsewhere;
 use sound::Sound;
-use trace::Way;
 
 /// Where the box is reached.
 pub const BOX: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5060);
@@ -51,8 +55,10 @@ pub struct World {
     /// The telephones and trunks.
     pub members: Vec<Member>,
     hosted: Option<Elsewhere>,
+    wan: Cable,
     quality: Quality,
     disk: Disk,
+    database: Database,
     sound: Sound,
     heard_sound: BTreeMap<(SocketAddr, SocketAddr), Instant>,
     next_sound: Instant,
@@ -61,7 +67,6 @@ pub struct World {
     next_connection: u64,
     next_port: u16,
     boot: BootId,
-    boots: u64,
     utc_step_ms: i64,
     clock_trusted: bool,
     spins: u32,
@@ -69,55 +74,12 @@ pub struct World {
     trace: VecDeque<String>,
     trace_hash: u64,
     faults: Vec<String>,
+    starts: Vec<Instant>,
     /// When the box stopped.
     pub stops: Vec<Instant>,
-    rough: Rough,
-}
-
-/// How bad the network was in a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rough {
-    /// Nothing was lost.
-    No,
-    /// Some was lost, doubled or late.
-    Lossy,
-    /// Something was lost for good: cables were pulled, or streams broke with messages on them.
-    Cut,
-}
-
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Due {
-    at: Instant,
-    order: u64,
-    what: Arrival,
-}
-
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Arrival {
-    AtBox {
-        member: usize,
-        connection: Option<u64>,
-        bytes: Bytes,
-    },
-    AtMember {
-        member: usize,
-        connection: Option<u64>,
-        bytes: Bytes,
-    },
-    AtHosted {
-        bytes: Bytes,
-    },
-    FromHosted {
-        bytes: Bytes,
-    },
-    FlowFailed {
-        remote: SocketAddr,
-        local: SocketAddr,
-        connection: Option<u64>,
-    },
-    Resolved {
-        trunk: String,
-    },
+    /// When a member was out of reach.
+    pub cuts: Cuts,
+    was_lossy: bool,
 }
 
 impl World {
@@ -136,8 +98,10 @@ impl World {
             configuration,
             members,
             hosted: None,
+            wan: Cable::In,
             quality: Quality::CLEAN,
             disk: Disk::new(Speed::FAST),
+            database: Database::new(base),
             sound: Sound::new(),
             heard_sound: BTreeMap::new(),
             next_sound: base,
@@ -146,7 +110,6 @@ impl World {
             next_connection: 1,
             next_port: 20_000,
             boot: BootId(branchline_journal::Uuid::nil()),
-            boots: 0,
             utc_step_ms: 0,
             clock_trusted: true,
             spins: 0,
@@ -154,10 +117,21 @@ impl World {
             trace: VecDeque::new(),
             trace_hash: 0,
             faults: Vec::new(),
+            starts: Vec::new(),
             stops: Vec::new(),
-            rough: Rough::No,
+            cuts: Cuts::default(),
+            was_lossy: false,
         };
         world.boot();
+        world
+    }
+
+    /// The same, of a whole office.
+    pub fn of(seed: u64, office: Office) -> World {
+        let mut world = World::new(seed, office.configuration, office.members);
+        if let Some(hosted) = office.hosted {
+            world.set_hosted(hosted);
+        }
         world
     }
 
@@ -214,14 +188,12 @@ impl World {
     /// Changes the network.
     pub fn set_quality(&mut self, quality: Quality) {
         self.quality = quality;
-        if !quality.is_clean() {
-            self.rough = self.rough.max(Rough::Lossy);
-        }
+        self.was_lossy |= !quality.is_clean();
     }
 
-    /// The worst the network ever was.
-    pub fn rough(&self) -> Rough {
-        self.rough
+    /// Something was lost, doubled or late at some time.
+    pub fn was_lossy(&self) -> bool {
+        self.was_lossy
     }
 
     /// How good the network is.
@@ -288,6 +260,8 @@ impl World {
             branch,
             queue,
             self.disk.poll_timeout(),
+            self.database.poll_timeout(),
+            self.hosted.as_ref().and_then(Elsewhere::poll_timeout),
             self.sound.poll_timeout(),
             speaking.then_some(self.next_sound),
         ]
@@ -297,6 +271,15 @@ impl World {
         .min()
     }
 
+    /// A disk that sticks takes the database with it.
+    fn database_mode(&self) -> DatabaseMode {
+        if self.disk.is_stuck(self.now()) {
+            DatabaseMode::Degraded
+        } else {
+            self.database.mode()
+        }
+    }
+
     fn wake(&mut self) {
         let now = self.now();
         while self.queue.peek().is_some_and(|due| due.0.at <= now) {
@@ -304,7 +287,11 @@ impl World {
                 self.arrive(due.what);
             }
         }
+        self.hear_hosted();
+        let written = self.disk.safe().len();
         if let Some(up_to_seq) = self.disk.handle_timeout(now) {
+            let more = self.disk.safe().len() - written;
+            self.database.handle_entries(now, more as u64);
             let moment = self.moment();
             if let Some(branch) = &mut self.branch {
                 let journalled = Journalled {
@@ -314,7 +301,8 @@ impl World {
                 branch.handle_journal(moment, journalled);
             }
         }
-        let (moment, mode) = (self.moment(), self.disk.mode(now));
+        self.database.handle_timeout(now);
+        let (moment, mode) = (self.moment(), self.database_mode());
         if let Some(branch) = &mut self.branch {
             branch.handle_storage(moment, mode);
         }
@@ -333,74 +321,6 @@ impl World {
             && branch.poll_timeout().is_some_and(|(at, _)| at <= now)
         {
             branch.handle_timeout(moment);
-        }
-    }
-
-    fn arrive(&mut self, what: Arrival) {
-        let moment = self.moment();
-        match what {
-            Arrival::AtBox {
-                member,
-                connection,
-                bytes,
-            } => {
-                let Some(branch) = &mut self.branch else { return };
-                let setup = self.members[member].actor.setup();
-                let flow = Flow {
-                    transport: setup.transport,
-                    local: BOX,
-                    remote: setup.address,
-                    connection: connection.map(ConnectionId),
-                };
-                branch.handle_message(moment, flow, bytes);
-            }
-            Arrival::AtMember {
-                member,
-                connection,
-                bytes,
-            } => {
-                let own = self.members[member].connection.map(|own| own.0);
-                if self.members[member].plugged && own == connection {
-                    self.with(member, |actor, now| actor.handle_message(now, bytes));
-                } else if connection.is_some() {
-                    self.rough = Rough::Cut;
-                }
-            }
-            Arrival::AtHosted { bytes } => self.at_hosted(&bytes),
-            Arrival::FromHosted { bytes } => self.from_hosted(moment, bytes),
-            Arrival::FlowFailed {
-                remote,
-                local,
-                connection,
-            } => {
-                let flow = Flow {
-                    transport: Transport::Tcp,
-                    local,
-                    remote,
-                    connection: connection.map(ConnectionId),
-                };
-                if let Some(branch) = &mut self.branch {
-                    branch.handle_flow_failed(moment, flow);
-                }
-            }
-            Arrival::Resolved { trunk } => {
-                let named = format!("trunk {trunk}");
-                let address = self.members.iter().find(|member| member.name == named);
-                let address = address.map(|member| member.actor.setup().address);
-                // Only a trunk has a name here.
-                let address = address.or_else(|| self.hosted.as_ref().map(Elsewhere::address));
-                let addresses = address.map(|address| (address, BOX.ip())).into_iter().collect();
-                if let Some(branch) = &mut self.branch {
-                    branch.handle_resolved(
-                        moment,
-                        Resolved {
-                            trunk,
-                            addresses,
-                            problem: None,
-                        },
-                    );
-                }
-            }
         }
     }
 
@@ -481,25 +401,4 @@ impl World {
             Output::Notice(notice) => self.note(&format!("box: {}", notice.text)),
         }
     }
-}
-
-/// A configuration from its text.
-pub fn configuration(text: &str, trunk_passwords: &[(&str, &str)]) -> Result<Configuration, String> {
-    let config = branchline_config::Config::parse("branchline.toml", text)
-        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-    let secret = |(name, password): &(&str, &str)| ((*name).to_owned(), branchline_config::Secret::new(*password));
-    let line_passwords = config.extensions.iter().filter_map(|entry| {
-        let line = entry.hosted.as_ref()?;
-        match &line.password {
-            branchline_config::Password::Inline(secret) => Some((entry.number.as_str().to_owned(), secret.clone())),
-            branchline_config::Password::File(_) => None,
-        }
-    });
-    Ok(Configuration {
-        line_passwords: line_passwords.collect(),
-        config: Arc::new(config),
-        trunk_passwords: trunk_passwords.iter().map(secret).collect(),
-        digest: "simulated".to_owned(),
-        trust: branchline_branch::Trust::Full,
-    })
 }

@@ -1,12 +1,13 @@
 //! The box stops and starts, telephones crash, streams break, the disk sticks.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use branchline_branch::{Branch, JournalStart, Setup};
 use branchline_journal::{BootId, Entry, Event, Stamp, Uuid, uuid_v7};
 
+use super::arrival::Arrival;
 use super::sound::Sound;
-use super::{Arrival, Speed, Stop, World};
+use super::{Speed, Stop, Takes, World};
 
 /// Whether a cable is in its socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +30,8 @@ pub enum Trust {
 impl World {
     /// Starts the box from what is safe on its disk.
     pub(super) fn boot(&mut self) {
-        self.boots += 1;
-        self.boot = BootId(Uuid::from_u128(u128::from(self.boots)));
+        self.starts.push(self.now());
+        self.boot = BootId(Uuid::from_u128(self.starts.len() as u128));
         let moment = self.moment();
         let stamp = Stamp {
             utc_ms: moment.utc_ms,
@@ -69,6 +70,12 @@ impl World {
         self.branch = Some(Branch::new(moment, setup));
         self.refill_ports();
         self.note("box starts");
+    }
+
+    /// When the box started with this identity.
+    pub(crate) fn started(&self, boot: BootId) -> Option<Instant> {
+        let number = usize::try_from(boot.0.as_u128()).ok()?;
+        self.starts.get(number.checked_sub(1)?).copied()
     }
 
     /// Stops the box and starts it again after a while.
@@ -117,7 +124,7 @@ impl World {
         let Some(connection) = self.members[member].connection.take() else {
             return false;
         };
-        self.rough = self.rough.max(super::Rough::Lossy);
+        self.cuts.broke(self.now(), member);
         self.note(&format!("stream of {} breaks", self.members[member].name));
         let remote = self.members[member].actor.setup().address;
         let at = self.now() + self.quality.delay(&mut self.dice);
@@ -136,9 +143,13 @@ impl World {
     pub fn plug(&mut self, member: usize, cable: Cable) {
         self.note(&format!("{}: cable {cable:?}", self.members[member].name));
         self.members[member].plugged = cable == Cable::In;
-        if cable == Cable::Out {
-            self.rough = super::Rough::Cut;
-        }
+        self.note_reach(member);
+    }
+
+    /// The call database fails, or works again.
+    pub fn set_database(&mut self, takes: Takes) {
+        self.note(&format!("the call database takes {takes:?}"));
+        self.database.set(takes);
     }
 
     /// The disk does nothing for a while.

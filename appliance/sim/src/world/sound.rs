@@ -70,7 +70,7 @@ impl World {
     pub(super) fn speak(&mut self) {
         let now = self.now();
         let mut spoken = Vec::new();
-        for (at, member) in self.members.iter().enumerate().filter(|(_, member)| member.plugged) {
+        for (at, member) in self.members.iter().enumerate().filter(|(at, _)| self.reaches(*at)) {
             for call in member.actor.calls().iter().filter(|call| call.is_alive()) {
                 if let Some(remote) = call.remote
                     && call.way.sends()
@@ -107,7 +107,7 @@ impl World {
                 .as_ref()
                 .is_some_and(|hosted| hosted.address().ip() == to.ip())
             {
-                self.hosted.as_ref()?.relays(to, out)?
+                self.hosted_relays(to, out)?
             } else {
                 return Some(to);
             };

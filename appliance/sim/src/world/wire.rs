@@ -1,22 +1,19 @@
 //! How messages travel between the box, its telephones and what lies outside: lost, late, doubled, or in a stream in order.
 
-use super::*;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use branchline_sip::message::Message;
+use branchline_sip::{ConnectionId, Flow, Transport};
+use bytes::Bytes;
+
+use super::World;
+use super::arrival::Arrival;
+use super::trace::Way;
 
 impl World {
-    pub(super) fn push(&mut self, at: Instant, what: Arrival) {
-        self.sent += 1;
-        self.queue.push(Reverse(Due {
-            at,
-            order: self.sent,
-            what,
-        }));
-    }
-
     pub(super) fn from_box(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
-        let member = self
-            .members
-            .iter()
-            .position(|member| member.actor.setup().address == flow.remote);
+        let member = self.member_at(flow.remote);
         self.trace_message(Way::FromBox, member, &bytes);
         if self
             .hosted
@@ -56,9 +53,16 @@ impl World {
         );
     }
 
+    fn member_at(&self, address: SocketAddr) -> Option<usize> {
+        let mut members = self.members.iter();
+        members.position(|member| member.actor.setup().address == address)
+    }
+
     pub(super) fn fail_stream(&mut self, now: Instant, flow: Flow) {
         if flow.transport != Transport::Udp {
-            self.rough = Rough::Cut;
+            if let Some(member) = self.member_at(flow.remote) {
+                self.cuts.broke(now, member);
+            }
             let connection = flow.connection.map(|it| it.0);
             let delay = self.quality.delay(&mut self.dice) * 2;
             self.push(
@@ -90,7 +94,7 @@ impl World {
             {
                 self.asked.insert((member, branch.to_owned()));
             }
-            if !self.members[member].plugged {
+            if !self.reaches(member) {
                 continue;
             }
             if self.members[member].is_beyond() {
