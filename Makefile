@@ -4,7 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 CARGO ?= cargo
-SEEDS ?= 2000
+SEEDS ?= 20000
+# So many are part of `make test`.
+TEST_SEEDS ?= 2000
 CUTS ?= 200
 # Where `make run` keeps the configuration, the journal and the database, unless it is where every command looks by itself.
 STATE ?=
@@ -79,7 +81,7 @@ check-documentation:
 	$(CARGO) test --workspace --no-fail-fast --doc
 
 check-sim: setup-run
-	$(CARGO) run --release --package branchline-sim -- --seeds $(SEEDS)
+	$(CARGO) run --release --package branchline-sim -- --seeds $(TEST_SEEDS)
 	@echo "passed: simulator"
 
 setup-run:

@@ -71,10 +71,12 @@ impl Fold {
     /// The bindings that stand at `now`, in order of their keys. A clock that is not trusted ends no binding: each stands
     /// for a while at least.
     pub fn bindings(&self, now: &Stamp) -> Vec<Binding> {
+        // Without a clock, time goes on from the last entry.
+        let newest_utc_ms = self.newest().map_or(now.utc_ms, |stamp| stamp.utc_ms.max(now.utc_ms));
         let standing = |binding: &Binding| {
             let mut binding = binding.clone();
             if !now.clock_trusted {
-                binding.expires_utc_ms = binding.expires_utc_ms.max(now.utc_ms.saturating_add(DOUBTED_MS));
+                binding.expires_utc_ms = binding.expires_utc_ms.max(newest_utc_ms.saturating_add(DOUBTED_MS));
             }
             (binding.expires_utc_ms > now.utc_ms).then_some(binding)
         };
@@ -263,6 +265,28 @@ mod tests {
             }),
             ["201", "203"]
         );
+    }
+
+    #[test]
+    fn without_a_clock_a_binding_stands_for_a_while_whatever_the_clock_says() {
+        let mut fold = Fold::default();
+        let set = Event::BindingSet(Box::new(binding("201", 5_000)));
+        let last = Stamp {
+            utc_ms: 90_000_000,
+            ..stamp(1, 2)
+        };
+        fold.apply(&entry(stamp(1, 1), set));
+        fold.apply(&entry(last, Event::Heartbeat { live_calls: 0 }));
+        for utc_ms in [0, 6_000, 500_000_000] {
+            let now = Stamp {
+                utc_ms,
+                clock_trusted: false,
+                ..stamp(2, 0)
+            };
+            let bindings = fold.bindings(&now);
+            let left_ms = bindings[0].expires_utc_ms - utc_ms.max(last.utc_ms);
+            assert_eq!(left_ms, DOUBTED_MS, "at {utc_ms}");
+        }
     }
 
     #[test]

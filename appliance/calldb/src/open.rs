@@ -140,6 +140,8 @@ impl CallDb {
         let mut recovered = recover(setup, &homes, &met);
         let interrupted = recovered.fold.interrupted();
         let newest = recovered.fold.newest();
+        // Before entries of this start: without a clock, these are older than the last of before.
+        let bindings = recovered.fold.bindings(&setup.now);
         let first_seq = recovered.last_seq + 1;
         let entries = end_entries(&interrupted, first_seq, setup.now);
         write_now(&mut spool, &entries);
@@ -147,7 +149,7 @@ impl CallDb {
 
         let report = OpenReport {
             last_seq: recovered.last_seq,
-            bindings: recovered.fold.bindings(&setup.now),
+            bindings,
             emergencies: recovered.fold.emergencies().cloned().collect(),
             newest,
             interrupted,

@@ -42,7 +42,7 @@ impl World {
         let mut random = [0; 10];
         random[..8].copy_from_slice(&self.dice.number().to_le_bytes());
         let utc_ms = moment.utc_ms;
-        let newest = self.disk.fold().newest();
+        let left = self.disk.fold();
         self.disk.mend(|seq, event: Event| {
             let mut own = random;
             own[8..].copy_from_slice(&(seq as u16).to_le_bytes());
@@ -61,10 +61,10 @@ impl World {
             journal: JournalStart {
                 boot: self.boot,
                 next_seq: self.disk.next_seq(),
-                newest_utc_ms: newest.map(|stamp| stamp.utc_ms),
+                newest_utc_ms: left.newest().map(|stamp| stamp.utc_ms),
             },
-            bindings: self.disk.fold().bindings(&stamp),
-            emergencies: self.disk.fold().emergencies().cloned().collect(),
+            bindings: left.bindings(&stamp),
+            emergencies: left.emergencies().cloned().collect(),
             version: "simulated".to_owned(),
         };
         self.branch = Some(Branch::new(moment, setup));
