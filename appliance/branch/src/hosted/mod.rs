@@ -135,9 +135,10 @@ impl Hosted {
     /// that raises a doubt, and nothing else.
     pub(crate) fn handle_links(&mut self, now: Instant, linked: &[IpAddr]) {
         if let Some(upstream) = &mut self.upstream
+            // All of a loopback network is there; the kernel lists one address of it.
             && upstream
                 .address
-                .is_some_and(|address| !linked.contains(&address.facing))
+                .is_some_and(|address| !address.facing.is_loopback() && !linked.contains(&address.facing))
         {
             upstream
                 .health
