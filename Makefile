@@ -23,9 +23,13 @@ RUN_PACKAGES := gcc libc6-dev make pkg-config ca-certificates
 TEST_PACKAGES := $(RUN_PACKAGES) baresip-core sip-tester sipsak sipvicious kamailio kamailio-tls-modules \
 	python3 python3-venv chromium chromium-driver openssl iproute2 systemd multimon-ng minimodem e2fsprogs
 DRILL_PACKAGES := $(RUN_PACKAGES) kamailio rtpengine-daemon sip-tester iproute2
+IMAGE_PACKAGES := $(RUN_PACKAGES) git rustc-web gcc-aarch64-linux-gnu libc6-dev-arm64-cross cpio kmod squashfs-tools \
+	genimage dosfstools mtools u-boot-tools openssl python3
+BOARD_PACKAGES := qemu-system-arm u-boot-qemu dnsmasq-base iproute2
 BENCH_PACKAGES := $(RUN_PACKAGES) sip-tester kamailio rtpengine-daemon
 
-.PHONY: help run test bench sim drill lint image setup-run setup-test setup-bench setup-drill test-packages \
+.PHONY: help run test bench sim drill lint image run-image image-check setup-run setup-test setup-bench \
+	setup-drill setup-image setup-board test-packages \
 	check-format check-lints check-licences check-tests check-documentation check-sim
 
 help: ## List the commands
@@ -52,8 +56,14 @@ drill: setup-drill ## Take hosted PBX and call database away from a branch in na
 
 lint: setup-run check-format check-lints check-licences ## Check format, lints, licences and sources
 
-image:
-	@echo "The ARM image is not part of this version." >&2; exit 1
+image: setup-image ## Build the image for ARM boards, from this source and Debian's packages
+	@image/build "$(TARGET)/image"
+
+run-image: setup-board image ## Boot the image in QEMU; FRESH=1 forgets what the box knew
+	@image/run "$(TARGET)/image"
+
+image-check: setup-image ## Build the image twice from nothing and compare
+	@image/check
 
 check-format:
 	$(CARGO) fmt --all --check
@@ -98,6 +108,12 @@ setup-bench:
 
 setup-drill:
 	@.ci/need-packages $(DRILL_PACKAGES)
+
+setup-image: setup-run
+	@.ci/need-packages $(IMAGE_PACKAGES)
+
+setup-board:
+	@.ci/need-packages $(BOARD_PACKAGES)
 
 $(VENV)/ready: $(PHONES) | test-packages
 	rm -rf "$(VENV)"
