@@ -65,7 +65,13 @@ impl Branch {
 
     fn join(&mut self, now: Now, leg: LegId, (consultation, uri): (LegId, &str)) -> Result<(), u16> {
         let (from, into) = (self.calls.call_of(leg), self.calls.call_of(consultation));
-        let moved = self.calls.peer_of(leg);
+        let (moved, stays) = (self.calls.peer_of(leg), self.calls.peer_of(consultation));
+        if let (Some(moved), Some(stays), Some(upstream)) = (moved, stays, self.hosted.upstream())
+            && upstream.loops.are_ends(moved, stays)
+        {
+            // A phone that called itself through the hosted PBX: nobody would be left but the box at both ends.
+            return Err(603);
+        }
         let transfer = self.transfer_record(now, leg, (TransferKind::Attended, uri));
         if !self.calls.transfer_attended(now.mono, leg, consultation) {
             return Err(481);

@@ -116,6 +116,11 @@ impl Loops {
         }
     }
 
+    /// Whether a call went out on the one and came back on the other.
+    pub(crate) fn are_ends(&self, one: LegId, other: LegId) -> bool {
+        self.backs.get(&one) == Some(&other) || self.backs.get(&other) == Some(&one)
+    }
+
     pub(crate) fn forget(&mut self, now: Instant, leg: LegId) {
         match self.outs.remove(&leg) {
             Some(Out { back: Some(back), .. }) => {

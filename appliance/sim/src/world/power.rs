@@ -109,6 +109,8 @@ impl World {
             self.members[member].name
         ));
         self.cut_stream(member);
+        // What it had just sent and was not answered is not sent again.
+        self.cuts.broke(self.now(), member);
         self.with(member, |actor, now| actor.crash(now, address));
     }
 
