@@ -11,16 +11,16 @@ prepare_signing() {
 
 make_disk() {
     local input=$1/input
-    mkdir -p "$input" "$1/work" "$1/empty"
+    mkdir -p "$input" "$1/scratch" "$1/empty"
     cp "$kernel/boot/vmlinuz-$kernel_release" "$input/Image"
     cp "$initramfs/initrd" "$input/initrd"
     cp "$root/root.squashfs" "$input/root.squashfs"
     printf 'BOOT_ORDER=A\nBOOT_A_LEFT=3\nBOOT_B_LEFT=3\n' | mkenvimage -s 0x4000 -o "$input/slots.env" -
     mkimage -A arm64 -T script -C none -n branchline -d "$image/boot.cmd" "$input/boot.scr.uimg" >/dev/null
     touch -d "@$SOURCE_DATE_EPOCH" "$input"/*
-    genimage --config "$image/genimage.cfg" --rootpath "$1/empty" --tmppath "$1/work/tmp" --inputpath "$input" \
+    genimage --config "$image/genimage.cfg" --rootpath "$1/empty" --tmppath "$1/scratch/tmp" --inputpath "$input" \
         --outputpath "$1" --loglevel 1
-    rm -rf "$input" "$1/work" "$1/empty"
+    rm -rf "$input" "$1/scratch" "$1/empty"
 }
 
 make_contents() {

@@ -5,10 +5,10 @@
 mod sound;
 
 use branchline_media::tone::{
-    BELL_202, CallerId, CallerIdError, CallerIdReceiver, CallerIdSender, FskTones, Moment, Presented, V23,
+    BELL_202, CallerId, CallerIdError, CallerIdReceiver, CallerIdSender, FskTones, Presented, V23,
 };
 use proptest::prelude::*;
-use sound::{Dice, Sound, mix, silence};
+use sound::{Dice, Sound, anna, mix, silence};
 
 #[test]
 fn a_message_has_the_bytes_that_the_standard_shows() {
@@ -154,19 +154,6 @@ proptest! {
     #[test]
     fn no_sound_panics(sound in prop::collection::vec(any::<i16>(), 0..3000)) {
         received(&sound, V23, 160);
-    }
-}
-
-fn anna() -> CallerId {
-    CallerId {
-        when: Some(Moment {
-            month: 9,
-            day: 30,
-            hour: 18,
-            minute: 45,
-        }),
-        number: Presented::Given("5551234567".to_owned()),
-        name: Presented::Given("ANNA".to_owned()),
     }
 }
 

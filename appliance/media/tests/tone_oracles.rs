@@ -8,10 +8,9 @@ use std::path::Path;
 use std::process::Command;
 
 use branchline_media::tone::{
-    BELL_202, CallerId, CallerIdReceiver, CallerIdSender, DtmfDetector, DtmfEvent, DtmfPlayer, FskTones, Moment,
-    Presented, V23,
+    BELL_202, CallerIdReceiver, CallerIdSender, DtmfDetector, DtmfEvent, DtmfPlayer, FskTones, V23,
 };
-use sound::{silence, wav};
+use sound::{anna, silence, wav};
 
 #[test]
 fn multimon_reads_our_keys() {
@@ -65,7 +64,7 @@ fn minimodem_reads_our_caller_id() {
             .arg(&file)
             .arg("1200");
         let read = run(&mut minimodem);
-        let message = caller().encode();
+        let message = anna().encode();
         assert!(
             read.windows(message.len()).any(|bytes| bytes == message),
             "{tones:?}: {read:?}"
@@ -79,7 +78,7 @@ fn we_read_bytes_that_minimodem_sends() {
     for tones in [BELL_202, V23] {
         let file = folder.path().join("theirs.wav");
         let message = folder.path().join("message");
-        std::fs::write(&message, caller().encode()).unwrap();
+        std::fs::write(&message, anna().encode()).unwrap();
         let (mark, space) = (tones.mark_hz.to_string(), tones.space_hz.to_string());
         let mut minimodem = Command::new("minimodem");
         minimodem
@@ -103,7 +102,7 @@ fn we_read_bytes_that_minimodem_sends() {
         let lead = vec_of_mark(tones);
         let mut receiver = CallerIdReceiver::new(tones);
         let told = receiver.handle_block(&[lead, sound].concat());
-        assert_eq!(told, Some(Ok(caller())), "{tones:?}");
+        assert_eq!(told, Some(Ok(anna())), "{tones:?}");
     }
 }
 
@@ -117,22 +116,9 @@ fn multimon(raw: &[u8]) -> String {
     String::from_utf8_lossy(&told).into_owned()
 }
 
-fn caller() -> CallerId {
-    CallerId {
-        when: Some(Moment {
-            month: 9,
-            day: 30,
-            hour: 18,
-            minute: 45,
-        }),
-        number: Presented::Given("5551234567".to_owned()),
-        name: Presented::Given("ANNA".to_owned()),
-    }
-}
-
 fn sent(tones: FskTones) -> Vec<i16> {
     let mut out = vec![0; 16_000];
-    let used = CallerIdSender::new(&caller(), tones, -6.0).fill(&mut out[800..]);
+    let used = CallerIdSender::new(&anna(), tones, -6.0).fill(&mut out[800..]);
     assert!(used < 15_000, "the message ends");
     out
 }

@@ -1,11 +1,11 @@
-//! Batched UDP sockets, STUN, which shares a socket with whatever else is on it, and what the kernel knows of the
-//! box's own networks.
+//! Batched UDP sockets, and what the kernel knows of the box's own networks.
 //!
 //! In: ready sockets. Out: datagrams, many per system call, in buffers that are allocated once. Nothing is decided here,
 //! and there is no `unsafe`: `recvmmsg` and `sendmmsg` are `nix`'s.
 
 mod links;
 mod neighbours;
+mod netlink;
 mod receive;
 mod send;
 mod socket;

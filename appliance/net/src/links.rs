@@ -8,12 +8,9 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
-use nix::sys::socket::sockopt::ReceiveTimeout;
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, SockaddrLike, SockaddrStorage, bind, recv,
-    setsockopt, socket,
-};
-use nix::sys::time::{TimeVal, TimeValLike};
+use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockaddrLike, SockaddrStorage, bind, recv};
+
+use crate::netlink;
 
 /// The addresses of the interfaces that are up and have a carrier, in order.
 ///
@@ -60,14 +57,7 @@ impl LinkWatch {
     /// # Errors
     /// The kernel's own.
     pub fn open(patience: Duration) -> io::Result<LinkWatch> {
-        let socket = socket(
-            AddressFamily::Netlink,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC,
-            SockProtocol::NetlinkRoute,
-        )?;
-        let patience_ms = i64::try_from(patience.as_millis()).unwrap_or(i64::MAX);
-        setsockopt(&socket, ReceiveTimeout, &TimeVal::milliseconds(patience_ms))?;
+        let socket = netlink::open(patience)?;
         bind(
             socket.as_raw_fd(),
             &NetlinkAddr::new(0, LINKS | ADDRESSES_V4 | ADDRESSES_V6),

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
 
 use nix::net::if_::if_indextoname;
-use nix::sys::socket::sockopt::ReceiveTimeout;
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, setsockopt, socket};
-use nix::sys::time::{TimeVal, TimeValLike};
+use nix::sys::socket::{MsgFlags, recv, send};
+
+use crate::netlink;
 
 /// A host on one of the box's own networks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,14 +82,11 @@ impl Names {
     }
 }
 
+/// The kernel answers at once.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 fn dump(family: u8) -> io::Result<Vec<Entry>> {
-    let socket = socket(
-        AddressFamily::Netlink,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::NetlinkRoute,
-    )?;
-    setsockopt(&socket, ReceiveTimeout, &TimeVal::seconds(1))?;
+    let socket = netlink::open(PATIENCE)?;
     send(socket.as_raw_fd(), &request(family), MsgFlags::empty())?;
     let mut entries = Vec::new();
     while read(&socket, &mut entries)? == More::Yes {

@@ -4,6 +4,7 @@
 
 use std::f32::consts::TAU;
 
+use branchline_media::tone::{CallerId, Moment, Presented};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -130,4 +131,18 @@ pub(crate) fn wav(sound: &[i16]) -> Vec<u8> {
     out.extend(bytes.to_le_bytes());
     out.extend(sound.iter().flat_map(|sample| sample.to_le_bytes()));
     out
+}
+
+/// The message that the standard shows.
+pub(crate) fn anna() -> CallerId {
+    CallerId {
+        when: Some(Moment {
+            month: 9,
+            day: 30,
+            hour: 18,
+            minute: 45,
+        }),
+        number: Presented::Given("5551234567".to_owned()),
+        name: Presented::Given("ANNA".to_owned()),
+    }
 }

@@ -71,14 +71,27 @@ impl Program {
         clock::wait_for(&what, within, || self.ended())
     }
 
-    /// SIGTERM, then SIGKILL after a while; says how it ended.
+    /// SIGTERM, then SIGKILL after a while, its children included; says how it ended.
     pub fn stop(&mut self) -> ExitStatus {
         if self.ended().is_none() {
             self.signal(Signal::SIGTERM);
         }
         match clock::try_for(STOP_WITHIN, || self.ended()) {
             Some(status) => status,
-            None => self.kill9(),
+            None => {
+                self.kill_children();
+                self.kill9()
+            }
+        }
+    }
+
+    /// The workers of a program that does not end would outlive it.
+    fn kill_children(&self) {
+        let list = format!("/proc/{pid}/task/{pid}/children", pid = self.pid());
+        let list = std::fs::read_to_string(list).unwrap_or_default();
+        for pid in list.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+            // It may have ended by now.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }
 
