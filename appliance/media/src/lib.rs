@@ -19,6 +19,7 @@ pub mod rtcp;
 pub mod rtp;
 pub mod tone;
 mod verdict;
+pub mod voice;
 
 pub use emodel::{Impairment, mos, rating};
 pub use event::MediaEvent;

@@ -37,6 +37,6 @@ pub fn level_dbm0(peak: f32) -> f32 {
 #[expect(clippy::approx_constant, reason = "G.711's load capacity in dB, nothing round")]
 const FULL_SCALE_DBM0: f32 = 3.14;
 
-fn to_sample(value: f32) -> i16 {
+pub(crate) fn to_sample(value: f32) -> i16 {
     value.clamp(f32::from(i16::MIN), f32::from(i16::MAX)).round() as i16
 }
