@@ -117,6 +117,16 @@ impl DtmfDetector {
         }
     }
 
+    /// Whether a key is down, or what sounds now may become one; known about 15 ms after it was pressed.
+    #[must_use]
+    pub fn suspects(&self) -> bool {
+        match &self.state {
+            State::Quiet => false,
+            State::Heard(tally) => tally.hits >= SUSPECT_HITS,
+            State::Down { .. } => true,
+        }
+    }
+
     /// What was heard, oldest first.
     pub fn poll_event(&mut self) -> Option<DtmfEvent> {
         self.events.pop_front()
@@ -285,6 +295,8 @@ const PHASE_HOPS: usize = 2;
 const WINDOW: usize = 200;
 /// Between the 23 ms that must not be heard and the 40 ms that must (ITU-T Q.24 table A-1).
 const HITS_MIN: usize = 12;
+/// So much of a key may reach the far end, which must not hear one in it.
+const SUSPECT_HITS: u32 = 3;
 /// Hops. An interruption of 10 ms is not the end of a key; a pause of 40 ms is.
 const BREAKS_MAX: u32 = 4;
 const PAUSE_MAX: u32 = 10;

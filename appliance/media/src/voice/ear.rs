@@ -44,6 +44,11 @@ impl Ear {
         }
     }
 
+    /// Whether the last frame holds a key, or the beginning of what may be one.
+    pub(super) fn suspects_key(&self) -> bool {
+        self.keys.as_ref().is_some_and(DtmfDetector::suspects)
+    }
+
     pub(super) fn handle_frame(&mut self, frame: &Frame, mut tell: impl FnMut(Heard)) {
         if let Some(keys) = &mut self.keys {
             keys.handle_block(frame);

@@ -5,13 +5,18 @@
 mod channel;
 mod ear;
 mod event;
+mod g711;
 mod gain;
+mod listener;
 mod mouth;
 mod plan;
+mod playout;
+mod talker;
 
 pub use channel::Channel;
-pub use event::{ChannelEvent, ChannelFigures};
+pub use event::{ChannelEvent, ChannelFigures, ReceptionFigures};
 pub use plan::{ChannelConfig, ChannelPlan, Device, Gains, Hear, Law, Signal, Talk};
+pub use talker::VoicePacket;
 
 /// Samples in a frame: 20 ms.
 pub const FRAME_SAMPLES: usize = 160;
