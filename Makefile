@@ -13,7 +13,7 @@ STATE ?=
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/branchline
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-PHONES := appliance/pbx/tests/phones/requirements.txt
+PHONES := appliance/phones/requirements.txt
 VENV := $(CACHE)/venv-$(shell sha256sum $(PHONES) | cut -c1-12)
 DENY_VERSION := 0.19.0
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)
@@ -22,14 +22,14 @@ DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)
 RUN_PACKAGES := gcc libc6-dev make pkg-config ca-certificates
 TEST_PACKAGES := $(RUN_PACKAGES) baresip-core sip-tester sipsak sipvicious kamailio kamailio-tls-modules \
 	python3 python3-venv chromium chromium-driver openssl iproute2 systemd multimon-ng minimodem e2fsprogs
-DRILL_PACKAGES := $(RUN_PACKAGES) kamailio rtpengine-daemon sip-tester iproute2
+DRILL_PACKAGES := $(RUN_PACKAGES) kamailio rtpengine-daemon sip-tester iproute2 baresip-core python3 python3-venv
 IMAGE_PACKAGES := $(RUN_PACKAGES) git rustc-web gcc-aarch64-linux-gnu libc6-dev-arm64-cross cpio kmod squashfs-tools \
 	genimage dosfstools mtools u-boot-tools openssl python3
 BOARD_PACKAGES := qemu-system-arm u-boot-qemu dnsmasq-base iproute2
 BENCH_PACKAGES := $(RUN_PACKAGES) sip-tester kamailio rtpengine-daemon
 
 .PHONY: help run test bench sim drill lint image run-image image-check setup-run setup-test setup-bench \
-	setup-drill setup-image setup-board test-packages \
+	setup-drill drill-packages setup-image setup-board test-packages \
 	check-format check-lints check-licences check-tests check-documentation check-sim
 
 help: ## List the commands
@@ -106,7 +106,9 @@ test-packages:
 setup-bench:
 	@.ci/need-packages $(BENCH_PACKAGES)
 
-setup-drill:
+setup-drill: drill-packages $(VENV)/ready
+
+drill-packages:
 	@.ci/need-packages $(DRILL_PACKAGES)
 
 setup-image: setup-run
@@ -115,7 +117,8 @@ setup-image: setup-run
 setup-board:
 	@.ci/need-packages $(BOARD_PACKAGES)
 
-$(VENV)/ready: $(PHONES) | test-packages
+$(VENV)/ready: $(PHONES)
+	@.ci/need-packages python3 python3-venv
 	rm -rf "$(VENV)"
 	python3 -m venv "$(VENV)"
 	"$(VENV)/bin/pip" install --quiet --disable-pip-version-check --requirement $(PHONES)

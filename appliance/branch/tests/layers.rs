@@ -12,7 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("data", &["sdp", "journal", "config"]),
     ("core", &["sip", "call", "route", "media", "survival", "board"]),
     ("branch", &["branch", "ladder"]),
-    ("adapter", &["net", "calldb", "gpio"]),
+    ("adapter", &["net", "calldb", "gpio", "phones"]),
     ("program", &["pbx", "sim", "bench", "hw-tests"]),
 ];
 

@@ -4,11 +4,10 @@ mod rig;
 
 use std::time::Duration;
 
-use rig::Rig;
-use rig::baresip::{self, Baresip};
 use rig::daemon::{Daemon, Site};
-use rig::office::{self, EXTENSIONS, tone_hz};
-use rig::pjsua::Transport;
+use rig::office::{self, EXTENSIONS};
+use rig::tone_hz;
+use rig::{Baresip, Phone, Rig, Transport};
 
 const LISTEN_MS: usize = 600;
 const RECORD_WITHIN: Duration = Duration::from_secs(5);
@@ -218,14 +217,9 @@ fn a_number_that_cannot_be_reached_is_refused_with_its_reason() {
 fn a_wrong_password_is_refused() {
     let rig = Rig::new("baresip-password");
     let daemon = Daemon::start(&rig, &Site::with(&EXTENSIONS));
-    let phone = baresip::Phone {
-        own: None,
-        transport: rig::pjsua::Transport::Udp,
-        n: 0,
-        extension: "201",
-        password: "wrong",
+    let phone = Phone {
         registrar: daemon.address(),
-        tone_hz: tone_hz(0),
+        ..rig.phone(0, ("201", "wrong"))
     };
-    Baresip::start(&rig, &phone).wait_until_refused();
+    Baresip::start(&phone).wait_until_refused();
 }

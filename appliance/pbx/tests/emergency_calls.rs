@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use rig::daemon::{Daemon, Site, Trunk};
 use rig::kamailio::{Algorithm, Kamailio, Upstream};
-use rig::office::{self, EXTENSIONS, tone_hz};
-use rig::pjsua::{self, Pjsua, Transport};
+use rig::office::{self, EXTENSIONS};
+use rig::tone_hz;
+use rig::{Phone, Pjsua};
 use rig::{Rig, clock};
 
 const OPERATOR: u8 = 5;
@@ -73,16 +74,10 @@ impl Branch {
     }
 
     fn operator(&self) -> Pjsua {
-        let phone = pjsua::Phone {
-            drops_percent: 0,
-            n: OPERATOR,
-            extension: "operator",
-            password: "operator-secret",
+        Pjsua::start_registered(&Phone {
             registrar: self.kamailio.address(),
-            transport: Transport::Udp,
-            tone_hz: tone_hz(OPERATOR),
-        };
-        Pjsua::start_registered(&self.rig, &phone)
+            ..self.rig.phone(OPERATOR, ("operator", "operator-secret"))
+        })
     }
 }
 

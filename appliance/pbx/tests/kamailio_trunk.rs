@@ -7,8 +7,9 @@ use std::time::Duration;
 use rig::Rig;
 use rig::daemon::{Daemon, Site, Trunk};
 use rig::kamailio::{Algorithm, Kamailio, Upstream};
-use rig::office::{self, EXTENSIONS, tone_hz};
-use rig::pjsua::{self, Pjsua, Transport};
+use rig::office::{self, EXTENSIONS};
+use rig::tone_hz;
+use rig::{Phone, Pjsua};
 
 const OUTSIDE: u8 = 5;
 const OUTSIDE_NUMBER: &str = "498977700010";
@@ -64,16 +65,10 @@ impl Branch {
     }
 
     fn outside_phone(&self) -> Pjsua {
-        let phone = pjsua::Phone {
-            drops_percent: 0,
-            n: OUTSIDE,
-            extension: "outside",
-            password: "outside-secret",
+        Pjsua::start_registered(&Phone {
             registrar: self.kamailio.address(),
-            transport: Transport::Udp,
-            tone_hz: tone_hz(OUTSIDE),
-        };
-        Pjsua::start_registered(&self.rig, &phone)
+            ..self.rig.phone(OUTSIDE, ("outside", "outside-secret"))
+        })
     }
 }
 

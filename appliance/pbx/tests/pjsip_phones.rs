@@ -8,8 +8,10 @@ use serde_json::Value;
 
 use rig::Rig;
 use rig::daemon::{Daemon, Hashes, Site};
-use rig::office::{self, EXTENSIONS, tone_hz};
-use rig::pjsua::{Call, Pjsua, Transport};
+use rig::office::{self, EXTENSIONS};
+use rig::pjsua::Call;
+use rig::tone_hz;
+use rig::{Pjsua, Transport};
 
 const LISTEN_MS: usize = 600;
 const RECORD_WITHIN: Duration = Duration::from_secs(5);

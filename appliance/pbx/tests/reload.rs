@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rig::baresip::Baresip;
+use rig::Baresip;
 use rig::daemon::{Daemon, Site};
 use rig::office::{self, EXTENSIONS};
 use rig::{Rig, clock};

@@ -4,12 +4,10 @@ mod rig;
 
 use std::time::Duration;
 
-use rig::baresip::{self, Baresip};
 use rig::kamailio::{Algorithm, Kamailio, Upstream};
-use rig::pjsua::{self, Pjsua, Transport};
 use rig::sipp::{Load, Sipp, User};
 use rig::sound::Sound;
-use rig::{Rig, sip};
+use rig::{Baresip, Phone, Pjsua, Rig, Transport, sip};
 
 const USERS: [(&str, &str); 3] = [
     ("201", "alpha-secret"),
@@ -31,42 +29,22 @@ fn upstream(rig: &Rig, algorithm: Algorithm) -> Kamailio {
 }
 
 fn baresip(rig: &Rig, kamailio: &Kamailio, n: u8) -> Baresip {
-    let (extension, password) = USERS[usize::from(n)];
-    let tone_hz = 400 + 300 * u32::from(n);
-    let registrar = kamailio.address();
-    Baresip::start_registered(
-        rig,
-        &baresip::Phone {
-            own: None,
-            transport: rig::pjsua::Transport::Udp,
-            n,
-            extension,
-            password,
-            registrar,
-            tone_hz,
-        },
-    )
+    Baresip::start_registered(&Phone {
+        registrar: kamailio.address(),
+        ..rig.phone(n, USERS[usize::from(n)])
+    })
 }
 
 fn pjsua(rig: &Rig, kamailio: &Kamailio, n: u8, transport: Transport) -> Pjsua {
-    let (extension, password) = USERS[usize::from(n)];
-    let tone_hz = 400 + 300 * u32::from(n);
     let registrar = match transport {
         Transport::Udp | Transport::Tcp => kamailio.address(),
         Transport::Tls => kamailio.tls_address(),
     };
-    Pjsua::start_registered(
-        rig,
-        &pjsua::Phone {
-            drops_percent: 0,
-            n,
-            extension,
-            password,
-            registrar,
-            transport,
-            tone_hz,
-        },
-    )
+    Pjsua::start_registered(&Phone {
+        registrar,
+        transport,
+        ..rig.phone(n, USERS[usize::from(n)])
+    })
 }
 
 #[test]

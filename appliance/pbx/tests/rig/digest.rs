@@ -13,8 +13,7 @@ pub fn ha1_sha256(user: &str, realm: &str, password: &str) -> String {
     sha256(format!("{user}:{realm}:{password}").as_bytes())
 }
 
-/// SHA-256 in hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
+fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 

@@ -2,7 +2,12 @@
 //!
 //! In: what a test wants to stand up (phones, a trunk, the daemon). Out: programs that are known to be ready, events,
 //! and sound to measure. A program that outlives its test is stopped by its pid; a test that fails prints their logs.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of the rig")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "each test file uses its own part of the rig"
+)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,27 +17,23 @@
     reason = "the rig is test code: a step that fails ends the test with its cause"
 )]
 
-pub mod baresip;
-pub mod clock;
 pub mod crowd;
 pub mod daemon;
 pub mod digest;
 pub mod disk;
 pub mod http;
-pub mod inbox;
 pub mod kamailio;
 pub mod loopback;
 pub mod office;
-pub mod pjsua;
-pub mod program;
 pub mod scratch;
 pub mod sip;
 pub mod sipp;
-pub mod sound;
 pub mod tls;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+
+pub use branchline_phones::{Baresip, Phone, Pjsua, Transport, baresip, clock, pjsua, program, sound};
 
 use loopback::Loopback;
 use scratch::Scratch;
@@ -67,6 +68,21 @@ impl Rig {
         self.net.host(n.checked_add(20).expect("fewer than 200 phones"))
     }
 
+    /// Phone `n` on UDP at the daemon, in a folder of its own.
+    pub fn phone<'a>(&self, n: u8, (extension, password): (&'a str, &'a str)) -> Phone<'a> {
+        Phone {
+            folder: self.subfolder(&format!("phone-{extension}")),
+            ip: self.phone_ip(n).into(),
+            extension,
+            password,
+            registrar: (self.box_ip(), sip::PORT).into(),
+            transport: Transport::Udp,
+            own: None,
+            drops_percent: 0,
+            tone_hz: tone_hz(n),
+        }
+    }
+
     /// The first of ten ports for what cannot have an address of the test's own.
     pub fn own_port(&self) -> u16 {
         self.net.own_port()
@@ -83,6 +99,11 @@ impl Rig {
         std::fs::create_dir_all(&folder).expect("a folder in the temporary folder");
         folder
     }
+}
+
+/// The tone that phone `n` plays.
+pub fn tone_hz(n: u8) -> u32 {
+    400 + 300 * u32::from(n)
 }
 
 /// A file under `tests/phones`.

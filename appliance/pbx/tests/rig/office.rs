@@ -2,10 +2,8 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 
-use super::Rig;
-use super::baresip::{self, Baresip};
 use super::daemon::Daemon;
-use super::pjsua::{self, Pjsua, Transport};
+use super::{Baresip, Phone, Pjsua, Rig, Transport};
 
 /// Extensions and passwords.
 pub const EXTENSIONS: [(&str, &str); 3] = [
@@ -13,11 +11,6 @@ pub const EXTENSIONS: [(&str, &str); 3] = [
     ("202", "bravo-secret"),
     ("203", "charlie-secret"),
 ];
-
-/// The tone that phone `n` plays.
-pub fn tone_hz(n: u8) -> u32 {
-    400 + 300 * u32::from(n)
-}
 
 /// A registered baresip on extension `n` of the office.
 pub fn baresip(rig: &Rig, daemon: &Daemon, n: u8) -> Baresip {
@@ -36,16 +29,12 @@ pub fn baresip_on_ipv6(rig: &Rig, daemon: &Daemon, n: u8, transport: Transport) 
 
 fn baresip_at(rig: &Rig, n: u8, (registrar, own): (SocketAddr, Option<SocketAddr>), transport: Transport) -> Baresip {
     let (extension, password) = EXTENSIONS[usize::from(n)];
-    let phone = baresip::Phone {
-        n,
-        extension,
-        password,
+    Baresip::start_registered(&Phone {
+        own,
         registrar,
         transport,
-        own,
-        tone_hz: tone_hz(n),
-    };
-    Baresip::start_registered(rig, &phone)
+        ..rig.phone(n, (extension, password))
+    })
 }
 
 /// A registered PJSIP phone on extension `n` of the office.
@@ -60,14 +49,10 @@ pub fn lossy_pjsua(rig: &Rig, daemon: &Daemon, n: u8, (transport, drops_percent)
         Transport::Tls => daemon.tls_address(),
     };
     let (extension, password) = EXTENSIONS[usize::from(n)];
-    let phone = pjsua::Phone {
-        n,
-        extension,
-        password,
+    Pjsua::start_registered(&Phone {
         registrar,
         transport,
         drops_percent,
-        tone_hz: tone_hz(n),
-    };
-    Pjsua::start_registered(rig, &phone)
+        ..rig.phone(n, (extension, password))
+    })
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::clock;
+use crate::clock;
 
 /// How long a program may take to end after SIGTERM before it is killed.
 const STOP_WITHIN: Duration = Duration::from_secs(5);

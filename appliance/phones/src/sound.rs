@@ -100,6 +100,12 @@ impl Sound {
         longest
     }
 
+    /// This is the tone.
+    #[must_use]
+    pub fn is_tone(&self, hz: u32) -> bool {
+        self.share(hz) >= TONE_SHARE_MIN
+    }
+
     /// Fails the test unless this is the tone.
     pub fn assert_tone(&self, hz: u32, what: &str) {
         let (share, rms) = (self.share(hz), self.rms());

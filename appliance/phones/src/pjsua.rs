@@ -1,55 +1,28 @@
-//! PJSIP as a telephone, over UDP, TCP or TLS: `tests/phones/pjsua_phone.py` in its virtual environment.
+//! PJSIP as a telephone, over UDP, TCP or TLS: `pjsua_phone.py` in its virtual environment.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-use super::inbox::Inbox;
-use super::program::Program;
-use super::sound::Sound;
-use super::{Rig, clock, digest, phone_file};
+use crate::inbox::Inbox;
+use crate::program::Program;
+use crate::sound::Sound;
+use crate::{Phone, Transport, clock};
 
 /// How long the rig waits for an event that the test expects.
 pub const EVENT_WITHIN: Duration = Duration::from_secs(10);
 
+const SCRIPT: &str = include_str!("../pjsua_phone.py");
+const REQUIREMENTS: &[u8] = include_bytes!("../requirements.txt");
 const RATE_HZ: u32 = 8_000;
 const TONE_SECONDS: u32 = 10;
 /// PJSIP writes its recording in blocks of 4,096 bytes: this much of it may be missing from the file.
 const RECORDING_LAG_MS: usize = 300;
-
-/// How SIP travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// Datagrams, port 5060
-    Udp,
-    /// Port 5060
-    Tcp,
-    /// Port 5061
-    Tls,
-}
-
-/// What makes one telephone different from the next.
-pub struct Phone<'a> {
-    /// Number of the phone's address.
-    pub n: u8,
-    /// Its extension, also the user name of its digest.
-    pub extension: &'a str,
-    /// Its password.
-    pub password: &'a str,
-    /// Where it registers, with the port of the transport.
-    pub registrar: SocketAddr,
-    /// How.
-    pub transport: Transport,
-    /// So many of its RTP packets are lost on their way.
-    pub drops_percent: u8,
-    /// The tone it plays. Multiples of 50 Hz fit the frames they are measured in.
-    pub tone_hz: u32,
-}
 
 /// A running PJSIP phone.
 pub struct Pjsua {
@@ -65,17 +38,19 @@ pub type Call = u64;
 
 impl Pjsua {
     /// Starts a phone; it registers by itself.
-    pub fn start(rig: &Rig, phone: &Phone) -> Pjsua {
-        let folder = rig.subfolder(&format!("pjsua-{}", phone.extension));
+    pub fn start(phone: &Phone) -> Pjsua {
+        let folder = phone.folder.clone();
         Sound::tone(phone.tone_hz, RATE_HZ, TONE_SECONDS).write_wav(&folder.join("tone.wav"));
         Sound {
             rate_hz: RATE_HZ,
             samples: vec![0; RATE_HZ as usize],
         }
         .write_wav(&folder.join("silence.wav"));
-        let mut command = Command::new(python());
+        let script = folder.join("pjsua_phone.py");
+        std::fs::write(&script, SCRIPT).expect("the phone's folder is writable");
+        let mut command = Command::new(python().expect("`make setup-test` makes the environment of PJSIP"));
         let errors = std::fs::File::create(folder.join("stderr")).expect("the test's folder is writable");
-        command.arg("-u").arg(phone_file("pjsua_phone.py"));
+        command.arg("-u").arg(&script);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
         let name = format!("pjsua {}", phone.extension);
         let mut program = Program::start_with_own_output(&name, &mut command, &folder.join("pjsip.log"));
@@ -90,14 +65,14 @@ impl Pjsua {
             inbox: Inbox::new(incoming),
             commands: 0,
         };
-        started.write(&settings(rig, phone, &started.folder));
+        started.write(&settings(phone));
         started.wait_event("start of PJSIP", |event| event["event"] == "ready");
         started
     }
 
     /// Starts a phone and waits until it is registered.
-    pub fn start_registered(rig: &Rig, phone: &Phone) -> Pjsua {
-        let mut started = Pjsua::start(rig, phone);
+    pub fn start_registered(phone: &Phone) -> Pjsua {
+        let mut started = Pjsua::start(phone);
         assert_eq!(started.wait_registration(), 200, "registration of {}", phone.extension);
         started
     }
@@ -122,6 +97,16 @@ impl Pjsua {
         (event["call"].as_u64().expect("a call has a number"), event)
     }
 
+    /// The next call of this number, if it comes in time.
+    pub fn incoming_from(&mut self, number: &str, within: Duration) -> Option<Call> {
+        let user = format!("sip:{number}@");
+        let fits = |event: &Value| {
+            let remote = event["remote"].as_str().unwrap_or_default();
+            event["event"] == "incoming" && remote.contains(&user)
+        };
+        self.inbox.take(within, fits).ok()?["call"].as_u64()
+    }
+
     /// Answers with a status code, 200 to take the call.
     pub fn answer(&mut self, call: Call, code: u16) {
         self.command(json!({"do": "answer", "call": call, "code": code}));
@@ -130,6 +115,11 @@ impl Pjsua {
     /// Ends, cancels or refuses the call.
     pub fn hang_up(&mut self, call: Call) {
         self.command(json!({"do": "hang_up", "call": call}));
+    }
+
+    /// Ends, cancels or refuses all its calls.
+    pub fn hang_up_all(&mut self) {
+        self.command(json!({"do": "hang_up_all"}));
     }
 
     /// Puts the other side on hold.
@@ -182,6 +172,18 @@ impl Pjsua {
         self.wait_state(call, "disconnected")["code"].as_u64().unwrap_or(0)
     }
 
+    /// Waits for the end of the call: how long it talked, as the phone counts.
+    pub fn wait_talked(&mut self, call: Call) -> Duration {
+        let end = self.wait_state(call, "disconnected");
+        Duration::from_millis(end["talked_ms"].as_u64().unwrap_or(0))
+    }
+
+    /// Whether the call has ended.
+    pub fn is_over(&mut self, call: Call) -> bool {
+        let ended = |event: &Value| event["call"] == call && event["state"] == "disconnected";
+        self.inbox.has(ended)
+    }
+
     /// Waits until the call is in a state, in PJSIP's words in lower case.
     pub fn wait_state(&mut self, call: Call, state: &str) -> Value {
         let what = format!("call {call} in state {state}");
@@ -203,7 +205,17 @@ impl Pjsua {
 
     /// What the call hears in the next `ms`.
     pub fn hear(&mut self, call: Call, ms: usize) -> Sound {
-        let before_ms = self.recording(call).length_ms() + RECORDING_LAG_MS;
+        let before_ms = self.mark_ms(call);
+        self.hear_from(call, before_ms, ms)
+    }
+
+    /// Where the call's recording is now.
+    pub fn mark_ms(&self, call: Call) -> usize {
+        self.recording(call).length_ms() + RECORDING_LAG_MS
+    }
+
+    /// What the call heard from a mark on, `ms` of it at least.
+    pub fn hear_from(&mut self, call: Call, before_ms: usize, ms: usize) -> Sound {
         let within = EVENT_WITHIN + Duration::from_millis(ms as u64);
         let heard = clock::wait_for("sound in the recording", within, || {
             Some(self.recording(call)).filter(|sound| sound.length_ms() >= before_ms + ms)
@@ -248,36 +260,29 @@ impl Pjsua {
     }
 }
 
-/// The interpreter that has `pjsua2`. `make setup-test` makes the environment, under the same name.
-fn python() -> PathBuf {
+/// The interpreter that has `pjsua2`, where `make` has made its environment, under the same name; `None` elsewhere.
+#[must_use]
+pub fn python() -> Option<PathBuf> {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(home)
-        .expect("HOME is set");
-    let requirements = std::fs::read(phone_file("requirements.txt")).expect("it is part of the tests");
-    let version = digest::sha256(&requirements);
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)?;
+    let hash = Sha256::digest(REQUIREMENTS);
+    let version: String = hash[..6].iter().map(|byte| format!("{byte:02x}")).collect();
     let python = cache
         .join("branchline")
-        .join(format!("venv-{}", &version[..12]))
+        .join(format!("venv-{version}"))
         .join("bin/python");
-    assert!(
-        python.exists(),
-        "{} is missing; `make setup-test` makes it",
-        python.display()
-    );
-    python
+    python.exists().then_some(python)
 }
 
-fn settings(rig: &Rig, phone: &Phone, folder: &Path) -> Value {
+fn settings(phone: &Phone) -> Value {
     let transport = match phone.transport {
         Transport::Udp => "udp",
         Transport::Tcp => "tcp",
         Transport::Tls => "tls",
     };
     json!({
-        "ip": rig.phone_ip(phone.n).to_string(),
-        "folder": folder,
+        "ip": phone.ip.to_string(),
+        "folder": phone.folder,
         "extension": phone.extension,
         "password": phone.password,
         "registrar": phone.registrar.to_string(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::clock;
+use crate::clock;
 
 /// Fed by the thread that reads the client.
 pub struct Inbox {

@@ -6,24 +6,24 @@
 //! binds RTP to every address, so its packets come from 127.0.0.1 and not from the address in its SDP.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::inbox::Inbox;
-use super::pjsua::Transport;
-use super::program::Program;
-use super::sound::Sound;
-use super::{Rig, clock, sip};
+use crate::inbox::Inbox;
+use crate::program::Program;
+use crate::sound::Sound;
+use crate::{Phone, Transport, clock};
 
 /// How long the rig waits for an event that the test expects.
 pub const EVENT_WITHIN: Duration = Duration::from_secs(10);
 
 const CONTROL_PORT: u16 = 4444;
+const SIP_PORT: u16 = 5060;
 const REPLY_WITHIN: Duration = Duration::from_secs(5);
 const READY_WITHIN: Duration = Duration::from_secs(10);
 const RATE_HZ: u32 = 8_000;
@@ -32,24 +32,6 @@ const TONE_SECONDS: u32 = 180;
 /// From the command until only received sound is in the recording.
 const SETTLE_MS: usize = 300;
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
-
-/// What makes one telephone different from the next.
-pub struct Phone<'a> {
-    /// Number of the phone's address.
-    pub n: u8,
-    /// Its extension, also the user name of its digest.
-    pub extension: &'a str,
-    /// Its password.
-    pub password: &'a str,
-    /// Where it registers.
-    pub registrar: SocketAddr,
-    /// How.
-    pub transport: Transport,
-    /// Where its SIP is, if not on the standard port of its address.
-    pub own: Option<SocketAddr>,
-    /// The tone it plays. Multiples of 50 Hz fit the frames they are measured in.
-    pub tone_hz: u32,
-}
 
 /// A running baresip.
 pub struct Baresip {
@@ -66,12 +48,11 @@ pub struct Baresip {
 
 impl Baresip {
     /// Starts a phone and waits until it takes commands; it registers by itself.
-    pub fn start(rig: &Rig, phone: &Phone) -> Baresip {
-        let ip = rig.phone_ip(phone.n);
-        let folder = rig.subfolder(&format!("baresip-{}", phone.extension));
+    pub fn start(phone: &Phone) -> Baresip {
+        let (ip, folder) = (phone.ip, phone.folder.clone());
         std::fs::create_dir_all(folder.join("sound")).expect("the test's folder is writable");
         Sound::tone(phone.tone_hz, RATE_HZ, TONE_SECONDS).write_wav(&folder.join("tone.wav"));
-        write_configuration(&folder, ip, phone);
+        write_configuration(phone);
         let log = folder.join("log");
         let mut command = Command::new("baresip");
         command.arg("-f").arg(&folder).arg("-s");
@@ -107,8 +88,8 @@ impl Baresip {
     }
 
     /// Starts a phone and waits until it is registered.
-    pub fn start_registered(rig: &Rig, phone: &Phone) -> Baresip {
-        let mut started = Baresip::start(rig, phone);
+    pub fn start_registered(phone: &Phone) -> Baresip {
+        let mut started = Baresip::start(phone);
         started.wait_until_registered();
         started
     }
@@ -270,9 +251,10 @@ impl Baresip {
     }
 }
 
-fn write_configuration(folder: &Path, ip: Ipv4Addr, phone: &Phone) {
+fn write_configuration(phone: &Phone) {
+    let (ip, folder) = (phone.ip, &phone.folder);
     let at = folder.display();
-    let own = phone.own.unwrap_or((ip, sip::PORT).into());
+    let own = phone.own.unwrap_or((ip, SIP_PORT).into());
     let interface = own.ip();
     let configuration = format!(
         "poll_method epoll\nsip_listen {own}\nnet_interface {interface}\ncall_local_timeout 120\ncall_max_calls 4\n\

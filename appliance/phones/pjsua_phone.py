@@ -36,7 +36,8 @@ class PhoneCall(pj.Call):
         info = self.getInfo()
         state = info.stateText.lower()
         say(event="call", call=self.number, state=state, code=info.lastStatusCode, reason=info.lastReason,
-            remote=info.remoteUri)
+            remote=info.remoteUri,
+            talked_ms=info.connectDuration.sec * 1000 + info.connectDuration.msec)
         if info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
             self.recorder = None
 
@@ -127,6 +128,9 @@ class Phone:
 
     def do_hang_up(self, command):
         self.call(command).hangup(with_code(command))
+
+    def do_hang_up_all(self, command):
+        self.endpoint.hangupAllCalls()
 
     def do_hold(self, command):
         self.call(command).setHold(pj.CallOpParam(True))
