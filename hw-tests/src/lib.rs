@@ -2,14 +2,16 @@
 //! line that loses, delays and breaks.
 //!
 //! [`rig`] stands these up and takes them down; [`wan`] plays what happens to the line, [`states`] cuts it under calls in every state, [`database`] lets the call
-//! database fail, [`ordered`] has the box drill itself; [`report`] prints what came of it.
+//! database fail, [`walk`] loses everything in every combination under calls of real telephones, [`ordered`] has the box drill itself; [`report`] prints what came of it.
 
 pub mod clock;
+pub mod conversation;
 pub mod database;
 pub mod ordered;
 pub mod report;
 pub mod rig;
 pub mod states;
+pub mod walk;
 pub mod wan;
 
 /// Why a drill could not be held.

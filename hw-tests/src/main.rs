@@ -19,6 +19,7 @@ enum Named {
     Flaps,
     Failback,
     Database,
+    Walk,
     Ordered,
 }
 
@@ -32,6 +33,7 @@ impl Named {
             Named::Flaps => Part::Flaps,
             Named::Failback => Part::Failback,
             Named::Database => Part::Database,
+            Named::Walk => Part::Walk,
             Named::Ordered => Part::Ordered,
         }
     }
@@ -55,6 +57,9 @@ struct Command {
     /// Failures of the call database.
     #[arg(long, default_value_t = 100)]
     failures: u32,
+    /// Changes of what is there and what is lost, under calls of real telephones; 24 are all.
+    #[arg(long, default_value_t = 24)]
+    edges: usize,
     /// These parts alone.
     #[arg(long, value_enum)]
     only: Vec<Named>,
@@ -80,6 +85,7 @@ fn main() -> ExitCode {
         bad_line: Duration::from_secs(command.bad_line_s),
         lines: command.lines.clamp(4, 180),
         failures: command.failures,
+        edges: command.edges,
     };
     let parts: Vec<Part> = match command.only.as_slice() {
         [] => Part::ALL.to_vec(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::report::{Figure, Report, percentile};
 use crate::rig::{Media, Plan, Quality, Rig};
-use crate::{Fault, clock, database, ordered, states};
+use crate::{Fault, clock, database, ordered, states, walk};
 
 /// One part of the drill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +23,15 @@ pub enum Part {
     Failback,
     /// The call database fails.
     Database,
+    /// Everything is lost in every combination, under calls of baresip and PJSIP.
+    Walk,
     /// The box drills itself, by order.
     Ordered,
 }
 
 impl Part {
     /// All, in order.
-    pub const ALL: [Part; 8] = [
+    pub const ALL: [Part; 9] = [
         Part::Cuts,
         Part::Sound,
         Part::States,
@@ -37,6 +39,7 @@ impl Part {
         Part::Flaps,
         Part::Failback,
         Part::Database,
+        Part::Walk,
         Part::Ordered,
     ];
 }
@@ -54,6 +57,8 @@ pub struct Extent {
     pub lines: u8,
     /// Failures of the call database.
     pub failures: u32,
+    /// Edges of the cube of what can be lost, of 24.
+    pub edges: usize,
 }
 
 impl Extent {
@@ -64,6 +69,7 @@ impl Extent {
         bad_line: Duration::from_secs(12),
         lines: 6,
         failures: 1,
+        edges: 2,
     };
 }
 
@@ -110,6 +116,10 @@ pub fn drill(parts: &[Part], extent: Extent, mut tell: impl FnMut(&str)) -> Resu
             Part::Database => {
                 tell("the call database fails");
                 database::failures(&mut report, extent.failures)?;
+            }
+            Part::Walk => {
+                tell("everything is lost and comes back under calls of baresip and PJSIP");
+                walk::cube(&mut report, extent.edges, &mut tell)?;
             }
             Part::Ordered => {
                 tell("branchline drill wan");

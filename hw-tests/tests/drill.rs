@@ -11,7 +11,14 @@ fn the_branch_lives_without_the_hosted_pbx_and_returns_to_it() {
         eprintln!("skipped: {obstacle}");
         return;
     }
-    let parts = [Part::Cuts, Part::Sound, Part::States, Part::Failback, Part::Ordered];
+    let parts = [
+        Part::Cuts,
+        Part::Sound,
+        Part::States,
+        Part::Failback,
+        Part::Walk,
+        Part::Ordered,
+    ];
     let report = drill(&parts, Extent::SHORT, |step| {
         eprintln!("drill: {step}");
     })

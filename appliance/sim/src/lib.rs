@@ -4,7 +4,6 @@
 //! time on one thread; the same seed gives the same run.
 
 pub mod check;
-pub mod cube;
 pub mod dice;
 pub mod office;
 pub mod plot;
@@ -12,5 +11,5 @@ pub mod records;
 pub mod theatre;
 pub mod world;
 
-pub use cube::Coverage;
+pub use branchline_ladder::cube::Coverage;
 pub use plot::{Outcome, run};

@@ -24,6 +24,7 @@ pub struct Daemon {
 }
 
 const READY_WITHIN: Duration = Duration::from_secs(20);
+const HELD_WITHIN: Duration = Duration::from_secs(10);
 const GONE_WITHIN: Duration = Duration::from_secs(5);
 
 impl Daemon {
@@ -99,6 +100,20 @@ impl Daemon {
         Err(Fault::Late(format!("the box refuses {line}: {reply}")))
     }
 
+    /// Holds its call database as another program may; until the connection is dropped.
+    ///
+    /// # Errors
+    /// The database cannot be held.
+    pub fn hold_database(&self) -> Result<rusqlite::Connection, Fault> {
+        let held = || {
+            let other = rusqlite::Connection::open(self.state.join("calls.db"))?;
+            other.busy_timeout(HELD_WITHIN)?;
+            other.execute_batch("BEGIN IMMEDIATE")?;
+            Ok(other)
+        };
+        held().map_err(|error: rusqlite::Error| Fault::Late(format!("the call database is not to be held: {error}")))
+    }
+
     /// Begins a command of the command line against it.
     ///
     /// # Errors
@@ -165,7 +180,7 @@ fn binary() -> Result<PathBuf, Fault> {
 
 fn configuration_text(numbers: &[String], plan: Plan) -> String {
     let mut text = format!(
-        "[site]\ncountry = \"US\"\narea_code = \"212\"\n[sip]\nlisten = [\"udp:{BOX_INSIDE}:5060\", \"udp:{BOX_OUTSIDE}:5060\"]\nmax_calls_per_second = 50\n\
+        "[site]\ncountry = \"US\"\narea_code = \"212\"\n[sip]\nlisten = [\"udp:{BOX_INSIDE}:5060\", \"udp:{BOX_OUTSIDE}:5060\"]\nmax_calls_per_second = 50\nring_s = 120\n\
          [page]\nlisten = \"{BOX_INSIDE}:8080\"\n[hosted]\nhost = \"{HOSTED}\"\nport = 5060\nprobe_s = 1\nsettle_s = {}\n\
          registers_per_second = {}\n",
         plan.settle_s, plan.registers_per_second

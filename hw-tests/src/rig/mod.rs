@@ -4,6 +4,7 @@ mod daemon;
 mod line;
 mod namespace;
 mod office;
+mod real;
 mod sipp;
 mod upstream;
 
@@ -12,6 +13,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 pub use daemon::Daemon;
 pub use line::{Line, Quality};
 pub use office::{Office, Telephone};
+pub use real::{BARESIPS, PJSIPS, RealPhones, tone_hz};
 pub use sipp::{Counted, Load, Sipp};
 pub use upstream::{Media, Upstream};
 
@@ -79,11 +81,14 @@ pub fn obstacle() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("network namespaces want root".to_owned());
     }
-    if let Some(missing) = ["ip", "kamailio", "sipp"]
+    if let Some(missing) = ["ip", "kamailio", "sipp", "baresip"]
         .into_iter()
         .find(|program| !is_installed(program))
     {
         return Some(format!("{missing} is not installed"));
+    }
+    if branchline_phones::pjsua::python().is_none() {
+        return Some("PJSIP is not installed: make setup-drill".to_owned());
     }
     let probe = Namespace::new("probe").and_then(|namespace| namespace.tun("probe0", BOX_OUTSIDE));
     probe.err().map(|fault| fault.to_string())
@@ -129,6 +134,14 @@ impl Rig {
             folder,
         };
         Ok(rig)
+    }
+
+    /// Telephones of other makers at the further extensions.
+    ///
+    /// # Errors
+    /// One does not start or register.
+    pub fn real_phones(&self) -> Result<RealPhones, Fault> {
+        RealPhones::start(&self.branch, self.folder.path())
     }
 
     /// Calls by SIPp between the further extensions.

@@ -1,10 +1,10 @@
 //! What breaks: cables, streams, disk, clock, power; and on the cube of what can be lost, one edge after the other.
 
+use branchline_ladder::cube::{Condition, Edge, Part};
 use branchline_ladder::{Call, Situation};
 
 use super::{Kind, Plot};
 use crate::check;
-use crate::cube::{Condition, Edge, Part};
 use crate::world::{Cable, Power, Quality, Stop, Takes, Trust};
 
 impl Plot {

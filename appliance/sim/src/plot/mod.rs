@@ -5,10 +5,10 @@ mod people;
 
 use std::time::Duration;
 
+use branchline_ladder::cube::{Corner, Coverage};
 use branchline_ladder::{Call, CallHandle};
 
 use crate::check;
-use crate::cube::{Corner, Coverage};
 use crate::dice::Dice;
 use crate::office;
 use crate::world::{Cable, Quality, Speed, World};

@@ -1,8 +1,9 @@
-//! What can be lost, in all combinations: WAN, call database and hosted PBX make a cube, and a run walks along its edges.
+//! What can be lost, in all combinations: WAN, call database and hosted PBX make a cube, and a run or a drill walks along
+//! its edges.
 
 use std::fmt;
 
-use branchline_ladder::Situation;
+use crate::Situation;
 
 /// One of the three that can be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +85,11 @@ impl Corner {
 }
 
 impl Edge {
+    /// Where it begins.
+    pub fn from(self) -> Corner {
+        self.from
+    }
+
     /// Where it leads.
     pub fn to(self) -> Corner {
         let mut to = self.from;
@@ -92,6 +98,26 @@ impl Edge {
             Condition::Down => Condition::Up,
         };
         to
+    }
+
+    /// Along every edge once, each from where the one before it led; from and to where everything works (Hierholzer).
+    pub fn tour() -> Vec<Edge> {
+        let mut walked = [0; CORNERS];
+        let mut way = vec![(Corner::WHOLE, None)];
+        let mut tour = Vec::new();
+        while let Some((corner, came)) = way.last().copied() {
+            let next = &mut walked[corner.index()];
+            if let Some(part) = PARTS.get(*next) {
+                *next += 1;
+                let edge = corner.edge(*part);
+                way.push((edge.to(), Some(edge)));
+            } else {
+                way.pop();
+                tour.extend(came);
+            }
+        }
+        tour.reverse();
+        tour
     }
 
     /// The part that changes.
@@ -199,6 +225,20 @@ mod tests {
         for edge in Edge::all() {
             assert_eq!(edge.to().edge(edge.part()).to(), edge.from, "{edge}");
         }
+    }
+
+    #[test]
+    fn the_tour_walks_every_edge_once_and_never_jumps() {
+        let tour = Edge::tour();
+        let mut at = Corner::WHOLE;
+        for edge in &tour {
+            assert_eq!(edge.from, at, "{edge}");
+            at = edge.to();
+        }
+        assert_eq!(at, Corner::WHOLE);
+        let mut places: Vec<usize> = tour.into_iter().map(Edge::index).collect();
+        places.sort_unstable();
+        assert_eq!(places, (0..24).collect::<Vec<_>>());
     }
 
     #[test]
