@@ -108,8 +108,15 @@ impl Breaker {
         self.state = State::Open { until: now };
     }
 
-    /// The operator lets it be tried again.
+    /// The operator lets it be tried again, at once.
     pub fn handle_restore(&mut self, now: Instant) {
+        self.end_bypass(now);
+        if let State::Open { until } = &mut self.state {
+            *until = now;
+        }
+    }
+
+    fn end_bypass(&mut self, now: Instant) {
         if self.is_bypassed() {
             self.operator = Operator::Nothing;
             self.state = State::Open { until: now };
@@ -120,7 +127,7 @@ impl Breaker {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.poll_timeout().is_some_and(|until| until <= now) {
-            self.handle_restore(now);
+            self.end_bypass(now);
             self.state = State::HalfOpen { good: 0 };
         }
     }
@@ -201,6 +208,26 @@ mod tests {
         now += s(60);
         breaker.handle_fault(now);
         assert_eq!(mend(&mut breaker, &mut now), s(1));
+    }
+
+    #[test]
+    fn the_operator_who_has_repaired_it_waits_for_no_pause() {
+        let mut now = start();
+        let mut breaker = Breaker::new(now, SETTINGS);
+        breaker.handle_fault(now);
+        assert_eq!(breaker.poll_timeout(), Some(now + s(1)));
+        breaker.handle_restore(now);
+        assert_eq!(breaker.poll_timeout(), Some(now));
+        breaker.handle_timeout(now);
+        breaker.handle_restore(now);
+        breaker.handle_fault(now);
+        assert_eq!(
+            breaker.poll_timeout(),
+            Some(now + s(2)),
+            "what is not repaired is left alone for longer"
+        );
+        now += s(2);
+        assert_eq!(mend(&mut breaker, &mut now), s(0));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Missing};
 use crate::program::Program;
 use crate::sound::Sound;
 use crate::{Phone, Transport, clock};
@@ -97,14 +97,14 @@ impl Pjsua {
         (event["call"].as_u64().expect("a call has a number"), event)
     }
 
-    /// The next call of this number, if it comes in time.
-    pub fn incoming_from(&mut self, number: &str, within: Duration) -> Option<Call> {
-        let user = format!("sip:{number}@");
+    /// The next call that shows this number, by name or address.
+    pub fn incoming_from(&mut self, number: &str, within: Duration) -> Result<Call, Missing> {
         let fits = |event: &Value| {
             let remote = event["remote"].as_str().unwrap_or_default();
-            event["event"] == "incoming" && remote.contains(&user)
+            event["event"] == "incoming" && remote.contains(number)
         };
-        self.inbox.take(within, fits).ok()?["call"].as_u64()
+        let event = self.inbox.take(within, fits)?;
+        Ok(event["call"].as_u64().expect("a call has a number"))
     }
 
     /// Answers with a status code, 200 to take the call.
