@@ -13,7 +13,7 @@ use embedded_hal::digital::OutputPin;
 use crate::button::{Button, ButtonEvent};
 use crate::fxo::{FxoEvent, FxoInput, FxoLine};
 use crate::fxs::{FxsEvent, FxsLine, LineError};
-use crate::gpio::{Edge, Gpio};
+use crate::gpio::{Edge, Gpio, Level};
 use crate::heartbeat::Heartbeat;
 use crate::light::{BoxState, Light, Pattern};
 
@@ -53,14 +53,16 @@ pub type Line<P> = Box<dyn FxoLine<Error = <P as embedded_hal::digital::ErrorTyp
 /// All devices of a board.
 ///
 /// Inputs: [`handle_edge`](Self::handle_edge), [`handle_timeout`](Self::handle_timeout),
-/// [`handle_alive`](Self::handle_alive). Commands: [`phone`](Self::phone), [`line`](Self::line), [`show`](Self::show),
-/// [`show_calls`](Self::show_calls). Outputs: [`poll_event`](Self::poll_event), [`poll_timeout`](Self::poll_timeout).
+/// [`handle_alive`](Self::handle_alive), [`handle_served`](Self::handle_served). Commands: [`phone`](Self::phone),
+/// [`line`](Self::line), [`show`](Self::show), [`show_calls`](Self::show_calls),
+/// [`show_emergency`](Self::show_emergency). Outputs: [`poll_event`](Self::poll_event), [`poll_timeout`](Self::poll_timeout).
 pub struct Equipment<P: OutputPin> {
     phones: Vec<Device<Phone<P>>>,
     lines: Vec<Device<Line<P>>>,
     buttons: Vec<Device<Button>>,
     lights: Vec<Device<(Shows, Light<P>)>>,
-    beats: Vec<Device<Heartbeat<P>>>,
+    lifeline: Option<Device<Heartbeat<P>>>,
+    watchdog: Option<Device<Heartbeat<P>>>,
     /// By input.
     owners: Vec<Owner>,
     faults: Vec<Fault>,
@@ -106,6 +108,11 @@ impl<P: OutputPin + 'static> Equipment<P> {
         names(&self.lines)
     }
 
+    /// The buttons, by name.
+    pub fn buttons(&self) -> impl Iterator<Item = &str> {
+        names(&self.buttons)
+    }
+
     /// A telephone that works.
     pub fn phone(&mut self, name: &str) -> Option<&mut Phone<P>> {
         find(&mut self.phones, name)
@@ -145,14 +152,21 @@ impl<P: OutputPin + 'static> Equipment<P> {
         for light in &mut self.lights {
             light.run(&mut self.faults, |(_, light)| light.handle_timeout(now));
         }
-        for beat in &mut self.beats {
+        for beat in self.lifeline.iter_mut().chain(&mut self.watchdog) {
             beat.run(&mut self.faults, |beat| beat.handle_timeout(now));
         }
     }
 
-    /// The box lives: its relay and its watchdog may know. To be said every second.
+    /// The box lives: its watchdog may know. To be said every second.
     pub fn handle_alive(&mut self, now: Instant) {
-        for beat in &mut self.beats {
+        if let Some(beat) = &mut self.watchdog {
+            beat.run(&mut self.faults, |beat| beat.handle_alive(now));
+        }
+    }
+
+    /// The telephones and lines of the board are served, so that its lifeline need not join them. To be said every second.
+    pub fn handle_served(&mut self, now: Instant) {
+        if let Some(beat) = &mut self.lifeline {
             beat.run(&mut self.faults, |beat| beat.handle_alive(now));
         }
     }
@@ -171,6 +185,32 @@ impl<P: OutputPin + 'static> Equipment<P> {
         self.light_up(now, (Shows::Calls, pattern));
     }
 
+    /// Nobody looks after the board any longer: no ringing, lines on hook, lights out, the relay fallen. What fails at that
+    /// is not told.
+    pub fn rest(&mut self, now: Instant) {
+        for phone in &mut self.phones {
+            phone.run(&mut self.faults, |phone| pin_fault(phone.stop_ringing(now)));
+        }
+        for line in &mut self.lines {
+            line.run(&mut self.faults, |line| pin_fault(line.release(now)));
+        }
+        for light in &mut self.lights {
+            light.run(&mut self.faults, |(_, light)| light.show(now, Pattern::Off));
+        }
+        for beat in self.lifeline.iter_mut().chain(&mut self.watchdog) {
+            beat.run(&mut self.faults, Heartbeat::rest);
+        }
+    }
+
+    /// Whether somebody called for help, and nobody has seen to it yet.
+    pub fn show_emergency(&mut self, now: Instant, level: Level) {
+        let pattern = match level {
+            Level::Inactive => Pattern::Off,
+            Level::Active => Pattern::On,
+        };
+        self.light_up(now, (Shows::Emergency, pattern));
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -178,7 +218,8 @@ impl<P: OutputPin + 'static> Equipment<P> {
         let lines = working(&self.lines).filter_map(|device| device.driver.poll_timeout());
         let buttons = working(&self.buttons).filter_map(|device| device.driver.poll_timeout());
         let lights = working(&self.lights).filter_map(|device| device.driver.1.poll_timeout());
-        let beats = working(&self.beats).filter_map(|device| device.driver.poll_timeout());
+        let beats = self.lifeline.iter().chain(&self.watchdog).filter(|device| device.works);
+        let beats = beats.filter_map(|device| device.driver.poll_timeout());
         phones.chain(lines).chain(buttons).chain(lights).chain(beats).min()
     }
 

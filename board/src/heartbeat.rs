@@ -55,6 +55,12 @@ impl<P: OutputPin> Heartbeat<P> {
         }
     }
 
+    /// Nobody will say any longer that the box lives.
+    pub fn rest(&mut self) -> Result<(), P::Error> {
+        self.state = State::Dead;
+        self.pin.set_low()
+    }
+
     /// The box lives.
     pub fn handle_alive(&mut self, now: Instant) -> Result<(), P::Error> {
         let until = now + GRACE;

@@ -18,6 +18,8 @@ pub enum BoxState {
     Survival,
     /// Calls go on without the call database, or something else wants attention.
     Attention,
+    /// The call database catches up.
+    Recovering,
     /// No calls are possible.
     Failed,
     /// The button has been held long enough: let go, and the box is as new.
@@ -33,8 +35,12 @@ pub enum Pattern {
     On,
     /// Once in two seconds
     Slow,
+    /// Lit, with a short break
+    Wink,
     /// Two flashes, then dark
     Double,
+    /// Three flashes, then dark
+    Triple,
     /// Four times a second
     Fast,
     /// Ten times a second
@@ -48,7 +54,9 @@ impl BoxState {
         match self {
             BoxState::Starting => Pattern::Slow,
             BoxState::InService => Pattern::On,
-            BoxState::Survival | BoxState::Attention => Pattern::Double,
+            BoxState::Survival => Pattern::Double,
+            BoxState::Attention => Pattern::Triple,
+            BoxState::Recovering => Pattern::Wink,
             BoxState::Failed => Pattern::Fast,
             BoxState::ResetArmed => Pattern::Flicker,
         }
@@ -60,7 +68,9 @@ impl Pattern {
         match self {
             Pattern::Off | Pattern::On => &[],
             Pattern::Slow => &[1000, 1000],
+            Pattern::Wink => &[1800, 200],
             Pattern::Double => &[120, 120, 120, 1640],
+            Pattern::Triple => &[120, 120, 120, 120, 120, 1400],
             Pattern::Fast => &[125, 125],
             Pattern::Flicker => &[50, 50],
         }
@@ -94,7 +104,13 @@ impl<P: OutputPin> Light<P> {
         self.cadence = Cadence::start(now, pattern.steps_ms());
         self.drive(match pattern {
             Pattern::Off => Level::Inactive,
-            Pattern::On | Pattern::Slow | Pattern::Double | Pattern::Fast | Pattern::Flicker => Level::Active,
+            Pattern::On
+            | Pattern::Slow
+            | Pattern::Wink
+            | Pattern::Double
+            | Pattern::Triple
+            | Pattern::Fast
+            | Pattern::Flicker => Level::Active,
         })
     }
 

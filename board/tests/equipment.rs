@@ -119,7 +119,8 @@ fn lights_say_how_the_box_is() {
         (BoxState::Starting, 10),
         (BoxState::InService, 1),
         (BoxState::Survival, 20),
-        (BoxState::Attention, 20),
+        (BoxState::Attention, 30),
+        (BoxState::Recovering, 10),
         (BoxState::Failed, 80),
         (BoxState::ResetArmed, 200),
     ];
@@ -207,6 +208,7 @@ fn the_relay_falls_when_nobody_says_that_the_box_lives() {
         let mut now = start();
         for _ in 0..60 {
             equipment.handle_alive(now);
+            equipment.handle_served(now);
             let (before, kicked) = (relay.levels().len(), watchdog.levels().len());
             now += Duration::from_secs(1);
             fake::play(&mut equipment, &[], now);
@@ -223,6 +225,8 @@ fn the_relay_falls_when_nobody_says_that_the_box_lives() {
         );
         assert_eq!(equipment.poll_timeout(), None);
         equipment.handle_alive(now + Duration::from_secs(61));
+        assert_eq!(relay.level(), Level::Inactive, "{drive}: alive, but nobody is served");
+        equipment.handle_served(now + Duration::from_secs(61));
         assert_eq!(relay.level(), Level::Active, "{drive}: it comes back");
     }
 }

@@ -91,7 +91,7 @@ make_root() {
 
     install -d "$root/usr/local/bin"
     install -m 755 "$daemon/branchline" "$root/usr/local/bin/branchline"
-    install -m 644 "$project/appliance/pbx/branchline.service" "$root/etc/systemd/system/branchline.service"
+    install -m 644 "$project"/appliance/pbx/branchline{,-board}.service "$root/etc/systemd/system"
     install -m 644 "$signing/certificate.pem" "$root/etc/rauc/keyring.pem"
     sed -i -e '/^PRETTY_NAME=/d' "$root/usr/lib/os-release"
     printf 'PRETTY_NAME="Branchline %s on Debian"\nIMAGE_ID=branchline\nIMAGE_VERSION=%s\n' "$version" "$version" \
@@ -123,9 +123,9 @@ UNITS_OFF="apt-daily.timer apt-daily-upgrade.timer getty@tty1.service serial-get
     systemd-networkd-wait-online.service systemd-ask-password-wall.path systemd-ask-password-console.path
     e2scrub_reap.service e2scrub_all.timer fstrim.timer rauc-mark-good.service dbus-org.freedesktop.login1.service
     emergency.service rescue.service debug-shell.service ctrl-alt-del.target"
-UNITS_ON="branchline.service branchline-console.service branchline-healthy.service branchline-identity.service
-    branchline-memory.service nftables.service systemd-networkd.service systemd-resolved.service
-    systemd-timesyncd.service"
+UNITS_ON="branchline.service branchline-board.service branchline-console.service branchline-healthy.service
+    branchline-identity.service branchline-memory.service branchline-reset.path nftables.service systemd-networkd.service
+    systemd-resolved.service systemd-timesyncd.service"
 
 enable_units() {
     local units=$1/etc/systemd/system unit
@@ -165,6 +165,6 @@ build_root() {
     step root "$packages" "$daemon" "$kernel" "$version" "$SOURCE_DATE_EPOCH" "$(declare -f enable_units prune_root)" \
         "$UNITS_ON$UNITS_OFF" \
         "$(fingerprint "$image/root" "$image/modules.txt" "$image/applets.txt" "$signing/certificate.pem" \
-            "$project/appliance/pbx/branchline.service")"
+            "$project"/appliance/pbx/branchline{,-board}.service)"
     root=$made
 }

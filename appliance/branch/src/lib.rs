@@ -60,7 +60,7 @@ pub use timers::Reason;
 
 use crate::anchor::Anchors;
 use crate::auth::Auth;
-use crate::emergency::{Emergencies, Strangers};
+use crate::emergency::{Alarms, Emergencies, Strangers};
 use crate::hold_probe::HoldProbes;
 use crate::hosted::Hosted;
 use crate::journal::Journal;
@@ -114,6 +114,7 @@ pub struct Branch {
     mode: Mode,
     trust: Trust,
     version: u64,
+    alarms: Alarms,
     queue_delay: std::time::Duration,
 }
 

@@ -121,6 +121,7 @@ impl Branch {
             mode: Mode::default(),
             trust: configuration.trust,
             version: 0,
+            alarms: Default::default(),
             queue_delay: Duration::ZERO,
             config,
         };

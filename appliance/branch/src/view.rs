@@ -9,6 +9,9 @@ pub struct View {
     pub version: u64,
     /// Site name from the configuration.
     pub site: String,
+    /// SHA-256 of the configuration in force, in hexadecimal.
+    #[serde(default)]
+    pub configuration: String,
     /// When this view was taken.
     pub utc_ms: i64,
     /// Since the daemon started.
@@ -29,10 +32,35 @@ pub struct View {
     pub health: HealthView,
     /// Where records are kept.
     pub storage: StorageView,
+    /// What is wired to the box, where its program has told.
+    #[serde(default)]
+    pub board: Option<BoardView>,
     /// What the sockets of SIP did not carry.
     pub sockets: SocketsView,
     /// Monotonic counters and gauges, for the metrics page.
     pub counters: Counters,
+}
+
+/// What is wired to the box, as the program `branchline board` tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoardView {
+    /// For people, such as `Raspberry Pi 4 Model B`.
+    pub model: String,
+    /// Whether that program is there now.
+    pub is_running: bool,
+    /// Telephones, lines and buttons that work, by name.
+    pub devices: Vec<String>,
+    /// What does not work.
+    pub faults: Vec<FaultView>,
+}
+
+/// Something that does not work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultView {
+    /// File, line, field and problem.
+    pub text: String,
+    /// What to do about it.
+    pub fix: String,
 }
 
 /// What the sockets of SIP did not carry, since start.
@@ -116,6 +144,9 @@ pub struct EmergencyView {
     pub utc_ms: i64,
     /// It goes on.
     pub active: bool,
+    /// People were told of it since the start; of one of many from unregistered telephones they are not.
+    #[serde(default)]
+    pub told: bool,
     /// Extension that called; absent for a phone that is not registered.
     pub extension: Option<String>,
     /// Who called.

@@ -17,6 +17,7 @@ impl Branch {
         View {
             version: self.version,
             site: self.config.site.name.clone(),
+            configuration: String::new(),
             utc_ms: now.utc_ms,
             up_ms: self.journal.uptime_ms(now),
             phones: self.phones(),
@@ -26,6 +27,7 @@ impl Branch {
             emergencies: self.emergency_views(),
             health: self.health(now),
             storage: StorageView::default(),
+            board: None,
             sockets: SocketsView::default(),
             counters: self.counters(),
         }
@@ -34,6 +36,11 @@ impl Branch {
     /// Grows whenever the view may have changed.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Grows whenever people are told of a call for help: that is shown at once.
+    pub fn alarms(&self) -> u64 {
+        self.alarms.count()
     }
 
     /// Nothing is going on: no call, transaction, session, port or reply is left. For leak checks.
@@ -153,6 +160,7 @@ impl Branch {
                 call: call.call.to_string(),
                 utc_ms: call.at.utc_ms,
                 active: self.calls.contains(CallId(*call.call.as_bytes())),
+                told: self.alarms.has_told(&call.call),
                 extension: call.extension.clone(),
                 name: call.name.clone(),
                 number: call.number.clone(),
@@ -206,6 +214,6 @@ impl Branch {
 }
 
 /// Calls for help on the page.
-const EMERGENCIES_SHOWN: usize = 20;
+pub(crate) const EMERGENCIES_SHOWN: usize = 20;
 /// The page says "shedding" this long after the last call that was turned away.
 const SHEDDING: std::time::Duration = std::time::Duration::from_secs(10);

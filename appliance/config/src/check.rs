@@ -10,7 +10,7 @@ use crate::read::without_paths;
 use crate::text::nearest;
 use crate::{
     Class, Config, Emergency, EmergencyRoute, ExtensionEntry, Hosted, Listen, Location, Log, Media, Page, Route, Sip,
-    Site, Storage, Target, Transport, Trunk,
+    Site, Storage, Target, Transport, Trunk, board,
 };
 
 /// What was read, each list entry with its path. A section is missing when a required field of it is.
@@ -22,6 +22,7 @@ pub(crate) struct Draft {
     pub(crate) log: Option<Log>,
     pub(crate) storage: Option<Storage>,
     pub(crate) emergency: Option<Emergency>,
+    pub(crate) board: Option<board::Choice>,
     pub(crate) hosted: Option<Hosted>,
     pub(crate) locations: Vec<(String, Location)>,
     pub(crate) extensions: Vec<(String, ExtensionEntry)>,
@@ -55,6 +56,7 @@ impl Draft {
             log: self.log?,
             storage: self.storage?,
             emergency: self.emergency?,
+            board: self.board,
             hosted: self.hosted,
             locations: without_paths(self.locations),
             extensions: without_paths(self.extensions),

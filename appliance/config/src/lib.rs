@@ -76,6 +76,8 @@ pub struct Config {
     pub storage: Storage,
     /// `[emergency]`
     pub emergency: Emergency,
+    /// `[board]`. Default none: nothing is wired to the box.
+    pub board: Option<board::Choice>,
     /// `[hosted]`. Default none: the branch decides alone.
     pub hosted: Option<Hosted>,
     /// `[[location]]`, in file order; ids are unique.
@@ -142,6 +144,7 @@ impl Config {
         let log = Log::read(root.table("log"));
         let storage = Storage::read(root.table("storage"));
         let emergency = Emergency::read(root.table("emergency"));
+        let board = root.optional_table("board", board::Choice::read);
         let hosted = root.optional_table("hosted", Hosted::read);
         let locations = root.tables("location", Location::read);
         let extensions = root.tables("extension", ExtensionEntry::read);
@@ -156,6 +159,7 @@ impl Config {
             log,
             storage,
             emergency,
+            board,
             hosted,
             locations,
             extensions,

@@ -27,6 +27,9 @@ country = \"US\"
 #storage
 [emergency]
 #emergency
+[board]
+name = \"generic\"
+#board
 [hosted]
 host = \"pbx.example.net\"
 #hosted

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use branchline_branch::view::{Outlook, TraceLine, View};
+use branchline_branch::view::{BoardView, Outlook, TraceLine, View};
 use branchline_config::Secret;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -37,6 +37,8 @@ pub enum Command {
         /// Whose.
         address: IpAddr,
     },
+    /// What is wired to the box; nothing when the program that knows has gone.
+    Board(Option<BoardView>),
     /// End the daemon.
     Shutdown,
     /// What a call for help would do now, as JSON of an [`Outlook`].
@@ -167,6 +169,11 @@ impl Hub {
     /// The latest view.
     pub fn view(&self) -> Arc<View> {
         self.looked.store(true, Ordering::Relaxed);
+        Arc::clone(&self.view.borrow())
+    }
+
+    /// The same for a program that reads along all the time: that is no reason to build views more often.
+    pub fn last_view(&self) -> Arc<View> {
         Arc::clone(&self.view.borrow())
     }
 

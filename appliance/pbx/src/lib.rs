@@ -3,6 +3,7 @@
 //! What people see and ask lives here: the local [`page`], the [`control`] socket, [`metrics`], logs, the first start
 //! and the commands. It meets the daemon loop at the [`hub`] and never touches a call.
 
+pub mod board;
 pub mod bundle;
 pub mod certificate;
 pub mod cli;

@@ -39,7 +39,9 @@ pub fn goes_to_the_journal(stream: impl AsFd) -> bool {
 }
 
 fn crates(level: &str) -> String {
-    ["sip", "call", "route", "media", "branch", "net", "calldb"]
-        .map(|name| format!("branchline_{name}={level}"))
-        .join(",")
+    [
+        "sip", "call", "route", "media", "branch", "net", "calldb", "board", "gpio",
+    ]
+    .map(|name| format!("branchline_{name}={level}"))
+    .join(",")
 }

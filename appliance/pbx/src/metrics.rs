@@ -2,7 +2,7 @@
 
 mod exposition;
 
-use branchline_branch::view::{Counters, HealthView, SocketsView, StorageView, View};
+use branchline_branch::view::{BoardView, Counters, HealthView, SocketsView, StorageView, View};
 
 pub use exposition::CONTENT_TYPE;
 use exposition::{Exposition, Kind};
@@ -24,6 +24,7 @@ pub fn render(view: &View) -> String {
     health(&mut page, &view.health);
     sockets(&mut page, &view.sockets);
     storage(&mut page, &view.storage);
+    board(&mut page, view.board.as_ref());
     phones_and_calls(&mut page, view);
     trunks(&mut page, view);
     hosted(&mut page, view);
@@ -232,6 +233,22 @@ fn storage(page: &mut Exposition, storage: &StorageView) {
         Kind::Gauge,
         "1 while the configuration in force is not the file.",
         f64::from(u8::from(!storage.configuration.is_empty())),
+    );
+}
+
+fn board(page: &mut Exposition, board: Option<&BoardView>) {
+    let Some(board) = board else { return };
+    page.plain(
+        "branchline_board_running",
+        Kind::Gauge,
+        "1 while the program of the board is there.",
+        f64::from(u8::from(board.is_running)),
+    );
+    page.plain(
+        "branchline_board_faults",
+        Kind::Gauge,
+        "Devices of the board, or pins, that do not work.",
+        board.faults.len() as f64,
     );
 }
 

@@ -17,7 +17,7 @@ use nix::unistd::Pid;
 use rig::Rig;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_branchline");
-const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/branchline.service");
+const UNITS: [&str; 2] = ["branchline.service", "branchline-board.service"];
 const WITHIN: Duration = Duration::from_secs(20);
 
 /// Killed when the test ends early.
@@ -82,26 +82,31 @@ fn systemd_hears_when_the_box_is_ready_alive_and_stopping() {
 }
 
 #[test]
-fn the_unit_is_sound_and_exposes_little() {
+fn the_units_are_sound_and_expose_little() {
     const EXPOSURE_MAX: f64 = 2.0;
     let rig = Rig::new("unit");
-    let copy = rig.folder().join("branchline.service");
-    let unit = std::fs::read_to_string(UNIT).unwrap();
-    std::fs::write(&copy, unit.replace("/usr/local/bin/branchline", BINARY)).unwrap();
+    for name in UNITS {
+        let copy = rig.folder().join(name);
+        let unit = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+        std::fs::write(&copy, unit.replace("/usr/local/bin/branchline", BINARY)).unwrap();
+    }
     let analyze = |arguments: &[&str], file: &Path| {
         let run = Command::new("systemd-analyze").args(arguments).arg(file).output();
         let run = run.expect("systemd-analyze starts; `make test` installs what is missing");
         let told = [run.stdout, run.stderr].concat();
         (run.status.success(), String::from_utf8_lossy(&told).into_owned())
     };
-    let (sound, told) = analyze(&["verify"], &copy);
-    assert!(sound && !told.contains("branchline.service"), "{told}");
-    let (_, told) = analyze(&["security", "--offline=true"], &copy);
-    let level = told
-        .lines()
-        .find_map(|line| line.split_once("Overall exposure level for "));
-    let level = level
-        .and_then(|(_, rest)| rest.split_whitespace().nth(1))
-        .unwrap_or_else(|| panic!("{told}"));
-    assert!(level.parse::<f64>().unwrap() <= EXPOSURE_MAX, "{told}");
+    for name in UNITS {
+        let copy = rig.folder().join(name);
+        let (sound, told) = analyze(&["verify"], &copy);
+        assert!(sound && !told.contains(name), "{told}");
+        let (_, told) = analyze(&["security", "--offline=true"], &copy);
+        let level = told
+            .lines()
+            .find_map(|line| line.split_once("Overall exposure level for "));
+        let level = level
+            .and_then(|(_, rest)| rest.split_whitespace().nth(1))
+            .unwrap_or_else(|| panic!("{told}"));
+        assert!(level.parse::<f64>().unwrap() <= EXPOSURE_MAX, "{told}");
+    }
 }

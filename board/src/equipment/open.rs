@@ -64,13 +64,14 @@ where
             let pin = self.output(&led.pin, Level::Inactive);
             lights.extend(pin.map(|pin| Device::new(&led.name, &led.pin, (led.shows, Light::new(pin)))));
         }
-        let beats = self.beats();
+        let (lifeline, watchdog) = (self.lifeline(), self.watchdog());
         Equipment {
             phones,
             lines,
             buttons,
             lights,
-            beats,
+            lifeline,
+            watchdog,
             owners: self.owners,
             told: self.faults.len(),
             faults: self.faults,
@@ -130,24 +131,24 @@ where
         Some(Device::new(&button.name, &button.pin, Button::new(level)))
     }
 
-    fn beats(&mut self) -> Vec<Device<Heartbeat<P>>> {
-        let lifeline = self.board.lifeline.iter().map(|lifeline| {
-            let beat = match lifeline.drive {
-                Drive::Level => Beat::Level,
-                Drive::Pulse => Beat::Pulse { every: PULSE },
-            };
-            ("lifeline", &lifeline.pin, beat)
-        });
-        let watchdog = self.board.watchdog.iter().map(|watchdog| {
-            let every = Duration::from_millis(watchdog.kick_ms);
-            ("watchdog", &watchdog.pin, Beat::Pulse { every })
-        });
-        let mut beats = Vec::new();
-        for (name, pin, beat) in lifeline.chain(watchdog) {
-            let output = self.output(pin, Level::Inactive);
-            beats.extend(output.map(|output| Device::new(name, pin, Heartbeat::new(output, beat))));
-        }
-        beats
+    fn lifeline(&mut self) -> Option<Device<Heartbeat<P>>> {
+        let lifeline = self.board.lifeline.as_ref()?;
+        let beat = match lifeline.drive {
+            Drive::Level => Beat::Level,
+            Drive::Pulse => Beat::Pulse { every: PULSE },
+        };
+        self.heartbeat("lifeline", &lifeline.pin, beat)
+    }
+
+    fn watchdog(&mut self) -> Option<Device<Heartbeat<P>>> {
+        let watchdog = self.board.watchdog.as_ref()?;
+        let every = Duration::from_millis(watchdog.kick_ms);
+        self.heartbeat("watchdog", &watchdog.pin, Beat::Pulse { every })
+    }
+
+    fn heartbeat(&mut self, name: &str, pin: &Pin, beat: Beat) -> Option<Device<Heartbeat<P>>> {
+        let output = self.output(pin, Level::Inactive)?;
+        Some(Device::new(name, pin, Heartbeat::new(output, beat)))
     }
 
     fn input(&mut self, pin: &Pin) -> Option<Input> {

@@ -33,6 +33,7 @@ use crate::output::{About, Level};
 use crate::targets::TrunkTarget;
 
 pub(crate) use calls::Emergencies;
+pub(crate) use notice::Alarms;
 pub(crate) use strangers::{Strangers, Voice};
 
 /// A phone as it is found on the network.

@@ -1,7 +1,9 @@
 //! Who is told of a call for help: phones by a text, a program by a post. Nothing here is waited for.
 
+use std::collections::VecDeque;
+
 use branchline_call::CallId;
-use branchline_journal::EmergencyCall;
+use branchline_journal::{EmergencyCall, Uuid};
 use branchline_sip::agent::Body;
 
 use super::Voice;
@@ -11,6 +13,32 @@ use crate::identity::{Privacy, Shown};
 use crate::now::Now;
 use crate::output::{About, Level, Output, Post};
 use crate::targets::ContactTarget;
+use crate::view_of::EMERGENCIES_SHOWN;
+
+/// The calls for help that people were told of since the start.
+#[derive(Default)]
+pub(crate) struct Alarms {
+    count: u64,
+    /// As many as are shown.
+    latest: VecDeque<Uuid>,
+}
+
+impl Alarms {
+    /// Grows with each.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(crate) fn has_told(&self, call: &Uuid) -> bool {
+        self.latest.contains(call)
+    }
+
+    fn tell(&mut self, call: Uuid) {
+        self.count += 1;
+        self.latest.truncate(EMERGENCIES_SHOWN - 1);
+        self.latest.push_front(call);
+    }
+}
 
 impl Branch {
     pub(super) fn tell_of_help(&mut self, now: Now, call: &EmergencyCall, news: News) {
@@ -32,6 +60,7 @@ impl Branch {
         if news == News::Further {
             return;
         }
+        self.alarms.tell(call.call);
         let text = announcement(call);
         let about = About {
             call: Some(call.call.to_string()),

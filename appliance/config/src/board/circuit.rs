@@ -77,6 +77,8 @@ pub enum Shows {
     State,
     /// Whether there are calls.
     Calls,
+    /// That somebody called for help: on until it is seen to, never blinking, so that a relay can follow it.
+    Emergency,
 }
 
 /// A push button.
@@ -271,7 +273,11 @@ impl Word for Daa {
 }
 
 impl Word for Shows {
-    const WORDS: &'static [(&'static str, Shows)] = &[("state", Shows::State), ("calls", Shows::Calls)];
+    const WORDS: &'static [(&'static str, Shows)] = &[
+        ("state", Shows::State),
+        ("calls", Shows::Calls),
+        ("emergency", Shows::Emergency),
+    ];
 }
 
 impl Word for Drive {

@@ -2,11 +2,13 @@
 //!
 //! In: the text of `boards/NAME.toml` and of the wirings it may name. Out: a [`Board`], or every [`Fault`] in it.
 
+mod choice;
 mod circuit;
 mod pin;
 
 use std::collections::BTreeMap;
 
+pub use choice::Choice;
 pub use circuit::{Button, Daa, Drive, Fxo, Fxs, Handset, Led, Lifeline, Shows, Slic, Watchdog};
 pub use pin::{Active, Bias, Pin};
 

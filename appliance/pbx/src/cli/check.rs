@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use branchline_config::Config;
 
 use super::{Done, read_text};
+use crate::board;
 use crate::invocation::Invocation;
 use crate::place::Place;
 
@@ -43,6 +44,12 @@ pub(crate) fn run(place: &Place, out: &mut dyn Write) -> Done {
             "{name}: the text is right, but these files cannot be read:\n{}",
             missing.join("\n")
         )?;
+        return Ok(ExitCode::FAILURE);
+    }
+    if let Some(Err(faults)) = config.board.as_ref().map(board::choose) {
+        for fault in faults {
+            writeln!(out, "{fault}")?;
+        }
         return Ok(ExitCode::FAILURE);
     }
     let (extensions, trunks) = (config.extensions.len(), config.trunks.len());

@@ -76,6 +76,16 @@ pub(crate) fn run(place: &Place, out: &mut dyn Write) -> Done {
     }
     if let Some(view) = view {
         findings.extend(running::running(view));
+        if let (Some(config), None) = (&config, &view.board)
+            && config.board.is_some()
+        {
+            let fix = "start its program: systemctl enable --now branchline-board";
+            findings.push(Finding::warning(
+                "board",
+                "nobody serves the board that [board] names",
+                fix,
+            ));
+        }
     }
     let invocation = Invocation::of(place);
     for finding in &mut findings {

@@ -1,5 +1,6 @@
 //! The commands, one file each. They print for people; `--json` where a program may want to read along.
 
+mod board;
 mod calls;
 mod check;
 mod database;
@@ -56,6 +57,8 @@ struct PlaceArgs {
 enum Command {
     /// Run the box; the first start sets everything up and shows the passwords once
     Run,
+    /// Serve what is wired to the box: lights, buttons, analog telephones and lines
+    Board(board::Board),
     /// Check the configuration: every fault with its line, field and fix
     Check,
     /// Add, list or remove extensions, or give one a new password
@@ -121,6 +124,10 @@ pub fn main() -> ExitCode {
         Command::Run => {
             drop(out);
             return report(&place, run::run(&place));
+        }
+        Command::Board(command) => {
+            drop(out);
+            return report(&place, board::run(&place, command));
         }
         Command::Check => check::run(&place, &mut out),
         Command::Extension(command) => extension::run(&place, &command, &mut out),

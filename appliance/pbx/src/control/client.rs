@@ -57,7 +57,9 @@ impl Client {
         match self.ask(&Request::View)? {
             Reply::View(view) => Ok(*view),
             Reply::Refused(why) => Err(Unreachable::Refused(why)),
-            Reply::Outlook(_) | Reply::Done(_) | Reply::Line(_) | Reply::Gap(_) => Err(Unreachable::Stranger),
+            Reply::Outlook(_) | Reply::Done(_) | Reply::Signs(_) | Reply::Line(_) | Reply::Gap(_) => {
+                Err(Unreachable::Stranger)
+            }
         }
     }
 
@@ -66,7 +68,9 @@ impl Client {
         match self.ask(&Request::Outlook)? {
             Reply::Outlook(outlook) => Ok(*outlook),
             Reply::Refused(why) => Err(Unreachable::Refused(why)),
-            Reply::View(_) | Reply::Done(_) | Reply::Line(_) | Reply::Gap(_) => Err(Unreachable::Stranger),
+            Reply::View(_) | Reply::Done(_) | Reply::Signs(_) | Reply::Line(_) | Reply::Gap(_) => {
+                Err(Unreachable::Stranger)
+            }
         }
     }
 
@@ -75,7 +79,9 @@ impl Client {
         match self.ask(request)? {
             Reply::Done(text) => Ok(text),
             Reply::Refused(why) => Err(Unreachable::Refused(why)),
-            Reply::View(_) | Reply::Outlook(_) | Reply::Line(_) | Reply::Gap(_) => Err(Unreachable::Stranger),
+            Reply::View(_) | Reply::Outlook(_) | Reply::Signs(_) | Reply::Line(_) | Reply::Gap(_) => {
+                Err(Unreachable::Stranger)
+            }
         }
     }
 
@@ -95,6 +101,12 @@ impl Client {
         serde_json::from_str(&line).map(Some).map_err(|_| Unreachable::Stranger)
     }
 
+    /// Follows how the box is, waiting as long as it takes: [`Speaker::say`] what is wired, then [`Client::next_reply`].
+    pub fn follow_board(&mut self) -> Result<Speaker, Unreachable> {
+        self.stream.get_ref().set_read_timeout(None)?;
+        Ok(Speaker(self.stream.get_ref().try_clone()?))
+    }
+
     fn ask(&mut self, request: &Request) -> Result<Reply, Unreachable> {
         self.send(request)?;
         self.next_reply()?
@@ -102,8 +114,29 @@ impl Client {
     }
 
     fn send(&mut self, request: &Request) -> Result<(), Unreachable> {
-        let mut line = serde_json::to_vec(request).map_err(io::Error::from)?;
-        line.push(b'\n');
-        Ok(self.stream.get_mut().write_all(&line)?)
+        write(self.stream.get_mut(), request)
     }
+}
+
+/// Speaks on a connection that somebody else listens to.
+#[derive(Debug)]
+pub struct Speaker(UnixStream);
+
+impl Speaker {
+    /// Sends one request.
+    pub fn say(&mut self, request: &Request) -> Result<(), Unreachable> {
+        write(&mut self.0, request)
+    }
+
+    /// Ends the connection, also for who listens.
+    pub fn hang_up(&self) {
+        // It may have ended by itself.
+        let _ = self.0.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+fn write(stream: &mut UnixStream, request: &Request) -> Result<(), Unreachable> {
+    let mut line = serde_json::to_vec(request).map_err(io::Error::from)?;
+    line.push(b'\n');
+    Ok(stream.write_all(&line)?)
 }

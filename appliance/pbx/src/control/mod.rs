@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod protocol;
+pub mod signs;
 
 use std::fs;
 use std::io;
@@ -23,7 +24,9 @@ use tokio::time::timeout;
 use crate::file;
 use crate::hub::{Command, Hub, Traced};
 use crate::page::Sessions;
+use branchline_branch::view::BoardView;
 use protocol::{REQUEST_BYTES_MAX, Reply, Request};
+use signs::Signs;
 
 /// Connections at once; more wait.
 pub const CONNECTIONS_MAX: usize = 16;
@@ -133,6 +136,7 @@ async fn converse(stream: UnixStream, hub: &Hub, sessions: &Sessions) -> io::Res
                 sessions.end_all();
                 Reply::Done("everybody is logged out of the page".into())
             }
+            Ok(Request::Board(board)) => return follow_board(hub, board, (read, write)).await,
             Ok(Request::Trace { number }) => return trace(hub, number, (read, write)).await,
             Err(error) => Reply::Refused(format!("not understood: {error}")),
         };
@@ -170,6 +174,49 @@ async fn trace(hub: &Hub, number: Option<String>, (mut read, mut write): Halves)
             // The reader closing its end is how a trace stops.
             gone = read.read(&mut ignored) => if gone? == 0 { return Ok(()) },
         }
+    }
+}
+
+/// The program of the board: it tells what is wired, and hears how the box is. The box is told when it goes.
+async fn follow_board(hub: &Hub, board: BoardView, halves: Halves) -> io::Result<()> {
+    let ended = converse_with_board(hub, board, halves).await;
+    // A daemon that stops has nobody to show it to.
+    let _ = hub.command(Command::Board(None)).await;
+    ended
+}
+
+async fn converse_with_board(hub: &Hub, board: BoardView, (mut read, mut write): Halves) -> io::Result<()> {
+    let mut hub = hub.clone();
+    let mut told = Some(board);
+    let mut line = Vec::new();
+    loop {
+        if let Some(board) = told.take()
+            && let Reply::Refused(why) = command(&hub, Command::Board(Some(board))).await
+        {
+            return send(&mut write, &Reply::Refused(why)).await;
+        }
+        let signs = Signs::of(&hub.last_view());
+        send(&mut write, &Reply::Signs(signs)).await?;
+        tokio::select! {
+            is_there = hub.changed() => if !is_there { return Ok(()) },
+            read = read_more(&mut read, &mut line) => match read? {
+                Some(board) => told = Some(board),
+                None => return Ok(()),
+            },
+        }
+    }
+}
+
+/// The board's next word. Safe to cancel: what was read stays in `line`.
+async fn read_more(read: &mut BufReader<OwnedReadHalf>, line: &mut Vec<u8>) -> io::Result<Option<BoardView>> {
+    let limit = u64::try_from(REQUEST_BYTES_MAX.saturating_sub(line.len())).unwrap_or(u64::MAX);
+    read.take(limit).read_until(b'\n', line).await?;
+    if line.is_empty() {
+        return Ok(None);
+    }
+    match serde_json::from_slice(&std::mem::take(line)) {
+        Ok(Request::Board(board)) => Ok(Some(board)),
+        Ok(_) | Err(_) => Err(io::ErrorKind::InvalidData.into()),
     }
 }
 

@@ -3,13 +3,14 @@
 
 use std::net::IpAddr;
 
-use branchline_branch::view::{Outlook, TraceLine, View};
+use branchline_branch::view::{BoardView, Outlook, TraceLine, View};
 use serde::{Deserialize, Serialize};
 
+use super::signs::Signs;
 use crate::hub::{DatabaseOrder, HostedOrder};
 
-/// Bytes of a request line.
-pub const REQUEST_BYTES_MAX: usize = 4096;
+/// Bytes of a request line; a board with a fault at each of its pins has half of it.
+pub const REQUEST_BYTES_MAX: usize = 65_536;
 
 /// From the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,8 @@ pub enum Request {
     Shutdown,
     /// Log everybody out of the page: its password has changed.
     EndSessions,
+    /// What is wired to the box. Answered by [`Signs`], again and again until either side closes; may be said again.
+    Board(BoardView),
     /// Messages as they pass.
     Trace {
         /// Only calls from or to a number that contains this.
@@ -58,6 +61,8 @@ pub enum Reply {
     Done(String),
     /// It was not done, and why.
     Refused(String),
+    /// How the box is, for its lights.
+    Signs(Signs),
     /// A message that passed.
     Line(Box<TraceLine>),
     /// So many messages were lost: the reader was slow.

@@ -8,7 +8,9 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Sse;
 use axum::response::sse::Event;
-use branchline_branch::view::{CallView, Counters, EmergencyView, HealthView, HostedView, PhoneView, TrunkView, View};
+use branchline_branch::view::{
+    BoardView, CallView, Counters, EmergencyView, HealthView, HostedView, PhoneView, TrunkView, View,
+};
 use futures_util::Stream;
 use futures_util::stream;
 use serde::Serialize;
@@ -44,6 +46,8 @@ pub(crate) struct Update<'v> {
     #[serde(skip_serializing_if = "Option::is_none")]
     hosted: Option<&'v Option<HostedView>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    board: Option<&'v Option<BoardView>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<&'v HealthView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     counters: Option<&'v Counters>,
@@ -72,6 +76,7 @@ impl<'v> Update<'v> {
             trunks: news(before.map(|view| view.trunks.as_slice()), &view.trunks),
             emergencies: news(before.map(|view| view.emergencies.as_slice()), &view.emergencies),
             hosted: news(before.map(|view| &view.hosted), &view.hosted),
+            board: news(before.map(|view| &view.board), &view.board),
             health: news(before.map(|view| &view.health), &view.health),
             counters: news(before.map(|view| &view.counters), &view.counters),
         }
@@ -156,6 +161,6 @@ mod tests {
         assert_eq!(keys, ["age_ms", "calls", "now_utc_ms", "site", "up_ms", "version"]);
         assert_eq!((&json["age_ms"], &json["up_ms"]), (&500.into(), &510.into()));
         let whole = serde_json::to_value(Update::between(None, &now, 1500)).unwrap();
-        assert_eq!(whole.as_object().unwrap().len(), 12);
+        assert_eq!(whole.as_object().unwrap().len(), 13);
     }
 }

@@ -25,6 +25,7 @@ pub(super) struct Orders {
     /// What sockets, workers and challenges were made from.
     started: Arc<Config>,
     config: Arc<Config>,
+    digest: String,
     /// Keys whose changes wait for a restart.
     awaits_restart: Vec<&'static str>,
     loading: Option<Loading>,
@@ -65,9 +66,10 @@ enum Ending {
 }
 
 impl Orders {
-    pub(super) fn new(place: Place, config: Arc<Config>) -> Orders {
+    pub(super) fn new(place: Place, (config, digest): (Arc<Config>, String)) -> Orders {
         Orders {
             place,
+            digest,
             started: Arc::clone(&config),
             config,
             awaits_restart: Vec::new(),
@@ -80,6 +82,11 @@ impl Orders {
     /// The configuration in force.
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// SHA-256 of its text.
+    pub(super) fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// Keys of the configuration whose changes wait for a restart.
@@ -191,6 +198,10 @@ impl Loop {
                 };
                 answer(Some(reply), outcome);
             }
+            hub::Command::Board(told) => {
+                self.publisher.handle_board(told);
+                answer(Some(reply), Ok("shown".to_owned()));
+            }
             hub::Command::Outlook => {
                 let outlook = serde_json::to_string(&self.branch.outlook(now));
                 answer(Some(reply), outlook.map_err(|error| error.to_string()));
@@ -252,6 +263,7 @@ impl Loop {
             Ok(server) => self.streams.show(server),
             Err(fault) => text = format!("{text}; the certificate stays as it was: {fault}"),
         }
+        self.orders.digest.clone_from(&configuration.digest);
         self.branch
             .handle_command(now, Command::Configure(Box::new(configuration)));
         self.storage.handle_configuration(String::new());

@@ -30,6 +30,7 @@ use crate::place::Place;
 pub struct Daemon {
     pub(super) place: Place,
     pub(super) config: Arc<Config>,
+    pub(super) digest: String,
     pub(super) clock: Clock,
     pub(super) branch: Box<Branch>,
     pub(super) udp: Vec<Socket>,
@@ -53,7 +54,7 @@ impl Daemon {
             bundle,
             fault,
         } = read;
-        let config = Arc::clone(&configuration.config);
+        let (config, digest) = (Arc::clone(&configuration.config), configuration.digest.clone());
         let Sockets {
             udp,
             streams,
@@ -75,6 +76,7 @@ impl Daemon {
         Ok(Daemon {
             place: place.clone(),
             config,
+            digest,
             clock,
             branch,
             udp,

@@ -44,7 +44,7 @@ pub(super) struct Loop {
     poster: Poster,
     surroundings: Surroundings,
     relay: Relay,
-    publisher: Publisher,
+    pub(super) publisher: Publisher,
     unanswered: Vec<Resolved>,
     /// Since when messages have waited without a moment of rest.
     busy_since: Option<Instant>,
@@ -86,6 +86,7 @@ impl Loop {
         let Daemon {
             place,
             config,
+            digest,
             mut clock,
             branch,
             udp,
@@ -107,7 +108,7 @@ impl Loop {
             journal: Journal::new(db, acks),
             storage,
             feed,
-            orders: Orders::new(place, config),
+            orders: Orders::new(place, (config, digest)),
             facing: Facing::new(listening),
             resolver,
             poster,
@@ -181,6 +182,7 @@ impl Loop {
             feed: &self.feed,
             db: self.journal.sink(),
             storage: &self.storage,
+            configuration: self.orders.digest(),
             awaits_restart: self.orders.awaits_restart(),
             udp: &self.udp,
             streams: &self.streams,

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use branchline_branch::view::SocketsView;
+use branchline_branch::view::{BoardView, SocketsView};
 use branchline_branch::{Branch, Now};
 use branchline_calldb::CallDb;
 
@@ -17,6 +17,8 @@ pub(super) struct Shown<'a> {
     pub(super) feed: &'a Feed,
     pub(super) db: &'a CallDb,
     pub(super) storage: &'a Storage,
+    /// SHA-256 of its text.
+    pub(super) configuration: &'a str,
     /// Keys of the configuration.
     pub(super) awaits_restart: &'a [&'static str],
     pub(super) udp: &'a Udp,
@@ -26,21 +28,42 @@ pub(super) struct Shown<'a> {
 /// Publishes views, at most one per [`LOOKED_AT_EVERY`].
 #[derive(Debug, Default)]
 pub(super) struct Publisher {
-    shown: Option<(u64, Instant)>,
+    shown: Option<Version>,
+    board: Option<BoardView>,
+}
+
+#[derive(Debug)]
+struct Version {
+    branch: u64,
+    alarms: u64,
+    at: Instant,
 }
 
 impl Publisher {
     /// When the next view is due.
     pub(super) fn poll_timeout(&self, branch: &Branch, feed: &Feed) -> Option<Instant> {
-        self.shown.map(|(version, at)| {
-            at + if version == branch.version() {
-                AT_LEAST_EVERY
-            } else if feed.looked() {
-                LOOKED_AT_EVERY
-            } else {
-                UNSEEN_EVERY
-            }
+        self.shown.as_ref().map(|shown| {
+            shown.at
+                + if shown.alarms != branch.alarms() {
+                    Duration::ZERO
+                } else if shown.branch == branch.version() {
+                    AT_LEAST_EVERY
+                } else if feed.looked() {
+                    LOOKED_AT_EVERY
+                } else {
+                    UNSEEN_EVERY
+                }
         })
+    }
+
+    /// The program of the board says what is wired, or has gone.
+    pub(super) fn handle_board(&mut self, told: Option<BoardView>) {
+        match (told, &mut self.board) {
+            (Some(told), known) => *known = Some(told),
+            (None, Some(known)) => known.is_running = false,
+            (None, None) => {}
+        }
+        self.shown = None;
     }
 
     /// Publishes when it is time.
@@ -51,9 +74,15 @@ impl Publisher {
         let mut view = branch.view(now);
         shown.storage.show(&mut view, shown.db.status());
         view.sockets = sockets(shown.udp, shown.streams.counts());
+        view.configuration = shown.configuration.to_owned();
+        view.board.clone_from(&self.board);
         view.health.awaits_restart = shown.awaits_restart.iter().map(|key| (*key).to_owned()).collect();
         shown.feed.publish(view);
-        self.shown = Some((branch.version(), now.mono));
+        self.shown = Some(Version {
+            branch: branch.version(),
+            alarms: branch.alarms(),
+            at: now.mono,
+        });
     }
 }
 

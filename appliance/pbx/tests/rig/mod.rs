@@ -25,6 +25,7 @@ pub mod http;
 pub mod kamailio;
 pub mod loopback;
 pub mod office;
+pub mod pins;
 pub mod scratch;
 pub mod sip;
 pub mod sipp;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use branchline_branch::view::{HostedView, View};
+use branchline_branch::view::{BoardView, HostedView, View};
 
 use super::Finding;
 
@@ -68,6 +68,7 @@ pub(super) fn running(view: &View) -> Vec<Finding> {
         let text = format!("{} addresses are shut out for guessing passwords", health.banned.len());
         findings.push(Finding::good("security", text));
     }
+    findings.extend(view.board.iter().flat_map(board));
     findings.extend(view.hosted.as_ref().map(hosted));
     for trunk in &view.trunks {
         findings.push(match trunk.state.as_str() {
@@ -120,6 +121,22 @@ fn configuration(view: &View) -> Vec<Finding> {
     findings
 }
 
+fn board(board: &BoardView) -> Vec<Finding> {
+    if !board.is_running {
+        let text = format!("{}: its program has stopped; lights and buttons are dead", board.model);
+        let fix = "look at its log: journalctl -u branchline-board; then systemctl restart branchline-board";
+        return vec![Finding::failure("board", text, fix)];
+    }
+    let faults = board.faults.iter();
+    let faults = faults.map(|fault| Finding::failure("board", &*fault.text, &*fault.fix));
+    let works = match board.devices.as_slice() {
+        [] => format!("{}: nothing is wired to it", board.model),
+        devices => format!("{}: {} work", board.model, devices.join(", ")),
+    };
+    let works = board.faults.is_empty().then(|| Finding::good("board", works));
+    works.into_iter().chain(faults).collect()
+}
+
 fn hosted(hosted: &HostedView) -> Finding {
     let lines = format!("{} of {} lines confirmed", hosted.lines_confirmed, hosted.lines);
     let text = format!("{} is {}, {}: {lines}", hosted.host, hosted.mode, hosted.reason);
@@ -138,7 +155,7 @@ fn hosted(hosted: &HostedView) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use branchline_branch::view::{HealthView, PhoneView, TrunkView};
+    use branchline_branch::view::{BoardView, FaultView, HealthView, PhoneView, TrunkView};
 
     use super::super::Grade;
     use super::*;
@@ -160,6 +177,14 @@ mod tests {
         let view = View {
             up_ms: 1,
             trunks: vec![trunk],
+            board: Some(BoardView {
+                is_running: true,
+                faults: vec![FaultView {
+                    text: "b.toml:3: led[0].at: no such chip".into(),
+                    fix: "choose the board that fits".into(),
+                }],
+                ..BoardView::default()
+            }),
             phones: vec![PhoneView::default()],
             health,
             ..View::default()
@@ -170,7 +195,17 @@ mod tests {
             .filter(|f| f.grade != Grade::Good)
             .map(|f| f.area)
             .collect();
-        assert_eq!(bad, ["database", "configuration", "media", "load", "trunk", "phones"]);
+        assert_eq!(
+            bad,
+            ["database", "configuration", "media", "load", "board", "trunk", "phones"]
+        );
+        let fault = findings.iter().find(|finding| finding.area == "board");
+        assert_eq!(
+            fault.map(|fault| fault.fix.as_str()),
+            Some("choose the board that fits")
+        );
+        let stopped = board(&BoardView::default());
+        assert_eq!(stopped[0].grade, Grade::Failure);
         assert_eq!(time(Some(&view), OLDEST_UTC_MS).grade, Grade::Warning);
         assert_eq!(time(None, 0).grade, Grade::Failure);
     }

@@ -3,7 +3,7 @@
 // Everything shown is set as text, never as HTML: names and numbers come from the network.
 
 const QUIET_MAX_MS = 25000;
-const state = { site: "", phones: [], calls: [], trunks: [], emergencies: [], hosted: null, health: null, counters: null };
+const state = { site: "", phones: [], calls: [], trunks: [], emergencies: [], hosted: null, board: null, health: null, counters: null };
 // Time of the box against the clock of this page, which may be wrong.
 let boxMinusPage = 0;
 let upBase = 0;
@@ -207,7 +207,7 @@ function renderHealth() {
     recovering: [tag("Recovering", "warn"), "It catches up with the journal; calls go on."],
     degraded: [tag("Degraded", "bad"), "Calls go on; records wait in the journal."],
   }[health.database] || [health.database, ""];
-  const faults = [health.database !== "normal" || health.storage_faults.length > 0, !health.clock_trusted, health.ports_free === 0, health.overloaded, health.awaits_restart.length > 0, down > 0]
+  const faults = [health.database !== "normal" || health.storage_faults.length > 0, !health.clock_trusted, health.ports_free === 0, health.overloaded, health.awaits_restart.length > 0, down > 0, boardFails(state.board)]
     .filter(Boolean).length;
   byId("health").replaceChildren(
     card("Call database", database[0], [database[1], ...health.storage_faults].join(" ")),
@@ -221,12 +221,25 @@ function renderHealth() {
       health.overloaded ? "Emergency calls still go through." : ""),
     card("Media ports free", health.ports_free === 0 ? tag("None", "bad") : String(health.ports_free),
       health.ports_free === 0 ? "New calls have no audio path." : ""),
+    ...boardCard(state.board),
     ...restartCard(health.awaits_restart),
     card("Shut out", health.banned.length ? plural(health.banned.length, "address", "addresses") : "Nobody",
       health.banned.length ? health.banned.slice(0, 20).join(", ") + (health.banned.length > 20 ? " …" : "") : ""));
   byId("sum-health").textContent = faults ? plural(faults, "thing needs", "things need") + " attention" : "Everything works";
   byId("count-health").textContent = faults || "";
   byId("count-health").classList.toggle("bad", faults > 0);
+}
+
+function boardFails(board) {
+  return Boolean(board) && (!board.is_running || board.faults.length > 0);
+}
+
+function boardCard(board) {
+  if (!board || (board.is_running && !board.devices.length && !board.faults.length)) return [];
+  if (!board.is_running) return [card("Board", tag("Not served", "bad"), `${board.model}: its program has stopped; lights and buttons are dead.`)];
+  const works = board.devices.length ? `Works: ${board.devices.join(", ")}.` : "";
+  return [card("Board", board.faults.length ? tag(plural(board.faults.length, "fault", "faults"), "bad") : tag("Works", "good"),
+    [`${board.model}.`, works, ...board.faults.map((fault) => `${fault.text}; ${fault.fix}.`)].filter(Boolean).join(" "))];
 }
 
 function restartCard(keys) {
@@ -305,7 +318,7 @@ function take(update) {
     byId("site").textContent = update.site;
     document.title = `${update.site} · Branchline`;
   }
-  for (const part of ["site", "phones", "calls", "trunks", "emergencies", "hosted", "health", "counters"]) {
+  for (const part of ["site", "phones", "calls", "trunks", "emergencies", "hosted", "board", "health", "counters"]) {
     if (part in update) state[part] = update[part];
   }
   if ("calls" in update) callsAt = performance.now() - update.age_ms;
@@ -313,7 +326,7 @@ function take(update) {
   if ("calls" in update) renderCalls();
   if ("trunks" in update) renderTrunks();
   if ("emergencies" in update) renderEmergencies();
-  if ("health" in update || "trunks" in update || "hosted" in update) renderHealth();
+  if ("health" in update || "trunks" in update || "hosted" in update || "board" in update) renderHealth();
   if ("counters" in update) renderCounters();
   heard();
 }
