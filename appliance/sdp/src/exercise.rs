@@ -9,6 +9,18 @@ use std::net::{IpAddr, Ipv4Addr};
 /// When an invariant is broken: printing is stable, anchoring keeps the number and order of streams, nothing of the
 /// peer's addresses is left, and an anchored description is itself readable.
 pub fn exercise(data: &[u8]) {
+    let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    let is_below_bounds =
+        data.len() < crate::SIZE_MAX / 2 && data.iter().filter(|byte| **byte == b'\n').count() < crate::LINES_MAX - 8;
+    let salvaged = Sdp::salvage(data, address);
+    assert!(!salvaged.media().is_empty(), "something is always offered");
+    if is_below_bounds {
+        assert_eq!(
+            Sdp::parse(&salvaged.to_bytes()),
+            Ok(salvaged),
+            "what was salvaged can be read"
+        );
+    }
     let Ok(sdp) = Sdp::parse(data) else { return };
     let printed = sdp.to_bytes();
     // LF line ends are printed as CRLF, which may push the largest descriptions over the bound.
@@ -32,7 +44,6 @@ pub fn exercise(data: &[u8]) {
         "a list has everything in common with itself"
     );
 
-    let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
     let ports = sdp.ports_for_carried(20_000);
     let anchored = sdp.anchor(&Anchor {
         address,
@@ -52,7 +63,7 @@ pub fn exercise(data: &[u8]) {
         );
     }
     // Anchoring adds a line and may lengthen the o= line, so only a description below the bounds must parse again.
-    if data.len() < crate::SIZE_MAX / 2 && data.iter().filter(|byte| **byte == b'\n').count() < crate::LINES_MAX - 8 {
+    if is_below_bounds {
         let printed = anchored.to_bytes();
         assert_eq!(
             Sdp::parse(&printed).as_ref(),

@@ -15,6 +15,7 @@ mod media;
 mod offer;
 mod parse;
 mod resume;
+mod salvage;
 mod session;
 mod stream;
 

@@ -30,7 +30,7 @@ pub(crate) fn parse(data: &[u8]) -> Result<Sdp, SdpError> {
     Ok(sdp)
 }
 
-fn accept(sdp: &mut Sdp, line: Line, number: usize) -> Result<(), SdpError> {
+pub(crate) fn accept(sdp: &mut Sdp, line: Line, number: usize) -> Result<(), SdpError> {
     if line.is(b'm') {
         if sdp.media.len() == MEDIA_MAX {
             return Err(SdpError::TooManyMedia);
@@ -45,7 +45,7 @@ fn accept(sdp: &mut Sdp, line: Line, number: usize) -> Result<(), SdpError> {
     Ok(())
 }
 
-fn split_line(body: &Bytes, raw: &[u8]) -> Option<Line> {
+pub(crate) fn split_line(body: &Bytes, raw: &[u8]) -> Option<Line> {
     let (kind, rest) = raw.split_first()?;
     let value = rest.strip_prefix(b"=")?;
     if !kind.is_ascii_alphabetic() || value.iter().any(|byte| matches!(byte, 0 | b'\r')) {
@@ -84,7 +84,7 @@ fn port_field(text: &str) -> Option<(u16, Option<u16>)> {
     }
 }
 
-fn check_connection(line: &Line, number: usize) -> Result<(), SdpError> {
+pub(crate) fn check_connection(line: &Line, number: usize) -> Result<(), SdpError> {
     let is_complete = |text: &str| text.split_ascii_whitespace().count() >= 3;
     if line.is(b'c') && !line.text().is_some_and(is_complete) {
         return Err(SdpError::Connection { line: number });

@@ -3,8 +3,9 @@
 use crate::anchor::{self, Anchor};
 use crate::line::{self, Line};
 use crate::offer::{self, FreshOffer};
-use crate::{Address, Codec, Media, SdpError, Stream, answer, parse};
+use crate::{Address, Codec, Media, SdpError, Stream, answer, parse, salvage};
 use bytes::{Bytes, BytesMut};
+use std::net::IpAddr;
 
 /// A parsed description.
 ///
@@ -23,6 +24,13 @@ impl Sdp {
     /// [`SdpError`] names the line; nothing is accepted half-read.
     pub fn parse(data: &[u8]) -> Result<Self, SdpError> {
         parse::parse(data)
+    }
+
+    /// Makes an offer out of what can be read of one that [`Sdp::parse`] refuses: where the address is missing it is
+    /// `describer`'s, and where the sound is, it is G.711.
+    #[must_use]
+    pub fn salvage(data: &[u8], describer: IpAddr) -> Self {
+        salvage::salvage(data, describer)
     }
 
     /// A new offer from a list of codecs, for late offers and transfers.
@@ -64,7 +72,7 @@ impl Sdp {
 
     /// Session id and address in the `o=` line (RFC 8866 section 5.2), where the id is a number and the address no name.
     #[must_use]
-    pub fn origin(&self) -> Option<(u64, std::net::IpAddr)> {
+    pub fn origin(&self) -> Option<(u64, IpAddr)> {
         let mut words = line::first_text(&self.session, b'o')?.split_ascii_whitespace();
         let id = words.nth(1)?.parse().ok()?;
         Some((id, words.nth(3)?.parse().ok()?))
