@@ -346,6 +346,9 @@ impl Branch {
         if is_new_emergency || facts.direction == Direction::Internal {
             facts.direction = Direction::Outbound;
         }
+        if is_new_emergency && let Some(whole) = self.whole_of(call) {
+            whole.urgency = Urgency::Emergency;
+        }
     }
 
     pub(crate) fn note_party(&mut self, call: CallId, party: &Party) {

@@ -118,16 +118,20 @@ impl Branch {
         }
     }
 
-    /// The facts of the call that this one is the way back of, as often as it went round: the one with the record.
-    pub(crate) fn whole_of(&mut self, call: CallId) -> Option<&mut CallFacts> {
+    /// The call that this one is the way back of, as often as it went round: the one with the record.
+    pub(crate) fn whole(&self, call: CallId) -> CallId {
         let mut whole = call;
         for _ in 0..ROUNDS_MAX {
-            match self.facts.get(&whole)?.within {
+            match self.facts.get(&whole).and_then(|facts| facts.within) {
                 Some(outer) if self.facts.contains_key(&outer) => whole = outer,
                 Some(_) | None => break,
             }
         }
-        self.facts.get_mut(&whole)
+        whole
+    }
+
+    pub(crate) fn whole_of(&mut self, call: CallId) -> Option<&mut CallFacts> {
+        self.facts.get_mut(&self.whole(call))
     }
 
     /// An extension that took part in a call by the way back through the hosted PBX.

@@ -25,7 +25,9 @@ impl Branch {
         if !is_full && !refused {
             return;
         }
-        let Some(victim) = self.youngest_on(&party) else { return };
+        let Some(victim) = self.youngest_on(&party, call) else {
+            return;
+        };
         let number = self
             .facts
             .get(&victim)
@@ -45,11 +47,12 @@ impl Branch {
         self.drain_calls(now);
     }
 
-    fn youngest_on(&self, trunk: &Party) -> Option<CallId> {
-        let ordinary = self
-            .facts
-            .iter()
-            .filter(|(id, facts)| facts.urgency == Urgency::Ordinary && self.calls.contains(**id));
+    /// The youngest ordinary call there, except what the call for help itself came by.
+    fn youngest_on(&self, trunk: &Party, for_help: CallId) -> Option<CallId> {
+        let own = self.whole(for_help);
+        let ordinary = self.facts.iter().filter(|(id, facts)| {
+            facts.urgency == Urgency::Ordinary && self.calls.contains(**id) && self.whole(**id) != own
+        });
         let there = ordinary.filter(|(id, _)| {
             let parties = self.calls.legs(**id).filter_map(|leg| self.legs.entry(leg));
             parties.into_iter().any(|entry| entry.party == *trunk)
