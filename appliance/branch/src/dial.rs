@@ -5,7 +5,8 @@ use std::fmt::Display;
 use branchline_call::{CallId, Cause, LegId, NewCall};
 use branchline_journal::{CallbackLine, Direction, EmergencyCall, RecordedParty};
 use branchline_route::{ArrivalKind, Loop, Request};
-use branchline_sip::agent::{IncomingInvite, NextHop, Replaces};
+use branchline_sdp::Sdp;
+use branchline_sip::agent::{Body, IncomingInvite, NextHop, Replaces};
 use branchline_sip::message::{Builder, Message, Name, Uri};
 use branchline_sip::transaction::ServerKey;
 use branchline_sip::{Flow, message::Scheme};
@@ -223,9 +224,8 @@ impl Branch {
     }
 
     fn start(&mut self, now: Now, incoming: &Incoming, course: Course) {
-        let offer = match offer(&incoming.request) {
+        let offer = match self.offer_of(incoming) {
             Ok(offer) => offer,
-            Err(415) if course.urgency == Urgency::Emergency => None,
             Err(status) => {
                 let why = "its description of the sound cannot be used";
                 return self.refuse_call(now, incoming, (Cause::of_status(status), &why));
@@ -267,6 +267,17 @@ impl Branch {
             (Some(_), _, _) => {}
         }
         self.drain_calls(now);
+    }
+
+    /// What the caller offers, or the status that refuses it. A call for help does not fail over how it is written.
+    fn offer_of(&self, incoming: &Incoming) -> Result<Option<Sdp>, u16> {
+        let Incoming { flow, request, .. } = incoming;
+        match offer(request) {
+            Err(_) if self.is_emergency(request) => {
+                Ok(Body::of(request).and_then(|body| inspect::salvaged(&body, flow.remote.ip())))
+            }
+            offer => offer,
+        }
     }
 
     /// The way back of a call that its caller gave up meanwhile: a CANCEL follows. That call has its record.
@@ -389,7 +400,7 @@ impl Branch {
             spare: Vec::new(),
         };
         self.legs.add(leg, entry);
-        if let Some(offer) = offer(request).ok().flatten()
+        if let Some(offer) = self.offer_of(incoming).ok().flatten()
             && self
                 .anchors
                 .heard_offer(leg, &offer, self.address_facing(*flow))

@@ -1,5 +1,7 @@
 //! What a request is looked over for before anything is done about it (RFC 3261 section 8.2).
 
+use std::net::IpAddr;
+
 use branchline_sdp::Sdp;
 use branchline_sip::agent::Body;
 use branchline_sip::message::{Message, Name, Scheme, Uri};
@@ -30,8 +32,15 @@ pub(crate) fn offer(request: &Message) -> Result<Option<Sdp>, u16> {
     }
 }
 
+/// What a call for help makes of a body that cannot be read: a description out of as much of it as can be, so that both ends
+/// have one. `describer` is where it came from.
+pub(crate) fn salvaged(body: &Body, describer: IpAddr) -> Option<Sdp> {
+    let bytes = body.session_description().unwrap_or_default();
+    body.is_description().then(|| Sdp::salvage(&bytes, describer))
+}
+
 /// A body of another kind has to be understood unless it says otherwise (RFC 3261 section 20.11); parts that come with no
-/// description, such as a place, are read by who knows them. A call for help does not fail over it.
+/// description, such as a place, are read by who knows them.
 fn may_be_ignored(request: &Message, body: &Body) -> bool {
     let is_plain = request.value(Name::ContentEncoding).is_none();
     let disposition = request.text(Name::ContentDisposition).unwrap_or_default();

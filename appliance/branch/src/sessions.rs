@@ -9,6 +9,7 @@ use branchline_sip::message::{Message, ReasonProtocol};
 use crate::Branch;
 use crate::act::reoffer_status;
 use crate::hosted::Reached;
+use crate::inspect::salvaged;
 use crate::legs::Party;
 use crate::now::Now;
 use crate::targets::{ContactTarget, Target};
@@ -174,10 +175,9 @@ impl Branch {
 
     fn hear(&mut self, leg: LegId, heard: &Heard) -> Result<Option<Sdp>, Cause> {
         let (Heard::Offer(body) | Heard::Answer(body)) = heard;
-        let Some(description) = body.as_ref().and_then(Body::session_description) else {
+        let Some(sdp) = self.read(leg, body.as_ref())? else {
             return Ok(None);
         };
-        let sdp = Sdp::parse(&description).map_err(|_| Cause::NOT_ACCEPTABLE)?;
         match heard {
             Heard::Offer(_) => {
                 let address = self.leg_address(leg).ok_or(Cause::NO_RESOURCE)?;
@@ -188,6 +188,20 @@ impl Branch {
             Heard::Answer(_) => self.anchors.heard_answer(leg, &sdp),
         }
         Ok(Some(sdp))
+    }
+
+    /// An operator or a caller in need is understood as far as can be; of others only what is in order counts.
+    fn read(&self, leg: LegId, body: Option<&Body>) -> Result<Option<Sdp>, Cause> {
+        let Some(body) = body else { return Ok(None) };
+        let read = body.session_description().map(|bytes| Sdp::parse(&bytes)).transpose();
+        match (read, self.legs.entry(leg)) {
+            (Ok(Some(sdp)), _) => Ok(Some(sdp)),
+            (Ok(None) | Err(_), Some(entry)) if self.is_for_help(entry.call) => {
+                Ok(salvaged(body, entry.flow.remote.ip()))
+            }
+            (Ok(None), _) => Ok(None),
+            (Err(_), _) => Err(Cause::NOT_ACCEPTABLE),
+        }
     }
 
     /// Only a BYE is the wish of a party; a dialog that dies with the way to the hosted PBX is not.

@@ -30,7 +30,7 @@ use crate::invite::NewLeg;
 use crate::legs::Party;
 use crate::now::Now;
 use crate::output::{About, Level};
-use crate::targets::TrunkTarget;
+use crate::targets::{TrunkTarget, Urgency};
 
 pub(crate) use calls::Emergencies;
 pub(crate) use notice::Alarms;
@@ -78,6 +78,12 @@ impl Branch {
         let mut entry = self.entry_for_help(now, (call, number), (&phone, &shown));
         entry.contact = contact.unwrap_or_default();
         self.note_help(now, entry);
+    }
+
+    pub(crate) fn is_for_help(&self, call: CallId) -> bool {
+        self.facts
+            .get(&call)
+            .is_some_and(|facts| facts.urgency == Urgency::Emergency)
     }
 
     /// The INVITE that takes a call for help out over one trunk.

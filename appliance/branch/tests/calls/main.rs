@@ -7,6 +7,7 @@ mod flows;
 mod hostile;
 mod live;
 mod messages;
+mod odd_help;
 mod office;
 mod refused;
 mod reload;

@@ -93,7 +93,7 @@ impl Agent {
     }
 
     fn out_of_dialog(&mut self, key: ServerKey, flow: Flow, request: Message) {
-        // A call for help is not turned away over an extension or an interval.
+        // A call for help is not turned away over an extension, an interval or an address that is missing.
         let is_priority = self.core.endpoint.is_priority(&request);
         if let Some(unsupported) = unsupported(&request).filter(|_| !is_priority) {
             let response = Builder::response(&request, 420).header(Name::Unsupported, unsupported);
@@ -101,7 +101,7 @@ impl Agent {
         }
         match request.method() {
             Method::Invite => {
-                if !matches!(request.contact(), Some(Ok(_))) {
+                if !matches!(request.contact(), Some(Ok(_))) && !is_priority {
                     let response = Builder::response(&request, 400);
                     return self.refuse(key, response.reason_phrase("Bad Contact"));
                 }
