@@ -5,6 +5,8 @@ image=$project/image
 cache=${BRANCHLINE_IMAGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/branchline/image}
 architecture=arm64
 target=aarch64-unknown-linux-gnu
+# Updates are for this board alone.
+board=$(sed -n 's/^compatible=//p' "$image/root/etc/rauc/system.conf")
 
 export LC_ALL=C TZ=UTC
 umask 022
