@@ -8,6 +8,8 @@ SEEDS ?= 20000
 # So many are part of `make test`.
 TEST_SEEDS ?= 2000
 CUTS ?= 200
+RIG ?= hw-tests/rigs/qemu.toml
+CASES ?=
 # Where `make run` keeps the configuration, the journal and the database, unless it is where every command looks by itself.
 STATE ?=
 
@@ -24,11 +26,11 @@ TEST_PACKAGES := $(RUN_PACKAGES) baresip-core sip-tester sipsak sipvicious kamai
 	python3 python3-venv chromium chromium-driver openssl iproute2 systemd multimon-ng minimodem e2fsprogs
 DRILL_PACKAGES := $(RUN_PACKAGES) kamailio rtpengine-daemon sip-tester iproute2 baresip-core python3 python3-venv
 IMAGE_PACKAGES := $(RUN_PACKAGES) git rustc-web gcc-aarch64-linux-gnu libc6-dev-arm64-cross cpio kmod squashfs-tools \
-	genimage dosfstools mtools u-boot-tools openssl python3
+	genimage dosfstools mtools u-boot-tools rauc openssl python3
 BOARD_PACKAGES := qemu-system-arm u-boot-qemu dnsmasq-base iproute2
 BENCH_PACKAGES := $(RUN_PACKAGES) sip-tester kamailio rtpengine-daemon
 
-.PHONY: help run test bench sim drill lint image run-image image-check setup-run setup-test setup-bench \
+.PHONY: help run test bench sim drill lint image run-image image-check hw-test setup-run setup-test setup-bench \
 	setup-drill drill-packages setup-image setup-board test-packages \
 	check-format check-lints check-licences check-tests check-documentation check-sim
 
@@ -64,6 +66,11 @@ run-image: setup-board image ## Boot the image in QEMU; FRESH=1 forgets what the
 
 image-check: setup-image ## Build the image twice from nothing and compare
 	@image/check
+
+hw-test: setup-board image ## Hold the image on a board to its cases; RIG=file, CASES="--short" or "--only NAME"
+	@image/updates-for-tests "$(TARGET)/image"
+	$(CARGO) build --package branchline-hw-tests --bin branchline-hw-test
+	"$(TARGET)/debug/branchline-hw-test" "$(TARGET)/image" --rig "$(RIG)" $(CASES)
 
 check-format:
 	$(CARGO) fmt --all --check

@@ -3,7 +3,12 @@
 //!
 //! [`rig`] stands these up and takes them down; [`wan`] plays what happens to the line, [`states`] cuts it under calls in every state, [`database`] lets the call
 //! database fail, [`walk`] loses everything in every combination under calls of real telephones, [`ordered`] has the box drill itself; [`report`] prints what came of it.
+//!
+//! The same from further outside: [`board`] is a board with the image on it, in QEMU or on a bench, and [`cases`] what it is
+//! held to.
 
+pub mod board;
+pub mod cases;
 pub mod clock;
 pub mod conversation;
 pub mod database;

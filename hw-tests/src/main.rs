@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use branchline_hw_tests::report::published;
 use branchline_hw_tests::rig;
 use branchline_hw_tests::wan::{Extent, Part, drill};
 use clap::{Parser, ValueEnum};
@@ -94,7 +95,7 @@ fn main() -> ExitCode {
     println!("{}", machine());
     match drill(&parts, extent, |step| eprintln!("drill: {step}")) {
         Ok(report) => {
-            println!("{report}");
+            println!("{report}\n{}", published());
             if report.is_met() {
                 ExitCode::SUCCESS
             } else {

@@ -1,4 +1,4 @@
-//! What came of a drill, beside the times that others publish.
+//! What came of a drill or of cases, and the times that others publish.
 
 use std::fmt::{self, Display};
 use std::time::Duration;
@@ -16,7 +16,38 @@ pub struct Figure {
     pub is_met: bool,
 }
 
-/// All figures of a drill.
+impl Figure {
+    /// One without a target, as it came out: well or badly.
+    pub fn outcome(what: impl Into<String>, outcome: Result<String, String>) -> Figure {
+        let is_met = outcome.is_ok();
+        Figure {
+            what: what.into(),
+            value: outcome.unwrap_or_else(|bad| bad),
+            target: "",
+            is_met,
+        }
+    }
+
+    /// The same with the name of its case before it.
+    #[must_use]
+    pub fn of(self, case: &str) -> Figure {
+        let what = format!("{case}: {}", self.what);
+        Figure { what, ..self }
+    }
+}
+
+impl Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = if self.is_met { "ok    " } else { "MISSED" };
+        write!(f, "{mark} {:<72} {}", self.what, self.value)?;
+        if !self.target.is_empty() {
+            write!(f, "  (target {})", self.target)?;
+        }
+        Ok(())
+    }
+}
+
+/// All figures.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     /// In order.
@@ -52,21 +83,21 @@ impl Report {
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for figure in &self.figures {
-            let mark = if figure.is_met { "ok    " } else { "MISSED" };
-            write!(f, "{mark} {:<58} {}", figure.what, figure.value)?;
-            if !figure.target.is_empty() {
-                write!(f, "  (target {})", figure.target)?;
-            }
-            writeln!(f)?;
+            writeln!(f, "{figure}")?;
         }
         let met = self.figures.iter().filter(|figure| figure.is_met).count();
-        writeln!(f, "\n{met} of {} targets met", self.figures.len())?;
-        writeln!(f, "\nFrom outage to working telephones, as others publish it:")?;
-        for (who, time) in OTHERS {
-            writeln!(f, "  {who:<28} {time}")?;
-        }
-        Ok(())
+        writeln!(f, "\n{met} of {} targets met", self.figures.len())
     }
+}
+
+/// From an outage to working telephones, as others publish it.
+#[must_use]
+pub fn published() -> String {
+    let lines = OTHERS.map(|(who, time)| format!("  {who:<28} {time}\n"));
+    format!(
+        "From outage to working telephones, as others publish it:\n{}",
+        lines.concat()
+    )
 }
 
 /// The value that so many percent do not exceed; `None` of nothing.

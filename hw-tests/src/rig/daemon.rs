@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::namespace::Namespace;
+use super::office::Account;
 use super::upstream::line_password;
 use super::{BOX_INSIDE, BOX_OUTSIDE, HOSTED, Plan};
 use crate::{Fault, clock};
@@ -186,7 +187,7 @@ fn configuration_text(numbers: &[String], plan: Plan) -> String {
         plan.settle_s, plan.registers_per_second
     );
     for number in numbers {
-        let (md5, sha256) = branchline_ladder::hashes(number, "branchline", &format!("secret-{number}"));
+        let (md5, sha256) = branchline_ladder::hashes(number, "branchline", &Account::of(number).password);
         let line = line_password(number);
         // A string grows.
         let _ = write!(

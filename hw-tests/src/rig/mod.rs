@@ -2,17 +2,18 @@
 
 mod daemon;
 mod line;
-mod namespace;
+pub(crate) mod namespace;
 mod office;
 mod real;
 mod sipp;
+mod sound;
 mod upstream;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 pub use daemon::Daemon;
 pub use line::{Line, Quality};
-pub use office::{Office, Telephone};
+pub use office::{Account, Office, Telephone};
 pub use real::{BARESIPS, PJSIPS, RealPhones, tone_hz};
 pub use sipp::{Counted, Load, Sipp};
 pub use upstream::{Media, Upstream};
@@ -122,7 +123,9 @@ impl Rig {
         }
         let upstream = Upstream::start(&elsewhere, folder.path(), (&numbers, plan.media))?;
         let daemon = Daemon::start(&branch, folder.path(), (&numbers, plan))?;
-        let mut office = Office::new(&branch, &numbers[..usize::from(plan.telephones)])?;
+        let seats = &numbers[..usize::from(plan.telephones)];
+        let accounts: Vec<Account> = seats.iter().map(|number| Account::of(number)).collect();
+        let mut office = Office::new(&branch, &accounts)?;
         office.register_all()?;
         let rig = Rig {
             office,

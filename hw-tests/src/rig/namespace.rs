@@ -9,12 +9,12 @@ use tun_rs::{DeviceBuilder, SyncDevice};
 
 use crate::Fault;
 
-pub(super) struct Namespace {
+pub(crate) struct Namespace {
     name: String,
 }
 
 impl Namespace {
-    pub(super) fn new(what: &str) -> Result<Namespace, Fault> {
+    pub(crate) fn new(what: &str) -> Result<Namespace, Fault> {
         let namespace = Namespace {
             name: format!("branchline-{what}-{}", std::process::id()),
         };
@@ -24,18 +24,18 @@ impl Namespace {
     }
 
     /// A program in it.
-    pub(super) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name]).arg(program);
         command
     }
 
-    pub(super) fn address(&self, device: &str, ip: Ipv4Addr) -> Result<(), Fault> {
+    pub(crate) fn address(&self, device: &str, ip: Ipv4Addr) -> Result<(), Fault> {
         self.ip(&["address", "add", &format!("{ip}/24"), "dev", device])
     }
 
     /// A device in it whose packets this process carries.
-    pub(super) fn tun(&self, device: &str, ip: Ipv4Addr) -> Result<SyncDevice, Fault> {
+    pub(crate) fn tun(&self, device: &str, ip: Ipv4Addr) -> Result<SyncDevice, Fault> {
         let name = device.to_owned();
         let tun = self.inside(move || DeviceBuilder::new().name(name).build_sync())?;
         let tun = tun.map_err(Fault::system("a TUN device"))?;
@@ -44,8 +44,13 @@ impl Namespace {
         Ok(tun)
     }
 
+    /// Takes a device of this machine in; it comes back when the namespace goes.
+    pub(crate) fn take_in(&self, device: &str) -> Result<(), Fault> {
+        ip(&["link", "set", device, "netns", &self.name])
+    }
+
     /// Runs `make` in a thread that has moved into the namespace; what it opens stays there.
-    pub(super) fn inside<T: Send + 'static>(&self, make: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+    pub(crate) fn inside<T: Send + 'static>(&self, make: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
         let path = format!("/run/netns/{}", self.name);
         let file = File::open(&path).map_err(Fault::system(&path))?;
         let thread = std::thread::spawn(move || setns(file, CloneFlags::CLONE_NEWNET).map(|()| make()));
@@ -58,7 +63,7 @@ impl Namespace {
         })
     }
 
-    fn ip(&self, arguments: &[&str]) -> Result<(), Fault> {
+    pub(crate) fn ip(&self, arguments: &[&str]) -> Result<(), Fault> {
         let mut all = vec!["-n", &self.name];
         all.extend(arguments);
         ip(&all)

@@ -1,6 +1,7 @@
 //! The telephones of the branch, on real sockets.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use branchline_ladder::{Actor, ActorSetup, Dial, Features, Heard, Reaction, Role, Stage};
@@ -8,6 +9,7 @@ use branchline_sip::Transport;
 use bytes::Bytes;
 
 use super::namespace::Namespace;
+use super::sound::{Listener, Tone};
 use super::{BOX_INSIDE, sip};
 use crate::{Fault, clock};
 
@@ -19,7 +21,7 @@ pub struct Office {
     pub refusals: Vec<String>,
 }
 
-/// One telephone that answers at once.
+/// One telephone that answers at once and sounds a tone of its own into its calls.
 pub struct Telephone {
     /// What it does.
     pub actor: Actor,
@@ -31,16 +33,39 @@ pub struct Telephone {
     sequence: u16,
     last_sound: Option<Instant>,
     longest_gap: Duration,
+    tone: Tone,
+    listener: Listener,
+}
+
+/// What a telephone registers with.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its extension.
+    pub number: String,
+    /// As the box knows it.
+    pub password: String,
+}
+
+impl Account {
+    pub(super) fn of(number: &str) -> Account {
+        Account {
+            number: number.to_owned(),
+            password: format!("secret-{number}"),
+        }
+    }
 }
 
 /// A packet of sound every so often.
 const PACKET: Duration = Duration::from_millis(20);
 const BYTES_MAX: usize = 65_536;
+static STARTS: AtomicU16 = AtomicU16::new(0);
 
 impl Office {
-    pub(super) fn new(namespace: &Namespace, numbers: &[String]) -> Result<Office, Fault> {
+    pub(crate) fn new(namespace: &Namespace, accounts: &[Account]) -> Result<Office, Fault> {
+        // As after each start of a telephone, its Call-IDs are new: the box would take those of before for old news.
+        let start = u64::from(STARTS.fetch_add(1, Ordering::Relaxed)) << 48 | u64::from(std::process::id()) << 32;
         let mut telephones = Vec::new();
-        for (place, number) in (11..).zip(numbers) {
+        for (place, account) in (11..).zip(accounts) {
             let ip = Ipv4Addr::new(10, 98, 0, place);
             let sockets = namespace.inside(move || Ok((UdpSocket::bind(sip(ip))?, UdpSocket::bind((ip, 4000))?)))?;
             let (sip_socket, rtp) = sockets.map_err(Fault::system("a telephone's sockets"))?;
@@ -48,7 +73,7 @@ impl Office {
                 socket.set_nonblocking(true).map_err(Fault::system("a socket"))?;
             }
             telephones.push(Telephone {
-                actor: Actor::new(setup(number, ip)),
+                actor: Actor::new(setup(account, ip, start)),
                 heard: Vec::new(),
                 sip: sip_socket,
                 rtp,
@@ -56,6 +81,8 @@ impl Office {
                 sequence: 0,
                 last_sound: None,
                 longest_gap: Duration::ZERO,
+                tone: Tone::of(telephones.len()),
+                listener: Listener::default(),
             });
         }
         Ok(Office {
@@ -64,7 +91,7 @@ impl Office {
         })
     }
 
-    pub(super) fn register_all(&mut self) -> Result<(), Fault> {
+    pub(crate) fn register_all(&mut self) -> Result<(), Fault> {
         for telephone in &mut self.telephones {
             telephone.actor.register(clock::now());
         }
@@ -146,6 +173,7 @@ impl Office {
     pub fn listen_anew(&mut self) {
         for telephone in &mut self.telephones {
             (telephone.last_sound, telephone.longest_gap) = (None, Duration::ZERO);
+            telephone.listener = Listener::default();
         }
     }
 
@@ -155,6 +183,12 @@ impl Office {
         let telephone = &self.telephones[who];
         let open = telephone.last_sound.map_or(Duration::MAX, |at| clock::now() - at);
         telephone.longest_gap.max(open)
+    }
+
+    /// How much of what one telephone heard lately is the tone of another, 0 to 1.
+    #[must_use]
+    pub fn share_heard(&self, who: usize, of: usize) -> f64 {
+        self.telephones[who].listener.share(&self.telephones[of].tone)
     }
 }
 
@@ -180,8 +214,9 @@ impl Telephone {
         }
         self.heard.extend(std::iter::from_fn(|| self.actor.poll_heard()));
         self.speak();
-        while self.rtp.recv(&mut buffer).is_ok() {
+        while let Ok(length) = self.rtp.recv(&mut buffer) {
             let now = clock::now();
+            self.listener.hear(&buffer[..length]);
             if let Some(last) = self.last_sound.replace(now) {
                 self.longest_gap = self.longest_gap.max(now - last);
             }
@@ -205,21 +240,21 @@ impl Telephone {
         packet.extend(self.sequence.to_be_bytes());
         packet.extend((u32::from(self.sequence) * 160).to_be_bytes());
         packet.extend([0, 0, 0, 7]);
-        packet.extend([0xd5; 160]);
+        packet.extend(self.tone.next_packet());
         let _ = self.rtp.send_to(&packet, remote.media);
     }
 }
 
-fn setup(number: &str, ip: Ipv4Addr) -> ActorSetup {
+fn setup(account: &Account, ip: Ipv4Addr, start: u64) -> ActorSetup {
     ActorSetup {
         role: Role::Phone,
-        number: number.to_owned(),
-        password: format!("secret-{number}"),
+        number: account.number.clone(),
+        password: account.password.clone(),
         address: sip(ip),
         media: SocketAddr::from((ip, 4000)),
         server: sip(BOX_INSIDE),
         transport: Transport::Udp,
-        seed: u64::from(ip.to_bits()),
+        seed: start | u64::from(ip.to_bits()),
         reaction: Reaction {
             provisional: None,
             finally: Some((Duration::ZERO, 200)),
