@@ -3,6 +3,7 @@
 //! 8 kHz, one channel, frames of 20 ms. [`Channel`] is pure: a shell gives it frames of a card and packets of a socket.
 
 mod channel;
+mod drift;
 mod ear;
 mod event;
 mod g711;
@@ -11,11 +12,14 @@ mod listener;
 mod mouth;
 mod plan;
 mod playout;
+mod resample;
 mod talker;
 
 pub use channel::Channel;
+pub use drift::Drift;
 pub use event::{ChannelEvent, ChannelFigures, ReceptionFigures};
 pub use plan::{ChannelConfig, ChannelPlan, Device, Gains, Hear, Law, Signal, Talk};
+pub use resample::{Rates, Resampler};
 pub use talker::VoicePacket;
 
 /// Samples in a frame: 20 ms.
