@@ -20,10 +20,11 @@ VENV := $(CACHE)/venv-$(shell sha256sum $(PHONES) | cut -c1-12)
 DENY_VERSION := 0.19.0
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)
 
-# A C compiler for SQLite and ring; certificates for the package registry.
-RUN_PACKAGES := gcc libc6-dev make pkg-config ca-certificates
+# A C compiler for SQLite and ring; ALSA for sound cards; certificates for the package registry.
+RUN_PACKAGES := gcc libc6-dev libasound2-dev make pkg-config ca-certificates
 TEST_PACKAGES := $(RUN_PACKAGES) baresip-core sip-tester sipsak sipvicious kamailio kamailio-tls-modules \
-	python3 python3-venv chromium chromium-driver openssl iproute2 systemd multimon-ng minimodem e2fsprogs
+	python3 python3-venv chromium chromium-driver openssl iproute2 systemd multimon-ng minimodem espeak-ng \
+	pulseaudio libasound2-plugins e2fsprogs
 DRILL_PACKAGES := $(RUN_PACKAGES) kamailio rtpengine-daemon sip-tester iproute2 baresip-core python3 python3-venv
 IMAGE_PACKAGES := $(RUN_PACKAGES) git rustc-web gcc-aarch64-linux-gnu libc6-dev-arm64-cross cpio kmod squashfs-tools \
 	genimage dosfstools mtools u-boot-tools rauc openssl python3

@@ -12,7 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("data", &["sdp", "journal", "config"]),
     ("core", &["sip", "call", "route", "media", "survival", "board"]),
     ("branch", &["branch", "ladder"]),
-    ("adapter", &["net", "calldb", "gpio", "phones"]),
+    ("adapter", &["net", "calldb", "gpio", "sound", "phones"]),
     ("program", &["pbx", "sim", "bench", "hw-tests"]),
 ];
 
@@ -20,6 +20,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 const WORLDLY: &[&str] = &[
     "tokio",
     "gpiocdev",
+    "alsa",
+    "thread-priority",
     "rppal",
     "mio",
     "nix",

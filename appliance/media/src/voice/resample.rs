@@ -76,6 +76,12 @@ impl Resampler {
         self.waiting.len() as f64 - self.place - self.reach() as f64
     }
 
+    /// How many samples out can be pulled now.
+    #[must_use]
+    pub fn ready(&self, faster: f64) -> usize {
+        (self.waiting() / (self.ratio * (1.0 + faster))).max(0.0) as usize
+    }
+
     /// Fills a block, taking `faster` (parts of one) more samples in than the rates say; `false` and nothing is done when
     /// too few wait.
     pub fn pull(&mut self, block: &mut [i16], faster: f64) -> bool {
