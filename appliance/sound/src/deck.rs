@@ -21,6 +21,7 @@ struct Capture {
     channels: Vec<Resampler>,
     drift: Drift,
     is_running: bool,
+    settling: Settling,
     underruns: u64,
     overruns: u64,
 }
@@ -30,6 +31,7 @@ struct Playback {
     channels: Vec<Resampler>,
     drift: Drift,
     is_running: bool,
+    settling: Settling,
     /// Level at the last frame.
     queued_ms: f64,
     xruns: u64,
@@ -61,6 +63,7 @@ impl Deck {
                 channels: vec![Resampler::new(down); from_card.channels],
                 drift: Drift::new(CAPTURE_MS),
                 is_running: false,
+                settling: Settling::new(),
                 underruns: 0,
                 overruns: 0,
             },
@@ -69,6 +72,7 @@ impl Deck {
                 channels: vec![Resampler::new(up); to_card.channels],
                 drift: Drift::new(PLAYBACK_MS),
                 is_running: false,
+                settling: Settling::new(),
                 queued_ms: 0.0,
                 xruns: 0,
             },
@@ -154,33 +158,35 @@ impl Capture {
 
     fn pull(&mut self, frames: &mut [Frame]) {
         frames.iter_mut().for_each(|frame| frame.fill(0));
-        self.is_running |= self.level_ms() >= CAPTURE_MS + FRAME_MS;
+        self.is_running |= self.level_ms() >= self.drift.target_ms() + FRAME_MS;
         if !self.is_running {
             return;
         }
-        let excess_ms = self.level_ms() - FRAME_MS - CAPTURE_MS;
-        if excess_ms > EXCESS_MS {
-            self.overruns += 1;
+        let excess_ms = self.level_ms() - FRAME_MS - self.drift.target_ms();
+        if excess_ms > self.settling.excess_ms() {
+            self.overruns += u64::from(self.settling.is_over());
             let excess = (excess_ms * f64::from(self.shape.rate_hz) / 1000.0) as usize;
             self.channels.iter_mut().for_each(|channel| channel.skip(excess));
-            self.drift.restart();
         }
         let faster = self.drift.faster();
         let mut channels = self.channels.iter_mut().zip(frames);
         if !channels.all(|(channel, frame)| channel.pull(frame, faster)) {
             self.is_running = false;
             self.underruns += 1;
-            self.drift.restart();
+            self.settling = Settling::new();
+            deepen(&mut self.drift);
             return;
         }
-        self.drift.handle_level(self.level_ms());
+        if self.settling.handle_frame() {
+            self.drift.handle_level(self.level_ms());
+        }
     }
 }
 
 impl Playback {
     fn measure(&mut self, queued: usize) {
         self.queued_ms = queued as f64 * 1000.0 / f64::from(self.shape.rate_hz);
-        if self.is_running {
+        if self.is_running && self.settling.handle_frame() {
             self.drift.handle_level(self.queued_ms);
         }
     }
@@ -189,39 +195,91 @@ impl Playback {
         self.xruns += 1;
         self.is_running = false;
         self.queued_ms = 0.0;
-        self.drift.restart();
+        self.settling = Settling::new();
+        deepen(&mut self.drift);
     }
 
     /// The samples that a frame becomes, after some silence when the card begins; how many values.
     fn interleave(&mut self, frames: &[Frame], room: &mut [i16]) -> usize {
         let step = self.channels.len();
-        let lead_ms = if self.is_running { 0.0 } else { PLAYBACK_MS };
+        let lead_ms = if self.is_running { 0.0 } else { self.drift.target_ms() };
         let lead = (lead_ms * f64::from(self.shape.rate_hz) / 1000.0) as usize * step;
         self.is_running = true;
         room[..lead].fill(0);
         let faster = self.drift.faster();
+        let excess = self.excess();
         let mut mono = [0; MONO];
         let mut values = lead;
         for (number, (channel, frame)) in self.channels.iter_mut().zip(frames).enumerate() {
             channel.push(frame.iter().copied());
             let count = channel.ready(faster).min(MONO);
             channel.pull(&mut mono[..count], faster);
+            let kept = &mono[excess.min(count)..count];
             let places = room[lead..].iter_mut().skip(number).step_by(step);
-            for (place, sample) in places.zip(&mono[..count]) {
+            for (place, sample) in places.zip(kept) {
                 *place = *sample;
             }
-            values = lead + count * step;
+            values = lead + kept.len() * step;
         }
         values
     }
+
+    /// Samples to leave out because far too many wait.
+    fn excess(&mut self) -> usize {
+        let excess_ms = self.queued_ms - self.drift.target_ms();
+        if excess_ms <= self.settling.excess_ms() {
+            return 0;
+        }
+        self.xruns += u64::from(self.settling.is_over());
+        (excess_ms * f64::from(self.shape.rate_hz) / 1000.0) as usize
+    }
+}
+
+/// The first frames of a card: it may begin late and with too much; what is left out then nobody misses.
+struct Settling {
+    frames: u32,
+}
+
+impl Settling {
+    fn new() -> Settling {
+        Settling {
+            frames: SETTLING_FRAMES,
+        }
+    }
+
+    /// Whether the level says something of the clocks by now.
+    fn handle_frame(&mut self) -> bool {
+        self.frames = self.frames.saturating_sub(1);
+        self.is_over()
+    }
+
+    fn is_over(&self) -> bool {
+        self.frames == 0
+    }
+
+    /// What is more than this above the level is left out.
+    fn excess_ms(&self) -> f64 {
+        if self.is_over() { EXCESS_MS } else { SETTLING_EXCESS_MS }
+    }
+}
+
+/// A card whose buffer ran empty moves its sound in larger pieces than was thought.
+fn deepen(drift: &mut Drift) {
+    drift.set_target((drift.target_ms() + DEEPER_MS).min(DEEPEST_MS));
+    drift.restart();
 }
 
 /// What waits when a frame has been taken: for cards that tell of what they recorded late, and a thread that wakes late.
 const CAPTURE_MS: f64 = 15.0;
 /// What waits when a frame is given.
 const PLAYBACK_MS: f64 = 20.0;
-/// More than this above the level is not waited for.
+const DEEPER_MS: f64 = 10.0;
+const DEEPEST_MS: f64 = 120.0;
+/// The clocks cannot have done that: somebody stood still.
 const EXCESS_MS: f64 = 60.0;
+const SETTLING_EXCESS_MS: f64 = 8.0;
+/// 2 s
+const SETTLING_FRAMES: u32 = 100;
 const FRAME_MS: f64 = 20.0;
 /// Half of a sinc.
 const SINC_MS: f64 = 3.0;
@@ -230,4 +288,4 @@ const RATE_MAX_HZ: u32 = 192_000;
 /// A frame at the highest rate, and a little more.
 const MONO: usize = FRAME_SAMPLES * 25;
 /// A frame and the silence before the first one, for every channel.
-const ROOM: usize = MONO * 2 * CHANNELS_MAX;
+const ROOM: usize = MONO * 8 * CHANNELS_MAX;

@@ -33,6 +33,17 @@ impl Drift {
         self.faster
     }
 
+    /// The level that is kept.
+    #[must_use]
+    pub fn target_ms(&self) -> f64 {
+        self.target_ms
+    }
+
+    /// Keeps another level from now on.
+    pub fn set_target(&mut self, target_ms: f64) {
+        self.target_ms = target_ms;
+    }
+
     /// The buffer began anew; what is known of the clocks stays.
     pub fn restart(&mut self) {
         self.level_ms = None;

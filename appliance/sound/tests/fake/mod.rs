@@ -12,6 +12,9 @@ use branchline_media::rtp::Rtp;
 use branchline_media::voice::{ChannelConfig, ChannelPlan, Device, Gains, Hear, Law, Talk};
 use branchline_sdp::Direction;
 use branchline_sound::{Card, CardError, CardId, Cards, DeviceConfig, Engine, Port, Shape, Shapes, SoundEvent};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+use std::os::fd::AsFd;
 
 /// The card as a test sees it; the engine has the other end.
 #[derive(Clone)]
@@ -167,7 +170,8 @@ pub(crate) fn device(card: &str, channel: Option<usize>) -> DeviceConfig {
 /// A telephone elsewhere: sends a tone by the true time and keeps what it hears.
 pub(crate) struct Far {
     socket: UdpSocket,
-    hz: f64,
+    /// What it says; 0 is silence.
+    pub(crate) hz: f64,
     sent: u32,
     pub(crate) heard: Vec<i16>,
 }
@@ -208,6 +212,12 @@ impl Far {
         }
         self.sent += 1;
         self.socket.send_to(&packet, to).unwrap();
+    }
+
+    /// Until something comes, or for so long.
+    pub(crate) fn wait(&self, time: Duration) {
+        let mut sockets = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+        ppoll(&mut sockets, Some(TimeSpec::from_duration(time)), None).unwrap();
     }
 
     pub(crate) fn receive(&mut self) {
@@ -296,7 +306,7 @@ pub(crate) fn tone(sound: &[i16], rate_hz: u32, near_hz: f64) -> Tone {
         }
         2.0 * (re * re + im * im) / (sound.len() as f64).powi(2)
     };
-    let steps = (-40..=40).map(|step| near_hz + f64::from(step) * 0.05);
+    let steps = (-40..=40).map(|step| near_hz + f64::from(step) * 0.1);
     let (hz, best) = steps
         .map(|hz| (hz, part(hz)))
         .max_by(|a, b| a.1.total_cmp(&b.1))
