@@ -14,7 +14,7 @@ impl Cards for AlsaCards {
     fn open(&mut self, name: &str) -> Result<Box<dyn Card>, CardError> {
         AlsaCard::open(name)
             .map(|card| Box::new(card) as Box<dyn Card>)
-            .map_err(|error| gone(error))
+            .map_err(gone)
     }
 }
 

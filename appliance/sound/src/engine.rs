@@ -200,22 +200,7 @@ impl Engine {
 
     /// Packets that have come; what a stranger sends is dropped.
     pub fn handle_packets(&mut self, now: Instant) {
-        let mut room = [0; DATAGRAM_BYTES_MAX];
-        for device in &mut self.devices {
-            for _ in 0..DATAGRAMS_MAX {
-                match device.socket.recv_from(&mut room) {
-                    Ok((length, source)) => {
-                        let talk = device.channel.plan().talk;
-                        if talk.is_some_and(|talk| talk.remote == source) {
-                            device.channel.handle_packet(now, &room[..length]);
-                        }
-                    }
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    // Nothing more; or nobody listens at the far end, which its silence tells.
-                    Err(_) => break,
-                }
-            }
-        }
+        self.devices.iter_mut().for_each(|device| device.receive(now));
     }
 
     /// 20 ms of every device.
@@ -235,8 +220,9 @@ impl Engine {
 
     /// A card that should be opened now.
     pub fn poll_wanted(&mut self, now: Instant) -> Option<(CardId, String)> {
-        let due = |slot: &&mut Slot| matches!(slot.state, State::Closed { try_at } if try_at <= now);
-        let (number, slot) = self.slots.iter_mut().enumerate().find(|(_, slot)| due(&slot))?;
+        let due = |slot: &Slot| matches!(slot.state, State::Closed { try_at } if try_at <= now);
+        let number = self.slots.iter().position(due)?;
+        let slot = &mut self.slots[number];
         slot.state = State::Opening;
         Some((CardId(number), slot.name.clone()))
     }
@@ -329,6 +315,22 @@ impl Engine {
             self.events_dropped += 1;
         }
         self.events.push_back(event);
+    }
+}
+
+impl Device {
+    fn receive(&mut self, now: Instant) {
+        let mut room = [0; DATAGRAM_BYTES_MAX];
+        let far = self.channel.plan().talk.map(|talk| talk.remote);
+        for _ in 0..DATAGRAMS_MAX {
+            match self.socket.recv_from(&mut room) {
+                Ok((length, source)) if far == Some(source) => self.channel.handle_packet(now, &room[..length]),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Nothing more; or nobody listens at the far end, which its silence tells.
+                Err(_) => return,
+            }
+        }
     }
 }
 

@@ -13,7 +13,11 @@ use fake::{Far, device, tone};
 #[test]
 fn a_tone_is_recorded_and_played_by_alsa_in_real_time() {
     let Some(card) = pulse::loop_card() else {
-        return pulse::run_with_card("a_tone_is_recorded_and_played_by_alsa_in_real_time");
+        eprintln!(
+            "{}",
+            pulse::run_with_card("a_tone_is_recorded_and_played_by_alsa_in_real_time")
+        );
+        return;
     };
     let sound = Sound::start(vec![device(&card, None)], AlsaCards).unwrap();
     let opened = sound.event(Duration::from_secs(10));

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use branchline_config::country;
 use branchline_media::rtp::Rtp;
+use branchline_media::tone::level_dbm0;
 use branchline_media::voice::{ChannelConfig, ChannelPlan, Device, Gains, Hear, Law, Talk};
 use branchline_sdp::Direction;
 use branchline_sound::{Card, CardError, CardId, Cards, DeviceConfig, Engine, Port, Shape, Shapes, SoundEvent};
@@ -306,14 +307,14 @@ pub(crate) fn tone(sound: &[i16], rate_hz: u32, near_hz: f64) -> Tone {
         }
         2.0 * (re * re + im * im) / (sound.len() as f64).powi(2)
     };
-    let steps = (-40..=40).map(|step| near_hz + f64::from(step) * 0.1);
-    let (hz, best) = steps
-        .map(|hz| (hz, part(hz)))
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .unwrap();
+    let best = |around: f64, step: f64| {
+        let all = (-40..=40).map(|number| around + f64::from(number) * step);
+        all.map(|hz| (hz, part(hz))).max_by(|a, b| a.1.total_cmp(&b.1)).unwrap()
+    };
+    let (hz, best) = best(best(near_hz, 0.1).0, 0.0025);
     Tone {
         hz,
-        dbm0: 3.14 + 10.0 * (2.0 * power / f64::from(i16::MAX).powi(2)).log10(),
+        dbm0: f64::from(level_dbm0((2.0 * power).sqrt() as f32)),
         purity: 100.0 * best / power.max(1e-9),
     }
 }

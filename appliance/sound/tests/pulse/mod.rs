@@ -5,8 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Runs a test of this program again, with the card there; ALSA reads where its configuration is once and from the
-/// environment, which a program may not change while its threads run.
-pub(crate) fn run_with_card(test: &str) {
+/// environment, which a program may not change while its threads run. What it told.
+pub(crate) fn run_with_card(test: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let _pulse = Pulse::start(folder.path());
     let configuration = folder.path().join("asound.conf");
@@ -19,13 +19,10 @@ pub(crate) fn run_with_card(test: &str) {
         .env("PULSE_LATENCY_MSEC", "30")
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    eprintln!("{told}");
-    assert!(
-        output.status.success(),
-        "{told}{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let (success, more) = (output.status.success(), String::from_utf8_lossy(&output.stdout));
+    assert!(success, "{told}{more}");
+    told
 }
 
 /// The card, in a test that was run again.
