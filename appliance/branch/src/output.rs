@@ -74,6 +74,8 @@ pub struct Lookup {
 pub struct Resolved {
     /// Trunk that asked.
     pub trunk: String,
+    /// Host that was asked for: what a certificate has to name.
+    pub host: String,
     /// Addresses, best first, each with the address of the box that faces it.
     pub addresses: Vec<(SocketAddr, IpAddr)>,
     /// Why there are none, for a person to read.

@@ -132,6 +132,7 @@ impl Branch {
 
     /// Whoever wants a password that we have not got, or do not accept ours, is no way to go.
     fn challenged(&mut self, now: Now, leg: LegId) {
+        self.hosted_heard(now, leg);
         if let Some(session) = self.session_of(leg) {
             self.agent.hang_up(now.mono, session, None);
         }
@@ -227,6 +228,10 @@ impl Branch {
 
     fn leg_refused(&mut self, now: Now, leg: LegId, (status, why): (u16, Refusal), response: Option<&Message>) {
         self.explain_leg(leg, status);
+        if response.is_some() {
+            self.hosted_heard(now, leg);
+            self.hosted_refused(leg, status);
+        }
         let cause = self.refusal(leg, (status, why), response);
         self.note_congestion(leg, cause);
         if !self.try_other_flow(leg, (status, why)) {

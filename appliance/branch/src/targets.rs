@@ -207,7 +207,7 @@ impl Branch {
             reason: match after {
                 After::Busy => BUSY,
                 After::NoAnswer => "no-answer",
-                After::Any | After::Unreachable | After::Failure => "unknown",
+                After::Any | After::Unreachable | After::NotKnown | After::Failure => "unknown",
             },
         };
         let mut attempts = self.attempts_for(&forward.request()).unwrap_or_default();

@@ -32,6 +32,8 @@ pub enum After {
     NoAnswer,
     /// The path failed, not the party: the next trunk.
     Unreachable,
+    /// The path failed, or what is at its end does not know the party.
+    NotKnown,
     /// Whatever went wrong, a refusal included: the next way to call for help.
     Failure,
 }
@@ -43,6 +45,7 @@ impl After {
             After::Failure => true,
             After::Busy => cause.class() == Class::Busy,
             After::NoAnswer => cause.class() == Class::NoAnswer || After::Unreachable.remedies(cause),
+            After::NotKnown => cause.class() == Class::Unreachable,
             After::Unreachable => cause.class() == Class::Unreachable && cause.status != 404 && cause.status != 410,
         }
     }

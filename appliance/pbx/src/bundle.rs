@@ -11,6 +11,7 @@ use branchline_config::Secret;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 
+use crate::clock;
 use crate::file::{self, FileFault};
 use crate::place::Place;
 
@@ -19,7 +20,7 @@ use crate::place::Place;
 pub struct Bundle {
     /// Form of the bundle.
     version: u32,
-    /// When it took effect.
+    /// When it was last seen to be in force, to the month.
     pub made_utc_ms: i64,
     /// The file's text.
     pub text: String,
@@ -52,6 +53,8 @@ struct Sealed {
 pub const OLD_DAYS: i64 = 365;
 
 const VERSION: u32 = 1;
+/// A copy that is still in force says so again after so many days, when the box starts or reads its configuration.
+const RENEW_DAYS: i64 = 30;
 const DAY_MS: i64 = 24 * 3600 * 1000;
 const KEY_BYTES: usize = 32;
 const FILE_BYTES_MAX: u64 = 8 << 20;
@@ -116,11 +119,14 @@ fn keep_in(dir: &Path, bundle: &Bundle, key: &Ed25519KeyPair) -> Result<(), File
     file::create_private_directory(dir)?;
     let [newest, before] = NAMES.map(|name| dir.join(name));
     if let Ok((old, true)) = read(&newest, Some(key)) {
-        if old.says_the_same(bundle) {
+        let same = old.says_the_same(bundle);
+        if same && bundle.made_utc_ms.saturating_sub(old.made_utc_ms) < RENEW_DAYS * DAY_MS {
             return Ok(());
         }
-        // A crash between the two leaves the old one alone under its second name, which is read as well.
-        fs::rename(&newest, &before).map_err(FileFault::new("cannot rename", &newest))?;
+        if !same {
+            // A crash between the two leaves the old one alone under its second name, which is read as well.
+            fs::rename(&newest, &before).map_err(FileFault::new("cannot rename", &newest))?;
+        }
     }
     let written = |error: serde_json::Error| FileFault::new("cannot write", &newest)(error.into());
     let contents = serde_json::to_string(bundle).map_err(written)?;
@@ -136,7 +142,11 @@ pub fn find(place: &Place, dirs: &[PathBuf], utc_ms: i64) -> Vec<(Bundle, Standi
     let mut found: Vec<(Bundle, Standing)> = paths
         .filter_map(|path| {
             let (bundle, proved) = read(&path, key.as_ref()).ok()?;
-            let age_days = utc_ms.saturating_sub(bundle.made_utc_ms) / DAY_MS;
+            // One that was made before the clock was set may be from yesterday.
+            let age_days = match clock::is_sane(bundle.made_utc_ms) {
+                true => utc_ms.saturating_sub(bundle.made_utc_ms) / DAY_MS,
+                false => 0,
+            };
             let standing = match proved {
                 false => Standing::Unproved,
                 true if age_days > OLD_DAYS => Standing::Old,
@@ -271,6 +281,25 @@ mod tests {
             found(&a_box)
                 .iter()
                 .all(|(_, standing)| *standing == Standing::Unproved)
+        );
+    }
+
+    #[test]
+    fn what_is_in_force_does_not_grow_old_and_an_unset_clock_makes_nothing_old() {
+        let a_box = a_box();
+        let year_later = NOW + (OLD_DAYS + 1) * DAY_MS;
+        keep(&a_box.place, &a_box.dirs, &bundle(NOW, "text")).unwrap();
+        keep(&a_box.place, &a_box.dirs, &bundle(year_later - 40 * DAY_MS, "text")).unwrap();
+        let kept = find(&a_box.place, &a_box.dirs, year_later);
+        assert_eq!((kept.len(), kept[0].1), (2, Standing::Sound), "renewed, not doubled");
+        let a_box = self::a_box();
+        keep(&a_box.place, &a_box.dirs, &bundle(5000, "text")).unwrap();
+        assert_eq!(
+            found(&a_box),
+            [
+                ("text".to_owned(), Standing::Sound),
+                ("text".to_owned(), Standing::Sound)
+            ]
         );
     }
 

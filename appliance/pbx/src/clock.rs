@@ -15,6 +15,14 @@ pub fn utc_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Whether a clock that says this can have been set: a box without a battery starts in 1970, or at the date of its image.
+pub fn is_sane(utc_ms: i64) -> bool {
+    utc_ms >= BUILT_AFTER_UTC_MS
+}
+
+/// 2026-01-01.
+const BUILT_AFTER_UTC_MS: i64 = 1_767_225_600_000;
+
 /// A moment of UTC, split up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Civil {
@@ -144,6 +152,13 @@ mod tests {
         for day in (0..146_097).map(|n| n * DAY_MS) {
             let civil = Civil::from_utc_ms(day);
             assert_eq!(Civil::midnight_utc_ms(civil.year, civil.month, civil.day), Some(day));
+        }
+    }
+
+    #[test]
+    fn the_year_of_an_unset_clock_is_never_sane() {
+        for (utc_ms, sane) in [(0, false), (1_600_000_000_000, false), (BUILT_AFTER_UTC_MS, true)] {
+            assert_eq!(is_sane(utc_ms), sane);
         }
     }
 

@@ -115,6 +115,7 @@ impl Theatre for Memory {
             }
             Order::CutHosted => self.world.plug_hosted(Cable::Out),
             Order::MendHosted => self.world.plug_hosted(Cable::In),
+            Order::HostedTakes(habit) => habit.apply(self.world.hosted_pbx().ok_or("there is no hosted PBX")?),
             Order::Drill(lasts, canary) => self.world.drill(*lasts, canary)?,
             Order::Restart => self.world.restart(Stop::Kill, RESTART),
         }

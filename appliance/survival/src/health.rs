@@ -60,6 +60,8 @@ pub enum Reason {
     Steady,
     /// It fell silent again before it could be trusted.
     Relapsed,
+    /// It answers probes and no calls.
+    Deaf,
 }
 
 impl Reason {
@@ -78,6 +80,7 @@ impl Reason {
             Reason::Heard => "it answers again, and has to go on doing so for a while",
             Reason::Steady => "it has answered well for long enough",
             Reason::Relapsed => "it fell silent again",
+            Reason::Deaf => "it answers probes, and no calls",
         }
     }
 }
@@ -155,6 +158,8 @@ pub struct Health {
     /// The last return to it, and how many returns in a row did not last.
     returned: Option<Instant>,
     flaps: u32,
+    /// Calls in a row that it said nothing about.
+    deaf: u32,
     trips: u64,
     events: VecDeque<Event>,
 }
@@ -184,6 +189,7 @@ impl Health {
             next_probe: now,
             returned: None,
             flaps: 0,
+            deaf: 0,
             trips: 0,
             events: VecDeque::new(),
         }
@@ -271,6 +277,21 @@ impl Health {
         if matches!(self.state, State::Online) {
             self.suspect(now, why);
         }
+    }
+
+    /// A call was given up because it said nothing about it, although it is there: what answers probes need not take calls.
+    pub fn handle_deaf(&mut self, now: Instant) {
+        if matches!(self.state, State::Online) {
+            self.deaf += 1;
+            if self.deaf >= DEAF_MAX {
+                self.lose(now, Reason::Deaf);
+            }
+        }
+    }
+
+    /// It said something about a call.
+    pub fn handle_call_heard(&mut self) {
+        self.deaf = 0;
     }
 
     /// A probe came to an end. An unanswered one need not be reported.
@@ -361,7 +382,7 @@ impl Health {
                     self.events.push_back(Event::Doubted);
                 }
                 if self.is_proven() && self.since + self.verdict_after() <= now {
-                    self.lose(now);
+                    self.lose(now, Reason::Silent);
                 }
             }
             State::Survival => {}
@@ -391,17 +412,18 @@ impl Health {
         self.enter(now, state, Reason::Doubt(why));
     }
 
-    fn lose(&mut self, now: Instant) {
+    fn lose(&mut self, now: Instant, reason: Reason) {
         let lasted = |at: Instant| now.saturating_duration_since(at) > STEADY_AGAIN;
         self.flaps = match self.returned {
             Some(at) if !lasted(at) => (self.flaps + 1).min(FLAPS_MAX),
             Some(_) | None => 0,
         };
         self.trips += 1;
+        self.deaf = 0;
         // Their loss tells of the outage, not of the path.
         self.probes.clear();
         self.next_probe = now + self.jittered(PROBE_LOST);
-        self.enter(now, State::Survival, Reason::Silent);
+        self.enter(now, State::Survival, reason);
     }
 
     fn enter(&mut self, now: Instant, state: State, reason: Reason) {
@@ -509,6 +531,8 @@ const PROBE_LOST: Duration = Duration::from_secs(2);
 const PROBE_RETURNING: Duration = Duration::from_millis(500);
 /// Silence that ends a return.
 const RELAPSE: Duration = Duration::from_secs(3);
+/// Calls in a row without a word: one INVITE may be lost with all its repetitions.
+const DEAF_MAX: u32 = 2;
 /// Answers that a return takes at least.
 const GOOD_MIN: u32 = 5;
 /// A return that lasted this long was good; the next one is as quick as the first.

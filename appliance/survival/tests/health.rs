@@ -238,6 +238,24 @@ fn an_outage_of_a_day_costs_few_probes_and_the_end_of_it_is_seen() {
 }
 
 #[test]
+fn one_that_answers_probes_but_no_calls_is_lost_after_two_in_a_row() {
+    let mut line = Line::new(5, 10, 0);
+    line.run(30_000);
+    line.health.handle_deaf(line.now);
+    line.health.handle_call_heard();
+    line.health.handle_deaf(line.now);
+    assert_eq!(line.health.mode(), Mode::Online, "a call came through in between");
+    line.health.handle_deaf(line.now);
+    assert_eq!((line.health.mode(), line.health.trips()), (Mode::Survival, 1));
+    // Its probes bring it back, and not at once.
+    line.run(10_000);
+    assert_eq!(line.health.mode(), Mode::Returning);
+    line.health.handle_deaf(line.now);
+    line.run(20_000);
+    assert_eq!(line.health.mode(), Mode::Online);
+}
+
+#[test]
 fn random_lines_keep_their_promises() {
     for seed in 0..=255 {
         let mut line = Line::new(seed, 5, 0);

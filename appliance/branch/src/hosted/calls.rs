@@ -1,6 +1,7 @@
 //! Calls over a line of the hosted PBX.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use branchline_call::{After, Attempt, Cause, LegEvent, LegId};
 use branchline_config::Extension;
@@ -16,7 +17,7 @@ use crate::hosted::signs::Signs;
 use crate::identity::{Privacy, Shown, contact, escaped};
 use crate::invite::MAX_FORWARDS;
 use crate::now::Now;
-use crate::targets::{SIGN, TRUNK_RING, Target, Urgency};
+use crate::targets::{TRUNK_RING, Target, Urgency};
 
 /// A number over a line of the hosted PBX.
 #[derive(Clone, Debug)]
@@ -34,12 +35,14 @@ impl Branch {
         let mut alone = alone.into_iter();
         let mut then: Vec<Attempt<Target>> = alone.next().into_iter().collect();
         for first in &mut then {
-            first.after = After::Unreachable;
+            // Who has a telephone here is known here, whatever the hosted PBX has forgotten.
+            let is_here = first.targets.iter().any(|target| matches!(target, Target::Contact(_)));
+            first.after = if is_here { After::NotKnown } else { After::Unreachable };
             first.then.extend(alone.by_ref());
         }
         vec![Attempt {
             targets: vec![Target::Hosted(target)],
-            sign: SIGN,
+            sign: if then.is_empty() { ONLY_SIGN } else { HOSTED_SIGN },
             ring: TRUNK_RING,
             after: After::Any,
             then,
@@ -66,21 +69,23 @@ impl Branch {
         }
     }
 
-    /// The doubt was unfounded: the calls that wait were heard.
-    pub(super) fn trust_hosted(&mut self, now: Now, lines: &BTreeSet<String>) {
-        let waiting = self
-            .hosted
-            .upstream()
-            .map(|upstream| upstream.loops.take_unheard(lines));
-        for leg in waiting.unwrap_or_default() {
-            self.calls.handle_leg(now.mono, leg, LegEvent::Trying);
+    /// The hosted PBX said something about a call.
+    pub(crate) fn hosted_heard(&mut self, now: Now, leg: LegId) {
+        if let Some(upstream) = self.hosted.upstream()
+            && let Some(line) = upstream.loops.heard(now.mono, leg)
+        {
+            let side = upstream.side_of(&line);
+            upstream.health_mut(side).handle_call_heard();
         }
     }
 
-    /// The hosted PBX said something about a call.
-    pub(crate) fn hosted_heard(&mut self, now: Now, leg: LegId) {
-        if let Some(upstream) = self.hosted.upstream() {
-            upstream.loops.heard(now.mono, leg);
+    /// The hosted PBX refused a call. One to a telephone that is here, and that it never brought back, tells that it has lost
+    /// the registration of that line.
+    pub(crate) fn hosted_refused(&mut self, leg: LegId, status: u16) {
+        if let (404 | 410 | 480, Some(upstream)) = (status, self.hosted.upstream())
+            && let Some(line) = upstream.loops.leads_away(leg)
+        {
+            upstream.start_lines(&BTreeSet::from([line]));
         }
     }
 
@@ -94,8 +99,12 @@ impl Branch {
     }
 
     pub(crate) fn forget_loop(&mut self, now: Now, leg: LegId) {
-        if let Some(upstream) = self.hosted.upstream() {
-            upstream.loops.forget(now.mono, leg);
+        if let Some(upstream) = self.hosted.upstream()
+            && let Some(signs) = upstream.loops.forget(now.mono, leg)
+            && now.mono.saturating_duration_since(signs.sent) >= DEAF_AFTER
+        {
+            let side = upstream.side_of(&signs.line);
+            upstream.health_mut(side).handle_deaf(now.mono);
         }
     }
 
@@ -183,5 +192,11 @@ impl Upstream {
     }
 }
 
+/// An INVITE has gone out four times by then (RFC 3261 section 17.1.1.2), and on a line that loses a fifth one got through.
+const HOSTED_SIGN: Duration = Duration::from_secs(7);
+/// Where there is no other way, until the INVITE is given up.
+const ONLY_SIGN: Duration = Duration::from_secs(32);
+/// A call given up sooner says nothing about the hosted PBX.
+const DEAF_AFTER: Duration = Duration::from_secs(3);
 /// The half of a Session-ID that the other side has not filled in yet (RFC 7989 section 5).
 const NOBODY: &str = "00000000000000000000000000000000";

@@ -243,7 +243,7 @@ impl super::Hosted {
             return false;
         };
         if upstream
-            .address
+            .address()
             .is_none_or(|address| address.remote != transmit.flow.remote)
         {
             return false;

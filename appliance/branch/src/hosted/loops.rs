@@ -100,13 +100,18 @@ impl Loops {
     }
 
     /// The hosted PBX said something about this call: it has it, and passes it on soon. Until then the INVITE is sent again.
-    pub(crate) fn heard(&mut self, now: Instant, leg: LegId) {
-        if let Some(out) = self.outs.get_mut(&leg)
-            && out.answer != Answer::Heard
-        {
-            out.answer = Answer::Heard;
-            out.likely_until = now + RETURN_WITHIN;
-        }
+    /// Gives the line of a call that nothing was said about before.
+    pub(crate) fn heard(&mut self, now: Instant, leg: LegId) -> Option<String> {
+        let out = self.outs.get_mut(&leg).filter(|out| out.answer != Answer::Heard)?;
+        out.answer = Answer::Heard;
+        out.likely_until = now + RETURN_WITHIN;
+        Some(out.signs.line.clone())
+    }
+
+    /// The extension here that a call leads to, while it has not come back.
+    pub(super) fn leads_away(&self, leg: LegId) -> Option<String> {
+        let out = self.outs.get(&leg).filter(|out| out.back.is_none())?;
+        out.signs.leads_to.clone()
     }
 
     pub(crate) fn came_back(&mut self, out: LegId, back: LegId) {
@@ -121,23 +126,23 @@ impl Loops {
         self.backs.get(&one) == Some(&other) || self.backs.get(&other) == Some(&one)
     }
 
-    pub(crate) fn forget(&mut self, now: Instant, leg: LegId) {
-        match self.outs.remove(&leg) {
-            Some(Out { back: Some(back), .. }) => {
-                self.backs.remove(&back);
-            }
-            Some(Out {
-                signs,
-                answer,
-                back: None,
-                ..
-            }) => self.miss(now, signs, answer),
-            None => {}
-        }
+    /// A leg is over. Gives what is known of a call that the hosted PBX has not said a word about.
+    pub(crate) fn forget(&mut self, now: Instant, leg: LegId) -> Option<Signs> {
         if let Some(out) = self.backs.remove(&leg)
             && let Some(known) = self.outs.get_mut(&out)
         {
             known.back = None;
+        }
+        let out = self.outs.remove(&leg)?;
+        match out.back {
+            Some(back) => {
+                self.backs.remove(&back);
+            }
+            None => self.miss(now, out.signs.clone(), out.answer),
+        }
+        match out.answer {
+            Answer::Awaited => Some(out.signs),
+            Answer::Late | Answer::Heard => None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! `lines` mirrors the registrations, `probe` feeds [`Health`], `calls` sends and takes calls, `loops` knows which call
 //! came back to the branch and joins its parties when the hosted PBX is lost, `drill` takes it away on purpose.
 
+mod addresses;
 mod calls;
 mod drill;
 mod lines;
@@ -29,6 +30,7 @@ pub use drill::{DrillOrder, DrillRefused};
 pub(crate) use loops::{Return, Returned};
 
 use crate::Configuration;
+use crate::hosted::addresses::{Address, Addresses, Place};
 use crate::hosted::drill::{Drill, Side};
 use crate::hosted::lines::Lines;
 use crate::hosted::loops::Loops;
@@ -49,21 +51,21 @@ pub(crate) struct Hosted {
 pub(crate) struct Upstream {
     config: branchline_config::Hosted,
     listen: Vec<Listen>,
-    address: Option<Address>,
+    addresses: Addresses,
     look_up_at: Option<Instant>,
     problem: String,
     health: Health,
-    probes: HashMap<ClientKey, (Side, ProbeId)>,
+    probes: HashMap<ClientKey, Probe>,
     lines: Lines,
     pub(crate) loops: Loops,
     drill: Option<Drill>,
 }
 
-/// Where it is, and the address of the box that faces it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Address {
-    remote: SocketAddr,
-    facing: IpAddr,
+/// A probe that is out.
+struct Probe {
+    side: Side,
+    id: ProbeId,
+    to: Address,
 }
 
 impl Hosted {
@@ -100,8 +102,8 @@ impl Hosted {
 
     /// It sends from there.
     pub(crate) fn is_at(&self, remote: SocketAddr) -> bool {
-        let address = self.upstream.as_ref().and_then(|upstream| upstream.address);
-        address.is_some_and(|address| address.remote.ip() == remote.ip())
+        let upstream = self.upstream.as_ref();
+        upstream.is_some_and(|upstream| upstream.addresses.is_at(remote.ip()))
     }
 
     /// The extension whose line is called by this user part.
@@ -123,7 +125,7 @@ impl Hosted {
     /// A connection to it broke, or the network says that nobody is there.
     pub(crate) fn handle_flow_failed(&mut self, now: Instant, flow: Flow) {
         if let Some(upstream) = &mut self.upstream
-            && upstream.address.is_some_and(|address| address.remote == flow.remote)
+            && upstream.address().is_some_and(|address| address.remote == flow.remote)
         {
             for side in upstream.sides() {
                 upstream.health_mut(side).handle_suspicion(now, Suspicion::Transport);
@@ -137,7 +139,7 @@ impl Hosted {
         if let Some(upstream) = &mut self.upstream
             // All of a loopback network is there; the kernel lists one address of it.
             && upstream
-                .address
+                .address()
                 .is_some_and(|address| !address.facing.is_loopback() && !linked.contains(&address.facing))
         {
             upstream
@@ -148,7 +150,7 @@ impl Hosted {
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if let Some(upstream) = &mut self.upstream {
-            if upstream.address.is_some() {
+            if upstream.address().is_some() {
                 for side in upstream.sides() {
                     upstream.health_mut(side).handle_timeout(now);
                 }
@@ -159,7 +161,7 @@ impl Hosted {
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let upstream = self.upstream.as_ref()?;
-        let health = upstream.address.and_then(|_| upstream.health.poll_timeout());
+        let health = upstream.address().and_then(|_| upstream.health.poll_timeout());
         let turn = upstream.lines.poll_turn(|line| upstream.can_register(line));
         let drill = upstream.drill.as_ref().and_then(Drill::poll_timeout);
         [upstream.look_up_at, health, upstream.lines.poll_timeout(), turn, drill]
@@ -199,7 +201,7 @@ impl Upstream {
     fn new(now: Instant, config: &branchline_config::Hosted, seed: [u8; 32]) -> Upstream {
         Upstream {
             listen: Vec::new(),
-            address: None,
+            addresses: Addresses::default(),
             look_up_at: Some(now),
             problem: format!("{} is not looked up yet", config.host),
             health: Health::new(now, settings(config), seed),
@@ -223,13 +225,17 @@ impl Upstream {
         place(&self.config) == place(config)
     }
 
+    fn address(&self) -> Option<Address> {
+        self.addresses.in_use()
+    }
+
     fn mode(&self) -> Mode {
         self.mode_of(self.main_side())
     }
 
     /// Without an address there is nobody to be online with.
     fn mode_of(&self, side: Side) -> Mode {
-        match self.address {
+        match self.address() {
             Some(_) => self.health(side).mode(),
             None => Mode::Survival,
         }
@@ -243,7 +249,7 @@ impl Upstream {
     }
 
     fn can_register(&self, line: &str) -> bool {
-        self.address.is_some() && !self.is_lost(self.side_of(line))
+        self.address().is_some() && !self.is_lost(self.side_of(line))
     }
 
     /// A drill has one of its own.
@@ -255,7 +261,7 @@ impl Upstream {
     }
 
     fn flow(&self) -> Option<Flow> {
-        let address = self.address?;
+        let address = self.address()?;
         let transport = match self.config.transport {
             Transport::Udp => branchline_sip::Transport::Udp,
             Transport::Tcp => branchline_sip::Transport::Tcp,
@@ -296,28 +302,41 @@ impl Upstream {
     }
 
     fn handle_resolved(&mut self, now: Instant, resolved: Resolved) {
-        let found = resolved.addresses.first().copied();
-        let Some((remote, facing)) = found else {
+        if resolved.addresses.is_empty() {
             self.look_up_at = Some(now + LOOK_UP_RETRY);
             // The address of before is better than none (RFC 8767 in spirit).
             self.problem = resolved
                 .problem
                 .unwrap_or_else(|| format!("{} has no address", self.config.host));
             return;
-        };
+        }
         self.look_up_at = Some(now + LOOK_UP_AGAIN);
         self.problem.clear();
-        // Name servers turn the list round; what is in use stays in use while it answers.
-        let known = self.address.map(|address| (address.remote, address.facing));
-        let still_there = known.is_some_and(|known| resolved.addresses.contains(&known));
-        if still_there && self.health.serves() {
-            return;
-        }
-        self.address = Some(Address { remote, facing });
-        if !still_there {
+        let found = resolved.addresses.into_iter();
+        let found = found.map(|(remote, facing)| Address { remote, facing }).collect();
+        if self.addresses.handle_found(found) == Place::Other {
             self.forget_registrations();
             let lines = self.lines.extensions().into_iter().collect();
             self.start_lines(&lines);
+        }
+    }
+
+    /// It is lost where it was: its name may lead elsewhere by now.
+    fn look_up_again(&mut self, now: Instant) {
+        self.look_up_at = Some(now);
+    }
+
+    /// Nobody answers: each probe goes to the next address. What answers then is where it is.
+    fn try_next_address(&mut self) {
+        if self.mode_of(Side::Ordinary) == Mode::Survival && self.addresses.move_on() == Place::Other {
+            self.forget_registrations();
+        }
+    }
+
+    /// The address of a probe answers.
+    fn found_at(&mut self, address: Address) {
+        if self.mode_of(Side::Ordinary) == Mode::Survival && self.addresses.settle_on(address) == Place::Other {
+            self.forget_registrations();
         }
     }
 
@@ -330,13 +349,13 @@ impl Upstream {
             host: self.config.host.clone(),
             mode: self.mode().name().to_owned(),
             since_utc_ms: now.utc_ms.saturating_sub(millis(ago)),
-            reason: match (self.address, self.main_side()) {
+            reason: match (self.address(), self.main_side()) {
                 (None, _) => self.problem.clone(),
                 (Some(_), Side::Ordinary) => reason.text().to_owned(),
                 (Some(_), Side::Drilled) => format!("a drill: {}", reason.text()),
             },
             address: self
-                .address
+                .address()
                 .map(|address| address.remote.to_string())
                 .unwrap_or_default(),
             rtt_ms: self

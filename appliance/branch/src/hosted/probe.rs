@@ -6,6 +6,7 @@ use branchline_sip::{Flow, Transport};
 use branchline_survival::{Event, Mode, Outcome};
 
 use crate::Branch;
+use crate::hosted::Probe;
 use crate::hosted::drill::Side;
 use crate::identity::host;
 use crate::now::Now;
@@ -39,11 +40,19 @@ impl Branch {
     fn probe_hosted(&mut self, now: Now, side: Side) -> bool {
         let mut moved = false;
         while let Some(upstream) = self.hosted.upstream() {
-            let Some(flow) = upstream.flow() else { break };
+            if upstream.address().is_none() {
+                break;
+            }
             let Some(id) = upstream.health_mut(side).poll_probe(now.mono) else {
                 break;
             };
             moved = true;
+            if side == Side::Ordinary {
+                upstream.try_next_address();
+            }
+            let Some((to, flow)) = upstream.address().zip(upstream.flow()) else {
+                break;
+            };
             if upstream.withholds_probes(side) {
                 continue;
             }
@@ -62,7 +71,7 @@ impl Branch {
             let Some(upstream) = self.hosted.upstream() else { break };
             match sent {
                 Ok(key) => {
-                    upstream.probes.insert(key, (side, id));
+                    upstream.probes.insert(key, Probe { side, id, to });
                 }
                 // The box is full of transactions; that says nothing of the hosted PBX.
                 Err(_) => break,
@@ -76,9 +85,12 @@ impl Branch {
         let Some(upstream) = self.hosted.upstream() else {
             return false;
         };
-        if let Some((side, id)) = upstream.probes.remove(&key) {
+        if let Some(Probe { side, id, to }) = upstream.probes.remove(&key) {
             // Silence is what the health machine counts by itself.
             if response.is_some() && !upstream.withholds_probes(side) {
+                if side == Side::Ordinary {
+                    upstream.found_at(to);
+                }
                 upstream.health_mut(side).handle_probe(now.mono, id, Outcome::Answered);
             }
             return true;
@@ -121,7 +133,7 @@ impl Branch {
         };
         let lines = upstream.lines_of(side);
         match (from, to) {
-            (Mode::Suspect, Mode::Online) => self.trust_hosted(now, &lines),
+            (Mode::Suspect, Mode::Online) => {}
             (_, Mode::Online) => {
                 upstream.start_lines(&lines);
                 let text = format!("{host}: online, {}; its lines register again", reason.text());
@@ -133,6 +145,7 @@ impl Branch {
             }
             (_, Mode::Survival) => {
                 upstream.lines_mut().forget(&lines);
+                upstream.look_up_again(now.mono);
                 let text = format!(
                     "{host}: survival, {}; the branch routes its calls itself",
                     reason.text()

@@ -166,6 +166,7 @@ impl Office {
                         let facing = BOX.parse::<SocketAddr>().unwrap().ip();
                         let resolved = Resolved {
                             trunk: lookup.trunk,
+                            host: lookup.host,
                             addresses: self.trunk_addresses.iter().map(|at| (*at, facing)).collect(),
                             problem: None,
                         };

@@ -242,3 +242,29 @@ fn a_trunk_does_not_say_how_urgently_a_phone_is_to_ring() {
     assert_eq!(invite.request.text(Name::Priority), None);
     assert_eq!(invite.request.text(Name::Subject).as_deref(), Some("lunch"));
 }
+
+#[test]
+fn a_hosted_pbx_whose_first_address_is_dead_is_found_at_the_next() {
+    let mut office = Office::with("[hosted]\nhost = \"pbx.example.net\"\nprobe_s = 1\nsettle_s = 1\n");
+    office.trunk_addresses = vec!["198.51.100.7:5060".parse().unwrap(), PROVIDER.parse().unwrap()];
+    // The dead one has its chance first.
+    let mode = |office: &Office| office.view().hosted.unwrap();
+    office.wait(Duration::from_secs(1));
+    assert_eq!(mode(&office).address, "198.51.100.7:5060");
+    for _ in 0..40 {
+        office.wait(Duration::from_millis(500));
+        registers(&mut office);
+    }
+    let hosted = mode(&office);
+    assert_eq!(
+        (hosted.mode.as_str(), hosted.address.as_str()),
+        ("online", PROVIDER),
+        "{hosted:?}"
+    );
+    // Back and forth between the two it does not go.
+    for _ in 0..40 {
+        office.wait(Duration::from_millis(500));
+        registers(&mut office);
+    }
+    assert_eq!(mode(&office).lost_total, 1);
+}

@@ -6,7 +6,7 @@ mod play;
 
 use std::time::Duration;
 
-use crate::Features;
+use crate::{Features, Hearing};
 
 pub use cast::{Cast, Ground};
 pub use parse::{Fault, parse};
@@ -142,8 +142,32 @@ pub enum Order {
     CutHosted,
     /// It passes again.
     MendHosted,
+    /// It behaves in this way from now on.
+    HostedTakes(HostedHabit),
     /// A drill takes the hosted PBX away from these for so long; from everybody where nobody is named.
     Drill(Duration, Vec<String>),
+}
+
+/// What a hosted PBX can do besides its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostedHabit {
+    /// It says nothing about new calls, and goes on answering all else.
+    Deaf,
+    /// It takes calls again.
+    Hears,
+    /// It restarts in no time and knows no contact any more.
+    Forgets,
+}
+
+impl HostedHabit {
+    /// From now on.
+    pub fn apply(self, pbx: &mut crate::HostedPbx) {
+        match self {
+            HostedHabit::Deaf => pbx.set_hearing(Hearing::Deaf),
+            HostedHabit::Hears => pbx.set_hearing(Hearing::Good),
+            HostedHabit::Forgets => pbx.forget(),
+        }
+    }
 }
 
 /// A way to behave that not every telephone has.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Action, Flow, Got, Habit, Holds, Order, Sent, State, Step, Who};
+use super::{Action, Flow, Got, Habit, Holds, HostedHabit, Order, Sent, State, Step, Who};
 use crate::{HostedKind, Way};
 
 /// What is wrong with a line.
@@ -87,6 +87,9 @@ fn action(words: Words<'_>) -> Result<Action, Wrong> {
         ["box", "restarts"] => Ok(Action::Order(Order::Restart)),
         ["hosted", "down"] => Ok(Action::Order(Order::CutHosted)),
         ["hosted", "up"] => Ok(Action::Order(Order::MendHosted)),
+        ["hosted", "deaf"] => Ok(Action::Order(Order::HostedTakes(HostedHabit::Deaf))),
+        ["hosted", "hears"] => Ok(Action::Order(Order::HostedTakes(HostedHabit::Hears))),
+        ["hosted", "forgets"] => Ok(Action::Order(Order::HostedTakes(HostedHabit::Forgets))),
         ["drill", time, canary @ ..] => {
             let canary = canary.iter().map(|name| (*name).to_owned()).collect();
             Ok(Action::Order(Order::Drill(duration(time)?, canary)))

@@ -60,6 +60,16 @@ pub struct HostedPbx {
     out: Vec<(Toward, Bytes)>,
     /// What it says when it has thought about it, in order.
     thought: VecDeque<(Instant, Toward, Bytes)>,
+    hearing: Hearing,
+}
+
+/// Whether it takes new calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hearing {
+    /// It does.
+    Good,
+    /// It says nothing about them, like one whose front end lives on.
+    Deaf,
 }
 
 const NONCE: &str = "hosted-nonce";
@@ -75,6 +85,7 @@ impl HostedPbx {
             refused: BTreeSet::new(),
             out: Vec::new(),
             thought: VecDeque::new(),
+            hearing: Hearing::Good,
             setup,
         }
     }
@@ -88,6 +99,11 @@ impl HostedPbx {
     pub fn forget(&mut self) {
         self.contacts.clear();
         self.thought.clear();
+    }
+
+    /// Whether it takes new calls from now on.
+    pub fn set_hearing(&mut self, hearing: Hearing) {
+        self.hearing = hearing;
     }
 
     /// The next message that is ready, and where it goes.
@@ -128,6 +144,7 @@ impl HostedPbx {
             "REGISTER" => self.register(bytes, &text),
             "OPTIONS" if !text.has("Route") => self.answer(&text, ("200 OK", &[])),
             "ACK" if self.refused.contains(&text.branch()) => {}
+            "INVITE" if text.to_tag().is_none() && self.hearing == Hearing::Deaf => {}
             "INVITE" if text.to_tag().is_none() => self.invite(bytes, text),
             _ => self.pass_request(text),
         }

@@ -99,6 +99,7 @@ fn faced(facing: &Mutex<Facing>, lookup: Lookup, found: Result<Vec<SocketAddr>, 
     });
     Resolved {
         trunk: lookup.trunk,
+        host: lookup.host,
         addresses,
         problem,
     }
@@ -107,6 +108,7 @@ fn faced(facing: &Mutex<Facing>, lookup: Lookup, found: Result<Vec<SocketAddr>, 
 fn failed(lookup: Lookup, problem: impl Into<String>) -> Resolved {
     Resolved {
         trunk: lookup.trunk,
+        host: lookup.host,
         addresses: Vec::new(),
         problem: Some(problem.into()),
     }

@@ -40,6 +40,11 @@ impl Hosted {
         })
     }
 
+    /// Its mind.
+    pub(super) fn pbx_mut(&mut self) -> &mut HostedPbx {
+        &mut self.pbx
+    }
+
     /// Everything that may wake it.
     pub(super) fn sockets(&self) -> impl Iterator<Item = &UdpSocket> {
         self.media.values().chain([&self.socket])

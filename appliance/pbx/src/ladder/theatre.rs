@@ -210,6 +210,7 @@ impl Theatre for Loopback {
             Order::Takes(who, habit) => habit.apply(self.player(who)?.actor.features_mut()),
             Order::CutHosted => self.hosted.as_mut().ok_or(NO_HOSTED)?.cable = Cable::Out,
             Order::MendHosted => self.hosted.as_mut().ok_or(NO_HOSTED)?.cable = Cable::In,
+            Order::HostedTakes(habit) => habit.apply(self.hosted.as_mut().ok_or(NO_HOSTED)?.pbx_mut()),
             Order::Drill(lasts, canary) => {
                 let order = HostedOrder::Away {
                     lasts_s: lasts.as_secs(),

@@ -79,11 +79,6 @@ impl Orders {
         }
     }
 
-    /// The configuration in force.
-    pub(super) fn config(&self) -> &Config {
-        &self.config
-    }
-
     /// SHA-256 of its text.
     pub(super) fn digest(&self) -> &str {
         &self.digest

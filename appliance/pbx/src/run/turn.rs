@@ -283,12 +283,10 @@ impl Loop {
     }
 
     fn resolved(&mut self, now: Now, resolved: Resolved) {
-        // The certificate of a trunk names its host, not the address that DNS gave for it.
-        if let Some(trunk) = self.orders.config().trunk(&resolved.trunk) {
-            let host = trunk.host.trim_start_matches('[').trim_end_matches(']');
-            for (address, _) in &resolved.addresses {
-                self.streams.name(*address, host);
-            }
+        // The certificate of a trunk or of the hosted PBX names its host, not the address that DNS gave for it.
+        let host = resolved.host.trim_start_matches('[').trim_end_matches(']');
+        for (address, _) in &resolved.addresses {
+            self.streams.name(*address, host);
         }
         self.branch.handle_resolved(now, resolved);
     }

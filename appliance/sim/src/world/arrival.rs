@@ -43,6 +43,7 @@ pub(super) enum Arrival {
     },
     Resolved {
         trunk: String,
+        host: String,
     },
 }
 
@@ -107,8 +108,8 @@ impl World {
                     branch.handle_flow_failed(moment, flow);
                 }
             }
-            Arrival::Resolved { trunk } => {
-                let resolved = self.look_up(trunk);
+            Arrival::Resolved { trunk, host } => {
+                let resolved = self.look_up(trunk, host);
                 if let Some(branch) = &mut self.branch {
                     branch.handle_resolved(moment, resolved);
                 }
@@ -117,7 +118,7 @@ impl World {
     }
 
     /// Trunks are known by their address; name servers, which know the hosted PBX, are behind the WAN.
-    fn look_up(&self, trunk: String) -> Resolved {
+    fn look_up(&self, trunk: String, host: String) -> Resolved {
         let named = format!("trunk {trunk}");
         let member = self.members.iter().find(|member| member.name == named);
         let (address, is_known) = match member {
@@ -128,6 +129,7 @@ impl World {
         let addresses = address.filter(|_| is_known).map(|address| (address, BOX.ip()));
         Resolved {
             trunk,
+            host,
             addresses: addresses.into_iter().collect(),
             problem: (!is_known).then(|| "no name server answers".to_owned()),
         }

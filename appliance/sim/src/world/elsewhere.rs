@@ -48,6 +48,11 @@ impl World {
         });
     }
 
+    /// Its mind.
+    pub fn hosted_pbx(&mut self) -> Option<&mut HostedPbx> {
+        self.hosted.as_mut().map(|hosted| &mut hosted.pbx)
+    }
+
     /// Cuts or mends the line to it.
     pub fn plug_hosted(&mut self, cable: Cable) {
         self.note(&format!("the line to the hosted PBX: {cable:?}"));

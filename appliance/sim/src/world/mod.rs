@@ -391,7 +391,13 @@ impl World {
             }
             Output::Resolve(lookup) => {
                 let after = self.dice.ms(0..200);
-                self.push(now + after, Arrival::Resolved { trunk: lookup.trunk });
+                self.push(
+                    now + after,
+                    Arrival::Resolved {
+                        trunk: lookup.trunk,
+                        host: lookup.host,
+                    },
+                );
             }
             Output::Trace(_) => {}
             // A server that never answers: nothing may hang on it.

@@ -33,7 +33,20 @@ pub(super) struct Scorecard {
 impl Scorecard {
     pub(super) fn is_passed(&self) -> bool {
         let equal = self.recovery.as_ref().is_some_and(|recovery| recovery.equal);
-        equal && self.degraded_after_ms.is_some() && self.recovered_after_ms.is_some() && self.entries_lost == 0
+        equal
+            && self.degraded_after_ms.is_some()
+            && self.recovered_after_ms.is_some()
+            && self.entries_lost == 0
+            && self.calls_shed == 0
+    }
+
+    /// Without a call the drill shows that the database comes back, and nothing of calls.
+    fn verdict(&self) -> &'static str {
+        match (self.is_passed(), self.calls_started) {
+            (false, _) => "FAILED",
+            (true, 0) => "PASSED; no call was made meanwhile",
+            (true, _) => "PASSED",
+        }
     }
 }
 
@@ -113,7 +126,7 @@ fn write_scorecard(card: &Scorecard, out: &mut dyn Write) -> io::Result<()> {
     if let Some(recovery) = &card.recovery {
         write_recovery(recovery, out)?;
     }
-    writeln!(out, "  {}", if card.is_passed() { "PASSED" } else { "FAILED" })
+    writeln!(out, "  {}", card.verdict())
 }
 
 #[cfg(test)]
@@ -138,6 +151,10 @@ mod tests {
         };
         assert!(passed.is_passed());
         let failed = [
+            Scorecard {
+                calls_shed: 1,
+                ..passed.clone()
+            },
             Scorecard {
                 recovery: None,
                 ..passed.clone()

@@ -37,6 +37,16 @@ impl Scorecard {
             && drill.missing.is_empty()
             && drill.cut_off == 0
             && self.records_kept == Some(self.records_made)
+            && (drill.calls_made == 0 || drill.first_call.is_some())
+    }
+
+    /// Without a call the drill shows that the lines come back, and nothing of calls.
+    fn verdict(&self) -> &'static str {
+        match (self.is_passed(), self.drill.calls_made) {
+            (false, _) => "FAILED",
+            (true, 0) => "PASSED; nobody called meanwhile",
+            (true, _) => "PASSED",
+        }
     }
 }
 
@@ -166,7 +176,7 @@ fn write(card: &Scorecard, out: &mut dyn Write) -> io::Result<()> {
         .records_kept
         .map_or("none can be read".to_owned(), |kept| format!("{kept} in the database"));
     writeln!(out, "  records    {} made, {kept}", card.records_made)?;
-    writeln!(out, "  {}", if card.is_passed() { "PASSED" } else { "FAILED" })
+    writeln!(out, "  {}", card.verdict())
 }
 
 #[cfg(test)]
@@ -199,6 +209,8 @@ mod tests {
             drill(|drill| drill.registered_ms = None),
             drill(|drill| drill.missing = vec!["201".into()]),
             drill(|drill| drill.cut_off = 1),
+            // Somebody called, and nothing rang.
+            drill(|drill| drill.calls_made = 1),
             Scorecard {
                 records_kept: Some(1),
                 ..passed.clone()
