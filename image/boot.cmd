@@ -1,6 +1,9 @@
 # The script that U-Boot runs: picks a slot, counts the try, boots it. A system that finds itself healthy sets the
 # count back (RAUC); one that does not is left after three tries.
 setenv state slots.env
+# A board whose console or device tree is elsewhere says so in front of this script.
+test -n "${console}" || setenv console ttyAMA0
+test -n "${devicetree}" || setenv devicetree ${fdtcontroladdr}
 if load ${devtype} ${devnum}:1 ${kernel_addr_r} ${state}; then env import -c ${kernel_addr_r} 0x4000 BOOT_ORDER BOOT_A_LEFT BOOT_B_LEFT; fi
 test -n "${BOOT_ORDER}" || setenv BOOT_ORDER "A"
 test -n "${BOOT_A_LEFT}" || setenv BOOT_A_LEFT 3
@@ -23,9 +26,9 @@ env export -c -s 0x4000 ${kernel_addr_r} BOOT_ORDER BOOT_A_LEFT BOOT_B_LEFT
 fatwrite ${devtype} ${devnum}:1 ${kernel_addr_r} ${state} 0x4000
 
 echo "branchline: slot ${slot}, order ${BOOT_ORDER}, tries left A ${BOOT_A_LEFT} B ${BOOT_B_LEFT}"
-setenv bootargs "console=ttyAMA0 quiet panic=2 ro root=PARTLABEL=${label} rauc.slot=${slot}"
+setenv bootargs "console=${console} quiet panic=2 ro root=PARTLABEL=${label} rauc.slot=${slot}"
 if load ${devtype} ${devnum}:${kernel} ${kernel_addr_r} Image && load ${devtype} ${devnum}:${kernel} ${ramdisk_addr_r} initrd; then
-  booti ${kernel_addr_r} ${ramdisk_addr_r}:${filesize} ${fdtcontroladdr}
+  booti ${kernel_addr_r} ${ramdisk_addr_r}:${filesize} ${devicetree}
 fi
 echo "branchline: slot ${slot} does not boot"
 sleep 1

@@ -114,24 +114,14 @@ make_root() {
     rm -rf "$root"
 }
 
-# What a box of this kind does not do, Debian's defaults enabled or not.
-UNITS_OFF="apt-daily.timer apt-daily-upgrade.timer getty@tty1.service serial-getty@.service getty-static.service
-    console-getty.service systemd-firstboot.service systemd-logind.service systemd-update-utmp.service
-    systemd-update-utmp-runlevel.service systemd-journal-flush.service systemd-hwdb-update.service
-    systemd-journal-catalog-update.service systemd-machine-id-commit.service systemd-sysusers.service
-    systemd-update-done.service systemd-pcrphase.service systemd-pcrphase-initrd.service ldconfig.service
-    systemd-networkd-wait-online.service systemd-ask-password-wall.path systemd-ask-password-console.path
-    e2scrub_reap.service e2scrub_all.timer fstrim.timer rauc-mark-good.service dbus-org.freedesktop.login1.service
-    emergency.service rescue.service debug-shell.service ctrl-alt-del.target"
-UNITS_ON="branchline.service branchline-board.service branchline-console.service branchline-healthy.service
-    branchline-identity.service branchline-memory.service branchline-reset.path nftables.service systemd-networkd.service
-    systemd-resolved.service systemd-timesyncd.service"
+# units on|off
+units() { lines "$image/units.txt" | sed -n "s/^$1 //p"; }
 
 enable_units() {
     local units=$1/etc/systemd/system unit
-    for unit in $UNITS_OFF; do ln -sf /dev/null "$units/$unit"; done
+    for unit in $(units off); do ln -sf /dev/null "$units/$unit"; done
     mkdir -p "$units/multi-user.target.wants"
-    for unit in $UNITS_ON; do
+    for unit in $(units on); do
         [ -e "$units/$unit" ] || [ -e "$1/usr/lib/systemd/system/$unit" ] || fail "there is no unit $unit"
         if [ -e "$units/$unit" ]; then
             ln -sf "../$unit" "$units/multi-user.target.wants/$unit"
@@ -163,8 +153,7 @@ prune_root() {
 
 build_root() {
     step root "$packages" "$daemon" "$kernel" "$version" "$SOURCE_DATE_EPOCH" "$(declare -f enable_units prune_root)" \
-        "$UNITS_ON$UNITS_OFF" \
-        "$(fingerprint "$image/root" "$image/modules.txt" "$image/applets.txt" "$signing/certificate.pem" \
+        "$(fingerprint "$image/root" "$image/units.txt" "$image/modules.txt" "$image/applets.txt" "$signing/certificate.pem" \
             "$project"/appliance/pbx/branchline{,-board}.service)"
     root=$made
 }
