@@ -26,7 +26,7 @@ DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)
 RUN_PACKAGES := gcc libc6-dev libasound2-dev make pkg-config ca-certificates
 TEST_PACKAGES := $(RUN_PACKAGES) baresip-core sip-tester sipsak sipvicious kamailio kamailio-tls-modules \
 	python3 python3-venv chromium chromium-driver openssl iproute2 systemd multimon-ng minimodem espeak-ng \
-	pulseaudio libasound2-plugins e2fsprogs
+	pulseaudio libasound2-plugins e2fsprogs postgresql
 DRILL_PACKAGES := $(RUN_PACKAGES) kamailio rtpengine-daemon sip-tester iproute2 baresip-core python3 python3-venv
 IMAGE_PACKAGES := $(RUN_PACKAGES) git rustc-web gcc-aarch64-linux-gnu libc6-dev-arm64-cross cpio kmod squashfs-tools \
 	genimage dosfstools mtools u-boot-tools rauc openssl python3

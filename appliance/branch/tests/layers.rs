@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("wire", &["wire"]),
     ("core", &["sip", "call", "route", "media", "survival", "board", "link"]),
     ("branch", &["branch", "ladder"]),
-    ("adapter", &["net", "calldb", "gpio", "sound", "phones"]),
+    ("adapter", &["net", "calldb", "gpio", "sound", "phones", "store"]),
     ("program", &["pbx", "sim", "bench", "hw-tests"]),
 ];
 
@@ -30,6 +30,7 @@ const WORLDLY: &[&str] = &[
     "mio",
     "nix",
     "rusqlite",
+    "postgres",
     "rustls",
     "axum",
     "socket2",
