@@ -94,7 +94,7 @@ impl Loops {
         if let Some((leg, _)) = likely.min_by_key(|(_, out)| out.signs.sent) {
             return Some(Returned::From(*leg));
         }
-        let lives = self.outs.values().any(|out| out.signs.connect(seen));
+        let lives = open().any(|(_, out)| out.signs.connect(seen));
         let is_late = !lives && late().any(|missed| missed.likely_until > now && missed.signs.connect(seen));
         is_late.then_some(Returned::Late)
     }
@@ -162,6 +162,14 @@ impl Loops {
             likely_until,
             until,
         });
+    }
+
+    /// The hosted PBX has refused a call that was given up: it takes back what it passed on, if it did.
+    pub(crate) fn taken_back(&mut self, now: Instant, dialog: (&str, &str)) {
+        let is_it = |missed: &Missed| missed.signs.is_in(dialog);
+        for missed in self.missed.iter_mut().filter(|missed| is_it(missed)) {
+            missed.likely_until = missed.likely_until.min(now + RETURN_WITHIN);
+        }
     }
 
     /// Both ends of the loop that a leg is an end of: where it left, where it came back.
@@ -332,3 +340,66 @@ const MISSED_MAX: usize = 1000;
 const QUIET: Duration = Duration::from_millis(400);
 /// A doubt is decided within this of the silence that raised it.
 const QUIET_LATELY: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+
+    const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    #[expect(clippy::disallowed_methods, reason = "any instant will do as the start of a test")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    fn left(loops: &mut Loops, now: Instant, leg: u64) {
+        let signs = Signs {
+            sent: now,
+            line: "201".into(),
+            leads_to: Some("202".into()),
+            session_id: format!("session-{leg}"),
+            origin: (leg, HOME),
+            dialog: Some((format!("call-{leg}"), "tag".into())),
+        };
+        loops.left(LegId(leg), signs);
+    }
+
+    /// A call of the same two without any proof.
+    const HIDDEN: fn() -> Seen<'static> = || Seen {
+        from: Some("201".into()),
+        to: "202",
+        session_id: String::new(),
+        origin: None,
+        dialog: ("hidden", "hidden"),
+    };
+
+    #[test]
+    fn a_call_that_was_given_up_is_refused_when_it_comes_though_another_is_up() {
+        let (mut loops, now) = (Loops::default(), start());
+        left(&mut loops, now, 1);
+        loops.came_back(LegId(1), LegId(2));
+        left(&mut loops, now, 3);
+        loops.forget(now, LegId(3));
+        assert_eq!(loops.find(now, &HIDDEN()), Some(Returned::Late));
+    }
+
+    #[test]
+    fn once_the_hosted_pbx_has_refused_it_another_call_of_the_same_two_is_a_new_one() {
+        let (mut loops, now) = (Loops::default(), start());
+        left(&mut loops, now, 1);
+        loops.forget(now, LegId(1));
+        let later = now + RETURN_WITHIN + Duration::from_secs(1);
+        assert_eq!(loops.find(later, &HIDDEN()), Some(Returned::Late));
+        loops.taken_back(now, ("call-2", "tag"));
+        assert_eq!(
+            loops.find(later, &HIDDEN()),
+            Some(Returned::Late),
+            "that was another call"
+        );
+        loops.taken_back(now, ("call-1", "tag"));
+        assert_eq!(loops.find(now, &HIDDEN()), Some(Returned::Late), "it may be on its way");
+        assert_eq!(loops.find(later, &HIDDEN()), None);
+    }
+}

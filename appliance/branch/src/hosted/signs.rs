@@ -34,10 +34,14 @@ pub(super) struct Seen<'a> {
 impl Signs {
     /// It is this call: our own tag where the hosted PBX is a proxy, Session-ID or our own description where those pass.
     pub(super) fn prove(&self, seen: &Seen<'_>) -> bool {
-        let dialog = self.dialog.as_ref();
-        let same_dialog = dialog.is_some_and(|(call_id, tag)| (call_id.as_str(), tag.as_str()) == seen.dialog);
         let same_session = !seen.session_id.is_empty() && self.session_id == seen.session_id;
-        same_dialog || same_session || seen.origin == Some(self.origin)
+        self.is_in(seen.dialog) || same_session || seen.origin == Some(self.origin)
+    }
+
+    /// Its INVITE is in this dialog: Call-ID and our tag.
+    pub(super) fn is_in(&self, dialog: (&str, &str)) -> bool {
+        let own = self.dialog.as_ref();
+        own.is_some_and(|(call_id, tag)| (call_id.as_str(), tag.as_str()) == dialog)
     }
 
     /// It may be: the same line calls the same line.
