@@ -55,6 +55,9 @@ fn drill(who: &str, canary: Option<&str>) -> Result<Figure, Fault> {
     let stays = rig.office.telephones[2].is_up() && rig.office.telephones[3].is_up();
     let card = drill_of(&rig);
     let joined = card["joined"].as_u64().unwrap_or(0);
+    let records = rig.daemon.records()?;
+    let own = records.iter().find(|record| record["from"]["dialled"] == "201");
+    let recorded = own.map_or(Value::Null, |record| record["mode"]["wan"].clone());
     let within = |value: &Value, ms_max: u64| value.as_u64().is_some_and(|ms| ms <= ms_max);
     let is_as_meant = match canary {
         None => mode == "survival" && joined == 1,
@@ -63,10 +66,11 @@ fn drill(who: &str, canary: Option<&str>) -> Result<Figure, Fault> {
     Ok(Figure {
         what: format!("branchline drill wan {LASTS}, {who}"),
         value: format!(
-            "detected after {} ms, first call rang in {} ms, back {} ms after, others see it {mode}, call up stays {stays}{}",
+            "detected after {} ms, first call rang in {} ms, back {} ms after, others see it {mode}, its record says {}, call up stays {stays}{}",
             card["detected_after_ms"],
             card["first_call"]["rang_ms"],
             card["registered_ms"],
+            recorded.as_str().unwrap_or("nothing"),
             if is_passed {
                 String::new()
             } else {
@@ -78,6 +82,7 @@ fn drill(who: &str, canary: Option<&str>) -> Result<Figure, Fault> {
             && completed
             && stays
             && is_as_meant
+            && recorded == "survival"
             && within(&card["detected_after_ms"], DETECTED_WITHIN_MS)
             && within(&card["first_call"]["rang_ms"], RANG_WITHIN_MS),
     })

@@ -52,19 +52,54 @@ impl Display for Figure {
 pub struct Report {
     /// In order.
     pub figures: Vec<Figure>,
+    /// From an outage to the next completed call, beside what others publish.
+    pub outage: Option<String>,
 }
 
-/// Times from an outage to working telephones, as published.
-const OTHERS: [(&str, &str); 6] = [
-    (
-        "Cisco SRST",
-        "10-20 s with a standby link, 20-25 s by TCP retry, up to 90 s",
-    ),
-    ("Webex survivability gateway", "30 s"),
-    ("EdgeMarc", "30 s"),
-    ("Avaya B5800", "about 2 min"),
-    ("IP Office", "3 min"),
-    ("DECT on it", "2 min"),
+/// Somebody else's time from an outage to working telephones, as published.
+struct Published {
+    who: &'static str,
+    time: &'static str,
+    /// Document of the maker, or the page where it is quoted.
+    source: &'static str,
+}
+
+const OTHERS: [Published; 7] = [
+    Published {
+        who: "Cisco SRST, standby link to the router",
+        time: "10 to 20 s",
+        source: "Cisco IOS SRST 3.4 System Administrator Guide, page 20",
+    },
+    Published {
+        who: "Cisco SRST, link broken; server hangs",
+        time: "20 to 25 s; up to 90 s",
+        source: "Cisco Press, Gateways, chapter SRST Overview (Fallback Time)",
+    },
+    Published {
+        who: "Webex survivability gateway",
+        time: "30 s by default",
+        source: "Cisco multiplatform phones, Survivability_Proxy_Fallback_Intvl",
+    },
+    Published {
+        who: "EdgeMarc",
+        time: "30 s by default",
+        source: "Edgewater 4300T User Manual 1.7, page 45; Windstream OfficeSuite LSG",
+    },
+    Published {
+        who: "Avaya B5800 Branch Gateway",
+        time: "about 2 min",
+        source: "Implementing B5800 Branch Gateway, Survivability operation, page 182",
+    },
+    Published {
+        who: "Avaya IP Office, desk phones",
+        time: "3 min at least",
+        source: "IP Office Resilience 12.2, When Does Failover Occur",
+    },
+    Published {
+        who: "Avaya IP Office, DECT",
+        time: "2 min by default",
+        source: "IP Office Resilience 12.2, When Does Failover Occur",
+    },
 ];
 
 impl Report {
@@ -90,12 +125,14 @@ impl Display for Report {
     }
 }
 
-/// From an outage to working telephones, as others publish it.
+/// From an outage to working telephones: what was measured, and what others publish.
 #[must_use]
-pub fn published() -> String {
-    let lines = OTHERS.map(|(who, time)| format!("  {who:<28} {time}\n"));
+pub fn published(own: Option<&str>) -> String {
+    let own = own.map(|own| format!("  {:<40} {own:<24} measured above\n", "Branchline"));
+    let lines = OTHERS.map(|Published { who, time, source }| format!("  {who:<40} {time:<24} {source}\n"));
     format!(
-        "From outage to working telephones, as others publish it:\n{}",
+        "From an outage to working telephones:\n{}{}",
+        own.unwrap_or_default(),
         lines.concat()
     )
 }

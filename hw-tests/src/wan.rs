@@ -169,6 +169,7 @@ fn cuts(report: &mut Report, runs: u32) -> Result<(), Fault> {
     }
     let shown =
         |percent| percentile(&times, percent).map_or("none".to_owned(), |time| format!("{} ms", time.as_millis()));
+    report.outage = Some(format!("{} (p50), {} (p99)", shown(50), shown(99)));
     report.add(Figure {
         what: format!("WAN cut to the next completed local call, {runs} cuts"),
         value: format!(

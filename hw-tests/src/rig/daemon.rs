@@ -1,7 +1,6 @@
 //! The box in its namespace.
 
-use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,8 +12,6 @@ use serde_json::Value;
 
 use super::namespace::Namespace;
 use super::office::Account;
-use super::upstream::line_password;
-use super::{BOX_INSIDE, BOX_OUTSIDE, HOSTED, Plan};
 use crate::{Fault, clock};
 
 /// A running box.
@@ -29,14 +26,9 @@ const HELD_WITHIN: Duration = Duration::from_secs(10);
 const GONE_WITHIN: Duration = Duration::from_secs(5);
 
 impl Daemon {
-    pub(super) fn start(
-        namespace: &Namespace,
-        folder: &Path,
-        (numbers, plan): (&[String], Plan),
-    ) -> Result<Daemon, Fault> {
+    pub(super) fn start(namespace: &Namespace, folder: &Path, text: &str) -> Result<Daemon, Fault> {
         let (configuration, state) = (folder.join("branchline.toml"), folder.join("state"));
         std::fs::create_dir_all(&state).map_err(Fault::system("a state folder"))?;
-        let text = configuration_text(numbers, plan);
         std::fs::write(&configuration, text).map_err(Fault::system("branchline.toml"))?;
         let mut command = namespace.command(binary()?);
         command.arg("run").arg("--config").arg(&configuration);
@@ -179,22 +171,10 @@ fn binary() -> Result<PathBuf, Fault> {
     found.ok_or_else(|| Fault::Late("branchline is not built: cargo build --package branchline-pbx".to_owned()))
 }
 
-fn configuration_text(numbers: &[String], plan: Plan) -> String {
-    let mut text = format!(
-        "[site]\ncountry = \"US\"\narea_code = \"212\"\n[sip]\nlisten = [\"udp:{BOX_INSIDE}:5060\", \"udp:{BOX_OUTSIDE}:5060\"]\nmax_calls_per_second = 50\nring_s = 120\n\
-         [page]\nlisten = \"{BOX_INSIDE}:8080\"\n[hosted]\nhost = \"{HOSTED}\"\nport = 5060\nprobe_s = 1\nsettle_s = {}\n\
-         registers_per_second = {}\n",
-        plan.settle_s, plan.registers_per_second
-    );
-    for number in numbers {
-        let (md5, sha256) = branchline_ladder::hashes(number, "branchline", &Account::of(number).password);
-        let line = line_password(number);
-        // A string grows.
-        let _ = write!(
-            text,
-            "[[extension]]\nnumber = \"{number}\"\nha1_md5 = \"{md5}\"\nha1_sha256 = \"{sha256}\"\nmax_calls = 4\n\
-             hosted = {{ username = \"{number}\", password = \"{line}\" }}\n"
-        );
-    }
-    text
+/// An extension with its password; `more` goes in as it is.
+pub(super) fn extension_text(number: &str, more: &str) -> String {
+    let (md5, sha256) = branchline_ladder::hashes(number, "branchline", &Account::of(number).password);
+    format!(
+        "[[extension]]\nnumber = \"{number}\"\nha1_md5 = \"{md5}\"\nha1_sha256 = \"{sha256}\"\nmax_calls = 4\n{more}"
+    )
 }

@@ -1,6 +1,7 @@
 //! Two namespaces, the line between them, and the programs in each.
 
 mod daemon;
+mod lan;
 mod line;
 pub(crate) mod namespace;
 mod office;
@@ -12,6 +13,7 @@ mod upstream;
 use std::net::{Ipv4Addr, SocketAddr};
 
 pub use daemon::Daemon;
+pub use lan::Lan;
 pub use line::{Line, Quality};
 pub use office::{Account, Office, Telephone};
 pub use real::{BARESIPS, PJSIPS, RealPhones, tone_hz};
@@ -122,7 +124,7 @@ impl Rig {
             branch.address("lo", Ipv4Addr::new(10, 98, 0, 11 + at))?;
         }
         let upstream = Upstream::start(&elsewhere, folder.path(), (&numbers, plan.media))?;
-        let daemon = Daemon::start(&branch, folder.path(), (&numbers, plan))?;
+        let daemon = Daemon::start(&branch, folder.path(), &configuration_text(&numbers, plan))?;
         let seats = &numbers[..usize::from(plan.telephones)];
         let accounts: Vec<Account> = seats.iter().map(|number| Account::of(number)).collect();
         let mut office = Office::new(&branch, &accounts)?;
@@ -154,4 +156,19 @@ impl Rig {
     pub fn sipp(&self, load: &Load) -> Result<Sipp, Fault> {
         Sipp::start(&self.branch, self.folder.path(), load)
     }
+}
+
+fn configuration_text(numbers: &[String], plan: Plan) -> String {
+    let mut text = format!(
+        "[site]\ncountry = \"US\"\narea_code = \"212\"\n[sip]\nlisten = [\"udp:{BOX_INSIDE}:5060\", \"udp:{BOX_OUTSIDE}:5060\"]\nmax_calls_per_second = 50\nring_s = 120\n\
+         [page]\nlisten = \"{BOX_INSIDE}:8080\"\n[hosted]\nhost = \"{HOSTED}\"\nport = 5060\nprobe_s = 1\nsettle_s = {}\n\
+         registers_per_second = {}\n",
+        plan.settle_s, plan.registers_per_second
+    );
+    for number in numbers {
+        let line = upstream::line_password(number);
+        let hosted = format!("hosted = {{ username = \"{number}\", password = \"{line}\" }}\n");
+        text.push_str(&daemon::extension_text(number, &hosted));
+    }
+    text
 }

@@ -23,6 +23,10 @@ impl Namespace {
         Ok(namespace)
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A program in it.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("ip");
