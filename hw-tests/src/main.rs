@@ -95,7 +95,7 @@ fn main() -> ExitCode {
     println!("{}", machine());
     match drill(&parts, extent, |step| eprintln!("drill: {step}")) {
         Ok(report) => {
-            println!("{report}\n{}", published());
+            println!("{report}\n{}", published(report.outage.as_deref()));
             if report.is_met() {
                 ExitCode::SUCCESS
             } else {

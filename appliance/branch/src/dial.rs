@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use branchline_call::{CallId, Cause, LegId, NewCall};
-use branchline_journal::{CallbackLine, Direction, EmergencyCall, RecordedParty};
+use branchline_journal::{CallbackLine, Direction, EmergencyCall, Mode, RecordedParty, WanMode};
 use branchline_route::{ArrivalKind, Loop, Request};
 use branchline_sdp::Sdp;
 use branchline_sip::agent::{Body, IncomingInvite, NextHop, Replaces};
@@ -319,7 +319,7 @@ impl Branch {
             urgency: course.urgency,
             voice: Voice::default(),
             congested: Vec::new(),
-            mode: self.mode,
+            mode: self.mode_for(&incoming.party),
             started: self.journal.stamp(now),
             started_mono: now.mono,
             answered: None,
@@ -328,6 +328,17 @@ impl Branch {
             extensions: extension_of(&incoming.party).into_iter().collect(),
             transfers: Vec::new(),
             within: None,
+        }
+    }
+
+    /// A drill of some lines is an outage for their calls alone.
+    fn mode_for(&self, party: &Party) -> Mode {
+        match party {
+            Party::Extension(line) if self.hosted.is_lost_for(line) => Mode {
+                wan: WanMode::Survival,
+                ..self.mode
+            },
+            Party::Extension(_) | Party::Trunk(_) | Party::Hosted(_) | Party::Stranger => self.mode,
         }
     }
 

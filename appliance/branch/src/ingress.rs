@@ -12,7 +12,7 @@ use branchline_sip::{Flow, Transmit, Transport};
 use bytes::Bytes;
 
 use crate::now::Now;
-use crate::output::{About, Command, Journalled, Output, Resolved, Watched};
+use crate::output::{About, Command, FlowFault, Journalled, Output, Resolved, Watched};
 use crate::trace::{self, Way};
 use crate::{Branch, Level, Trust};
 
@@ -61,13 +61,13 @@ impl Branch {
                 .is_ok_and(|message| !self.is_guarded(flow) || self.scanner(&message).is_none())
     }
 
-    /// A stream broke, or an ICMP error came back.
-    pub fn handle_flow_failed(&mut self, now: Now, flow: Flow) {
+    /// A stream broke or fell silent, or an ICMP error came back.
+    pub fn handle_flow_failed(&mut self, now: Now, flow: Flow, fault: FlowFault) {
         if let Some(connection) = flow.connection {
             self.bindings.handle_connection_closed(connection);
         }
         self.trunks.handle_flow_failed(flow);
-        self.hosted.handle_flow_failed(now.mono, flow);
+        self.hosted.handle_flow_failed(now.mono, flow, fault);
         self.agent.handle_flow_failed(now.mono, flow);
         self.settle(now);
     }

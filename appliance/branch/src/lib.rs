@@ -54,7 +54,9 @@ use branchline_sip::binding::Bindings;
 pub use hosted::{DrillOrder, DrillRefused};
 pub use journal::JournalStart;
 pub use now::Now;
-pub use output::{About, Command, Journalled, Level, Lookup, Neighbour, Notice, Output, Post, Resolved, Watched};
+pub use output::{
+    About, Command, FlowFault, Journalled, Level, Lookup, Neighbour, Notice, Output, Post, Resolved, Watched,
+};
 pub use setup::{Configuration, Setup, Trust};
 pub use timers::Reason;
 

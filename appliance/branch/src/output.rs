@@ -56,6 +56,15 @@ pub struct Post {
     pub body: String,
 }
 
+/// How a flow came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowFault {
+    /// It broke, was closed, or the network says that nobody is there.
+    Broken,
+    /// A peer that answered pings no longer does (RFC 5626 section 4.4.1).
+    Silent,
+}
+
 /// A name that wants an address (RFC 3263).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lookup {
@@ -78,7 +87,7 @@ pub struct Resolved {
     pub host: String,
     /// Addresses, best first, each with the address of the box that faces it.
     pub addresses: Vec<(SocketAddr, IpAddr)>,
-    /// Why there are none, for a person to read.
+    /// Why there are none, or only those of before; for a person to read.
     pub problem: Option<String>,
 }
 

@@ -99,10 +99,14 @@ impl Branch {
             SessionEvent::Info { key, .. } | SessionEvent::InDialog { key, .. } => {
                 self.agent.respond_in_dialog(now.mono, *key, 481);
             }
+            SessionEvent::Refused {
+                response: Some(response),
+                ..
+            } => self.hosted_took_back(now, response),
             SessionEvent::Trying
             | SessionEvent::Progress { .. }
             | SessionEvent::Redirected { .. }
-            | SessionEvent::Refused { .. }
+            | SessionEvent::Refused { response: None, .. }
             | SessionEvent::Cancelled { .. }
             | SessionEvent::AnswerSent
             | SessionEvent::Acknowledged { .. }

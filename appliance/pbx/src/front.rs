@@ -51,7 +51,7 @@ impl Front {
             config,
             identity,
         } = told;
-        let control = Control::bind(&place.control_sockets())?;
+        let control = Control::bind(&place.control_place())?;
         let settings = Settings {
             host_names: identity.names.clone(),
             reach: config.page.reach,

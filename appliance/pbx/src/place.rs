@@ -15,6 +15,15 @@ pub struct Place {
     pub spool: Option<PathBuf>,
 }
 
+/// The two paths by which the control socket is found, mode 0600.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlPlace {
+    /// In the state directory, whoever asks.
+    pub state: PathBuf,
+    /// In a directory in memory, which no disk takes along.
+    pub runtime: PathBuf,
+}
+
 impl Place {
     /// Fills in what was not given: systemd's state directory, `/var/lib/branchline` for root, the user's own otherwise.
     /// The configuration lies in the state directory unless it is named.
@@ -33,25 +42,26 @@ impl Place {
         Place { spool, ..self }
     }
 
-    /// The control socket of the running daemon, mode 0600.
+    /// The control socket of the running daemon, or a link to it. A disk that was swapped has taken the one in the state
+    /// directory along.
     pub fn control_socket(&self) -> PathBuf {
-        let [usual, otherwise] = self.control_sockets();
-        if !usual.exists() && otherwise.exists() {
-            return otherwise;
+        let ControlPlace { state, runtime } = self.control_place();
+        if !state.exists() && runtime.exists() {
+            return runtime;
         }
-        usual
+        state
     }
 
-    /// Where a daemon makes its control socket: in the state directory, and elsewhere when that cannot be written.
-    pub fn control_sockets(&self) -> [PathBuf; 2] {
+    /// Where a daemon makes its control socket.
+    pub fn control_place(&self) -> ControlPlace {
         let state = Sha256::digest(self.state.as_os_str().as_encoded_bytes());
         let name = state[..4]
             .iter()
             .fold("control-".to_owned(), |name, byte| format!("{name}{byte:02x}"));
-        [
-            self.state.join("control.sock"),
-            runtime_directory().join(name + ".sock"),
-        ]
+        ControlPlace {
+            state: self.state.join("control.sock"),
+            runtime: runtime_directory().join(name + ".sock"),
+        }
     }
 
     /// The database of call records.
@@ -74,6 +84,11 @@ impl Place {
     /// Key that they are signed with, mode 0600.
     pub fn bundle_key(&self) -> PathBuf {
         self.state.join("bundle-key")
+    }
+
+    /// What names led to when they were last looked up.
+    pub fn resolved(&self) -> PathBuf {
+        self.state.join("resolved.json")
     }
 
     /// Reports of recoveries and drills.

@@ -15,6 +15,7 @@ use std::process::{Command as Program, Output, Stdio};
 
 use branchline_branch::view::{CallView, ContactView, PhoneView, TraceLine, View};
 use branchline_config::{Config, Secret};
+use branchline_pbx::certificate::self_signed;
 use branchline_pbx::first_start::Identity;
 use branchline_pbx::front::{Front, Serving, Told};
 use branchline_pbx::hub::{Command, Feed};
@@ -190,6 +191,30 @@ fn the_doctor_finds_open_files_taken_ports_and_a_missing_password() {
     let (code, out, _) = folder.give(&["doctor"]);
     assert_eq!(code, 0, "{out}");
     assert!(out.contains("ok    ports") && out.contains("has a password"), "{out}");
+}
+
+#[test]
+fn the_doctor_reads_the_authorities_of_the_webhook() {
+    let folder = Folder::new(CONFIG);
+    let ca = folder.config().with_file_name("ca.pem");
+    let emergency = format!(
+        "[emergency]\nwebhook = \"https://alarm.example/\"\nwebhook_ca = \"{}\"\n",
+        ca.display()
+    );
+    fs::write(folder.config(), format!("{CONFIG}\n{emergency}")).unwrap();
+    let own = self_signed(&["alarm.example".to_owned()], &[], 1_767_225_600_000).unwrap();
+    let cases = [
+        (None, "FAIL  emergency     [emergency] webhook_ca: "),
+        (Some("no certificate"), "there is no certificate in it"),
+        (Some(own.certificate.as_str()), "1 authorities for the webhook"),
+    ];
+    for (content, found) in cases {
+        if let Some(content) = content {
+            fs::write(&ca, content).unwrap();
+        }
+        let (_, out, _) = folder.give(&["doctor"]);
+        assert!(out.contains(found), "{content:?}: {out}");
+    }
 }
 
 #[test]

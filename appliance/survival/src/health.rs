@@ -73,6 +73,7 @@ impl Reason {
             Reason::Doubt(Suspicion::Request) => "a request was not answered in time",
             Reason::Doubt(Suspicion::Probe) => "a probe was not answered in time",
             Reason::Doubt(Suspicion::Transport) => "the network reports it unreachable",
+            Reason::Doubt(Suspicion::Ping) => "its connection answers no ping",
             Reason::Doubt(Suspicion::Media) => "the sound of its calls stopped",
             Reason::Doubt(Suspicion::Link) => "the cable towards it is out",
             Reason::Answered => "it answers",
@@ -94,6 +95,8 @@ pub enum Suspicion {
     Probe,
     /// ICMP, a refused or broken connection.
     Transport,
+    /// A ping on its connection without an answer (RFC 5626 section 4.4.1).
+    Ping,
     /// RTP from it stopped.
     Media,
     /// The interface towards it has no carrier.

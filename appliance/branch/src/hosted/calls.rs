@@ -8,7 +8,7 @@ use branchline_config::Extension;
 use branchline_route::{Caller, Request};
 use branchline_sip::Flow;
 use branchline_sip::agent::{Headers, Invitation, NextHop};
-use branchline_sip::message::Name;
+use branchline_sip::message::{Message, Name};
 
 use crate::Branch;
 use crate::hosted::Upstream;
@@ -86,6 +86,14 @@ impl Branch {
             && let Some(line) = upstream.loops.leads_away(leg)
         {
             upstream.start_lines(&BTreeSet::from([line]));
+        }
+    }
+
+    /// The hosted PBX refused a call that was over already.
+    pub(crate) fn hosted_took_back(&mut self, now: Now, response: &Message) {
+        if let Some(upstream) = self.hosted.upstream() {
+            let dialog = (response.call_id(), response.from_tag().unwrap_or_default());
+            upstream.loops.taken_back(now.mono, dialog);
         }
     }
 

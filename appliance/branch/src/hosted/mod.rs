@@ -35,7 +35,7 @@ use crate::hosted::drill::{Drill, Side};
 use crate::hosted::lines::Lines;
 use crate::hosted::loops::Loops;
 use crate::now::Now;
-use crate::output::{Lookup, Resolved};
+use crate::output::{FlowFault, Lookup, Resolved};
 use crate::view::HostedView;
 
 /// How look-ups and records call the hosted PBX; no trunk can have this name.
@@ -122,13 +122,17 @@ impl Hosted {
         }
     }
 
-    /// A connection to it broke, or the network says that nobody is there.
-    pub(crate) fn handle_flow_failed(&mut self, now: Instant, flow: Flow) {
+    /// A connection to it broke or fell silent, or the network says that nobody is there.
+    pub(crate) fn handle_flow_failed(&mut self, now: Instant, flow: Flow, fault: FlowFault) {
+        let suspicion = match fault {
+            FlowFault::Broken => Suspicion::Transport,
+            FlowFault::Silent => Suspicion::Ping,
+        };
         if let Some(upstream) = &mut self.upstream
             && upstream.address().is_some_and(|address| address.remote == flow.remote)
         {
             for side in upstream.sides() {
-                upstream.health_mut(side).handle_suspicion(now, Suspicion::Transport);
+                upstream.health_mut(side).handle_suspicion(now, suspicion);
             }
         }
     }
@@ -174,6 +178,12 @@ impl Hosted {
     pub(crate) fn is_lost(&self) -> bool {
         let upstream = self.upstream.as_ref();
         upstream.is_some_and(|upstream| upstream.is_lost(upstream.main_side()))
+    }
+
+    /// The calls of this line do without it.
+    pub(crate) fn is_lost_for(&self, line: &str) -> bool {
+        let upstream = self.upstream.as_ref();
+        upstream.is_some_and(|upstream| upstream.is_lost(upstream.side_of(line)))
     }
 
     /// Calls that left for it.
@@ -310,7 +320,11 @@ impl Upstream {
                 .unwrap_or_else(|| format!("{} has no address", self.config.host));
             return;
         }
-        self.look_up_at = Some(now + LOOK_UP_AGAIN);
+        let pause = match resolved.problem {
+            None => LOOK_UP_AGAIN,
+            Some(_) => LOOK_UP_RETRY,
+        };
+        self.look_up_at = Some(now + pause);
         self.problem.clear();
         let found = resolved.addresses.into_iter();
         let found = found.map(|(remote, facing)| Address { remote, facing }).collect();

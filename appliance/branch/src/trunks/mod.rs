@@ -79,10 +79,9 @@ impl Trunks {
             return;
         };
         line.look_up_at = Some(
-            now + if resolved.addresses.is_empty() {
-                LOOK_UP_RETRY
-            } else {
-                LOOK_UP_AGAIN
+            now + match resolved.problem {
+                None => LOOK_UP_AGAIN,
+                Some(_) => LOOK_UP_RETRY,
             },
         );
         if resolved.addresses.is_empty() {

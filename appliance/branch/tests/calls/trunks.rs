@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use branchline_branch::Command;
+use branchline_branch::FlowFault;
 use branchline_sip::Flow;
 use branchline_sip::agent::{AgentEvent, Headers, Invitation, NextHop, SessionEvent};
 use branchline_sip::message::{Builder, Message, Method, Name};
@@ -179,7 +180,7 @@ fn a_registrar_whose_connections_fail_is_asked_once_and_then_at_the_pace_of_retr
     let mut asked = 0;
     for _ in 0..10 {
         let at = moment(office.base, office.now);
-        office.branch.handle_flow_failed(at, flow);
+        office.branch.handle_flow_failed(at, flow, FlowFault::Broken);
         office.run();
         let events = std::mem::take(&mut office.phones[PROVIDER_AT].events);
         let is_register = |event: &AgentEvent| matches!(event, AgentEvent::Request { request, .. } if *request.method() == Method::Register);

@@ -101,6 +101,7 @@ fn of_configuration(place: &Place, config: &Config, answer: &Result<View, Unreac
         files::certificate(place, config, clock::utc_ms()),
         files::page_password(place, config),
     ];
+    findings.extend(files::webhook_authorities(config));
     // A running daemon holds its own ports, so only a stopped one's can be tried.
     if let Err(Unreachable::NotRunning) = answer {
         findings.extend(network::ports(config));

@@ -1,7 +1,7 @@
 //! The control socket: how the command line talks to the running daemon.
 //!
-//! A Unix stream socket of mode 0600 in the state directory, so that only the daemon's user and root reach it; in a
-//! directory in memory while the state directory cannot be used.
+//! A Unix stream socket of mode 0600, so that only the daemon's user and root reach it: in a directory in memory that systemd
+//! makes, with a link in the state directory; in the state directory itself where there is none.
 
 pub mod client;
 pub mod protocol;
@@ -24,6 +24,7 @@ use tokio::time::timeout;
 use crate::file;
 use crate::hub::{Command, Hub, Traced};
 use crate::page::Sessions;
+use crate::place::ControlPlace;
 use branchline_branch::view::BoardView;
 use protocol::{REQUEST_BYTES_MAX, Reply, Request};
 use signs::Signs;
@@ -33,6 +34,21 @@ pub const CONNECTIONS_MAX: usize = 16;
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 
+fn refuse_second(path: &Path) -> io::Result<()> {
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        let running = format!("branchline is already running ({})", path.display());
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, running));
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// The listening socket; its file goes when it is dropped.
 #[derive(Debug)]
 pub struct Control {
@@ -41,15 +57,34 @@ pub struct Control {
 }
 
 impl Control {
-    /// Binds the socket where it usually is, or elsewhere when that is impossible; one that a dead daemon left is taken
-    /// over. Fails with `AddrInUse` while another daemon runs.
-    pub fn bind([usual, otherwise]: &[PathBuf; 2]) -> io::Result<Control> {
-        let refused = match Control::bind_at(usual) {
-            Err(error) if error.kind() != io::ErrorKind::AddrInUse => error,
-            done => return done,
-        };
-        tracing::error!(path = %usual.display(), error = %refused, otherwise = %otherwise.display(), "the control socket is elsewhere");
-        if let Some(directory) = otherwise.parent() {
+    /// Binds the socket in the directory in memory where the system has made one, with a link in the state directory; else in
+    /// the state directory; and where that cannot be written, in a directory in memory all the same. One that a dead daemon
+    /// left is taken over. Fails with `AddrInUse` while another daemon runs.
+    pub fn bind(ControlPlace { state, runtime }: &ControlPlace) -> io::Result<Control> {
+        refuse_second(state)?;
+        if runtime.parent().is_some_and(Path::is_dir) {
+            match Control::bind_private(runtime) {
+                Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+                    tracing::warn!(path = %runtime.display(), %error, "no control socket there");
+                }
+                done => {
+                    // The commands find it without, where the state directory cannot be written.
+                    let _ = remove(state).and_then(|()| std::os::unix::fs::symlink(runtime, state));
+                    return done;
+                }
+            }
+        }
+        match Control::bind_at(state) {
+            Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+                tracing::error!(path = %state.display(), %error, otherwise = %runtime.display(), "the control socket is elsewhere");
+                Control::bind_private(runtime)
+            }
+            done => done,
+        }
+    }
+
+    fn bind_private(path: &Path) -> io::Result<Control> {
+        if let Some(directory) = path.parent() {
             file::create_private_directory(directory).map_err(io::Error::other)?;
             // Where everybody may write, somebody else may have made it first.
             let found = fs::symlink_metadata(directory)?;
@@ -60,19 +95,13 @@ impl Control {
                 )));
             }
         }
-        Control::bind_at(otherwise)
+        Control::bind_at(path)
     }
 
     fn bind_at(path: &Path) -> io::Result<Control> {
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            let running = format!("branchline is already running ({})", path.display());
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, running));
-        }
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        // Until the mode is set, the state directory (0700) keeps others out.
+        refuse_second(path)?;
+        remove(path)?;
+        // Until the mode is set, the directory (0700) keeps others out.
         let listener = UnixListener::bind(path)?;
         listener.set_nonblocking(true)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;

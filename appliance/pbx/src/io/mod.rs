@@ -7,6 +7,7 @@
 pub mod bind;
 pub mod facing;
 pub mod post;
+mod remembered;
 pub mod resolve;
 pub mod stream;
 pub mod surroundings;

@@ -142,7 +142,8 @@ impl Client {
     }
 }
 
-fn authorities_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+/// The authorities in a PEM file; the error is for a person.
+pub(crate) fn authorities_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let fault = |error: pem::Error| format!("{}: {error}", path.display());
     let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(fault)?.collect();
     let found = found.map_err(fault)?;

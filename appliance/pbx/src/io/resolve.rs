@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -9,10 +10,12 @@ use std::time::Duration;
 use branchline_branch::{Lookup, Resolved};
 use branchline_config::Transport;
 use hickory_resolver::TokioResolver;
+use hickory_resolver::net::NetError;
 use hickory_resolver::proto::rr::RData;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::facing::Facing;
+use super::remembered::Remembered;
 use crate::clock;
 
 /// The branch's end of the resolver; dropping it ends the thread.
@@ -24,12 +27,17 @@ pub struct Resolver {
 
 impl Resolver {
     /// Starts it on a thread of its own: a name server that is slow, or a disk with its settings, holds nothing up.
-    pub fn start(facing: Facing) -> io::Result<Resolver> {
+    /// `memory` is the file that keeps what was found, for a start while no name server can be reached.
+    pub fn start(facing: Facing, memory: &Path) -> io::Result<Resolver> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (asked, asking) = mpsc::channel(LOOKUPS_MAX);
         let (answering, answers) = mpsc::channel(LOOKUPS_MAX);
+        let known = Known {
+            facing,
+            remembered: Remembered::read(memory),
+        };
         thread::Builder::new().name("resolver".to_owned()).spawn(move || {
-            runtime.block_on(serve(asking, answering, facing));
+            runtime.block_on(serve(asking, answering, known));
         })?;
         Ok(Resolver { asked, answers })
     }
@@ -62,31 +70,34 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const HOSTS_MAX: usize = 8;
 const ADDRESSES_MAX: usize = 16;
 
-async fn serve(mut asking: mpsc::Receiver<Lookup>, answering: mpsc::Sender<Resolved>, facing: Facing) {
-    let facing = Arc::new(Mutex::new(facing));
+async fn serve(mut asking: mpsc::Receiver<Lookup>, answering: mpsc::Sender<Resolved>, known: Known) {
+    let known = Arc::new(Mutex::new(known));
     let places = Arc::new(Semaphore::new(AT_ONCE_MAX));
     while let Some(lookup) = asking.recv().await {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
-        let (facing, answering) = (Arc::clone(&facing), answering.clone());
+        let (known, answering) = (Arc::clone(&known), answering.clone());
         tokio::spawn(async move {
             let found = tokio::time::timeout(DEADLINE, look_up(&lookup)).await;
-            let found = found.unwrap_or_else(|_| Err(format!("no name server answered within {DEADLINE:?}")));
+            let found = found.unwrap_or_else(|_| {
+                Err(Fault::Unavailable(format!(
+                    "no name server answered within {DEADLINE:?}"
+                )))
+            });
+            let resolved = known
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .resolved(lookup, found);
             // The receiver is gone when the daemon ends.
-            let _ = answering.send(faced(&facing, lookup, found)).await;
+            let _ = answering.send(resolved).await;
             drop(place);
         });
     }
 }
 
-fn faced(facing: &Mutex<Facing>, lookup: Lookup, found: Result<Vec<SocketAddr>, String>) -> Resolved {
-    let found = match found {
-        Ok(found) => found,
-        Err(problem) => return failed(lookup, problem),
-    };
+fn faced(facing: &mut Facing, lookup: Lookup, found: &[SocketAddr]) -> Resolved {
     let transport = sip_transport(lookup.transport);
-    let mut facing = facing.lock().unwrap_or_else(PoisonError::into_inner);
     let local = |remote: SocketAddr| Some((remote, facing.of_peer(clock::now(), transport, remote)?));
     let addresses: Vec<(SocketAddr, IpAddr)> = found.iter().copied().filter_map(local).take(ADDRESSES_MAX).collect();
     let problem = addresses.is_empty().then(|| {
@@ -105,6 +116,52 @@ fn faced(facing: &Mutex<Facing>, lookup: Lookup, found: Result<Vec<SocketAddr>, 
     }
 }
 
+/// Why a name has no address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Fault {
+    /// The name servers say so.
+    NotFound(String),
+    /// Nobody says anything.
+    Unavailable(String),
+}
+
+impl Fault {
+    fn of(host: &str, error: &NetError) -> Fault {
+        let text = format!("{host}: {error}");
+        if error.is_no_records_found() {
+            Fault::NotFound(text)
+        } else {
+            Fault::Unavailable(text)
+        }
+    }
+}
+
+/// What look-ups share.
+struct Known {
+    facing: Facing,
+    remembered: Remembered,
+}
+
+impl Known {
+    fn resolved(&mut self, lookup: Lookup, found: Result<Vec<SocketAddr>, Fault>) -> Resolved {
+        match found {
+            Ok(found) => {
+                self.remembered.learn(&lookup, &found);
+                faced(&mut self.facing, lookup, &found)
+            }
+            Err(Fault::NotFound(problem)) => failed(lookup, problem),
+            // An outage has no maximum length, and may begin before the box does (RFC 8767).
+            Err(Fault::Unavailable(problem)) => match self.remembered.of(&lookup).map(<[SocketAddr]>::to_vec) {
+                Some(before) => Resolved {
+                    problem: Some(problem),
+                    ..faced(&mut self.facing, lookup, &before)
+                },
+                None => failed(lookup, problem),
+            },
+        }
+    }
+}
+
 fn failed(lookup: Lookup, problem: impl Into<String>) -> Resolved {
     Resolved {
         trunk: lookup.trunk,
@@ -114,7 +171,7 @@ fn failed(lookup: Lookup, problem: impl Into<String>) -> Resolved {
     }
 }
 
-async fn look_up(lookup: &Lookup) -> Result<Vec<SocketAddr>, String> {
+async fn look_up(lookup: &Lookup) -> Result<Vec<SocketAddr>, Fault> {
     let bare = lookup.host.trim_start_matches('[').trim_end_matches(']');
     let port = lookup.port.unwrap_or_else(|| lookup.transport.default_port());
     if let Ok(ip) = bare.parse::<IpAddr>() {
@@ -123,7 +180,7 @@ async fn look_up(lookup: &Lookup) -> Result<Vec<SocketAddr>, String> {
     // Made anew each time: the settings change with the network, and look-ups are minutes apart.
     let resolver = TokioResolver::builder_tokio()
         .and_then(|builder| builder.build())
-        .map_err(|e| e.to_string())?;
+        .map_err(|error| Fault::Unavailable(error.to_string()))?;
     if lookup.port.is_none() {
         let service = match lookup.transport {
             Transport::Udp => "_sip._udp",
@@ -143,20 +200,20 @@ async fn look_up(lookup: &Lookup) -> Result<Vec<SocketAddr>, String> {
     addresses(&resolver, bare, port).await
 }
 
-async fn addresses(resolver: &TokioResolver, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+async fn addresses(resolver: &TokioResolver, host: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
     let found = resolver
         .lookup_ip(host)
         .await
-        .map_err(|error| format!("{host}: {error}"))?;
+        .map_err(|error| Fault::of(host, &error))?;
     let mut ips: Vec<IpAddr> = found.iter().collect();
     // The branch takes the first, and a box listens on IPv4 unless it is told otherwise.
     ips.sort_by_key(IpAddr::is_ipv6);
     Ok(ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
 }
 
-async fn follow(resolver: &TokioResolver, hosts: Vec<Host>) -> Result<Vec<SocketAddr>, String> {
+async fn follow(resolver: &TokioResolver, hosts: Vec<Host>) -> Result<Vec<SocketAddr>, Fault> {
     let mut all = Vec::new();
-    let mut problem = "the name says that there is no such service".to_owned();
+    let mut problem = Fault::NotFound("the name says that there is no such service".to_owned());
     for host in hosts.iter().take(HOSTS_MAX) {
         match addresses(resolver, &host.name, host.port).await {
             Ok(found) => all.extend(found),
@@ -224,7 +281,8 @@ mod tests {
 
     fn resolver() -> Resolver {
         let listening = vec![(branchline_sip::Transport::Udp, "127.9.4.31:5060".parse().unwrap())];
-        Resolver::start(Facing::new(listening)).unwrap()
+        let folder = tempfile::tempdir().unwrap();
+        Resolver::start(Facing::new(listening), &folder.path().join("resolved.json")).unwrap()
     }
 
     fn lookup(host: &str, port: Option<u16>) -> Lookup {

@@ -61,7 +61,7 @@ impl Daemon {
             listening,
         } = sockets(&config)?;
         let streams = Streams::start(streams, stream_settings(&config, place, open_files)?)?;
-        let resolver = Resolver::start(Facing::new(listening.clone()))?;
+        let resolver = Resolver::start(Facing::new(listening.clone()), &place.resolved())?;
         let poster = Poster::start()?;
         let surroundings = Surroundings::start()?;
         let relay = Relay::start(&config)?;

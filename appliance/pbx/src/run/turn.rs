@@ -278,7 +278,7 @@ impl Loop {
                 self.branch.handle_message(now, flow, bytes);
             }
             Arrived::Message(..) => {}
-            Arrived::Failed(flow) => self.branch.handle_flow_failed(now, flow),
+            Arrived::Failed(flow, fault) => self.branch.handle_flow_failed(now, flow, fault),
         }
     }
 

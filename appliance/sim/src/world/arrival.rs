@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use branchline_branch::Resolved;
+use branchline_branch::{FlowFault, Resolved};
 use branchline_sip::{ConnectionId, Flow, Transport};
 use bytes::Bytes;
 
@@ -105,7 +105,7 @@ impl World {
                     connection: connection.map(ConnectionId),
                 };
                 if let Some(branch) = &mut self.branch {
-                    branch.handle_flow_failed(moment, flow);
+                    branch.handle_flow_failed(moment, flow, FlowFault::Broken);
                 }
             }
             Arrival::Resolved { trunk, host } => {
@@ -118,7 +118,7 @@ impl World {
     }
 
     /// Trunks are known by their address; name servers, which know the hosted PBX, are behind the WAN.
-    fn look_up(&self, trunk: String, host: String) -> Resolved {
+    fn look_up(&mut self, trunk: String, host: String) -> Resolved {
         let named = format!("trunk {trunk}");
         let member = self.members.iter().find(|member| member.name == named);
         let (address, is_known) = match member {
@@ -126,7 +126,12 @@ impl World {
             // Only a trunk has a name here.
             None => (self.hosted.as_ref().map(Elsewhere::address), self.wan == Cable::In),
         };
-        let addresses = address.filter(|_| is_known).map(|address| (address, BOX.ip()));
+        if is_known {
+            self.remembered.insert(trunk.clone());
+        }
+        // What was found once is good for as long as no name server answers.
+        let is_found = self.remembered.contains(&trunk);
+        let addresses = address.filter(|_| is_found).map(|address| (address, BOX.ip()));
         Resolved {
             trunk,
             host,

@@ -71,6 +71,8 @@ pub struct World {
     clock_trusted: bool,
     spins: u32,
     asked: BTreeSet<(usize, String)>,
+    /// Names that were found once.
+    remembered: BTreeSet<String>,
     trace: VecDeque<String>,
     trace_hash: u64,
     faults: Vec<String>,
@@ -114,6 +116,7 @@ impl World {
             clock_trusted: true,
             spins: 0,
             asked: BTreeSet::new(),
+            remembered: BTreeSet::new(),
             trace: VecDeque::new(),
             trace_hash: 0,
             faults: Vec::new(),

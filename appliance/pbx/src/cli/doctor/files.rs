@@ -7,6 +7,7 @@ use branchline_config::Config;
 
 use super::Finding;
 use crate::cli::{Fault, read_config};
+use crate::io::post::authorities_in;
 use crate::place::Place;
 use crate::{certificate, file};
 
@@ -134,6 +135,24 @@ pub(super) fn certificate(place: &Place, config: &Config, utc_ms: i64) -> Findin
         1..CERTIFICATE_DAYS_MIN => Finding::warning("certificate", format!("{} expires soon", path.display()), fix),
         days @ CERTIFICATE_DAYS_MIN.. => Finding::good("certificate", format!("good for {days} days")),
     }
+}
+
+/// Without its authorities, nobody is told of a call for help by the webhook.
+pub(super) fn webhook_authorities(config: &Config) -> Option<Finding> {
+    let path = config.emergency.webhook_ca.as_deref()?;
+    Some(match authorities_in(path) {
+        Ok(found) => Finding::good(
+            "emergency",
+            format!("{}: {} authorities for the webhook", path.display(), found.len()),
+        ),
+        Err(fault) => {
+            let fix = format!(
+                "put the PEM certificate of the web server's authority at {}",
+                path.display()
+            );
+            Finding::failure("emergency", format!("[emergency] webhook_ca: {fault}"), fix)
+        }
+    })
 }
 
 pub(super) fn page_password(place: &Place, config: &Config) -> Finding {

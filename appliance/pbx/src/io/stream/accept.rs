@@ -152,9 +152,9 @@ where
         queue,
         writer: weak,
     };
-    connection::serve(stream, link, shared).await;
+    let fault = connection::serve(stream, link, shared).await;
     // The branch's end is gone when the daemon ends.
-    let _ = shared.events.send(Event::Closed { id }).await;
+    let _ = shared.events.send(Event::Closed { id, fault }).await;
 }
 
 // The peer gave up between its connecting and our accepting (accept(2)).

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use branchline_branch::FlowFault;
 use branchline_sip::Flow;
 use branchline_sip::frame::{Framed, Framer, PING, PONG, Side};
 use bytes::{Bytes, BytesMut};
@@ -42,8 +43,8 @@ pub(super) enum End {
     Silent,
 }
 
-/// Runs until the connection is over.
-pub(super) async fn serve<S>(stream: S, link: Link, shared: &Shared)
+/// Runs until the connection is over, and says what that means for its flow.
+pub(super) async fn serve<S>(stream: S, link: Link, shared: &Shared) -> FlowFault
 where
     S: AsyncRead + AsyncWrite,
 {
@@ -65,6 +66,10 @@ where
         End::Slow => count(&shared.counts.slow_closed),
     }
     tracing::debug!(remote = %flow.remote, transport = %flow.transport, ?end, "a connection is over");
+    match end {
+        End::Silent => FlowFault::Silent,
+        End::Closed | End::Broken(_) | End::Box | End::Malformed | End::Idle | End::Slow => FlowFault::Broken,
+    }
 }
 
 struct Reading {

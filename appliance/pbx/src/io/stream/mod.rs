@@ -20,6 +20,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use branchline_branch::FlowFault;
 use branchline_sip::{ConnectionId, Flow, Transmit, Transport};
 use bytes::Bytes;
 use rustls::{ClientConfig, ServerConfig};
@@ -58,7 +59,7 @@ pub enum Arrived {
     /// One whole message.
     Message(Flow, Bytes),
     /// The flow is of no more use.
-    Failed(Flow),
+    Failed(Flow, FlowFault),
 }
 
 /// The branch's end; dropping it closes everything.
@@ -162,9 +163,9 @@ impl Streams {
                 self.shared.counts.slow_closed.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(remote = %flow.remote, "a peer does not read what it is sent; its connection is closed");
             }
-            self.fail(flow);
+            self.fail(flow, FlowFault::Broken);
             if let Some(id) = id {
-                self.forget(id);
+                self.forget(id, FlowFault::Broken);
             }
         }
     }
@@ -236,11 +237,11 @@ impl Streams {
                     self.waiting.push_back(Arrived::Message(flow, bytes));
                 }
             }
-            Event::Closed { id } => self.forget(id),
+            Event::Closed { id, fault } => self.forget(id, fault),
         }
     }
 
-    fn forget(&mut self, id: ConnectionId) {
+    fn forget(&mut self, id: ConnectionId, fault: FlowFault) {
         let Some(gone) = self.connections.remove(&id) else {
             return;
         };
@@ -248,19 +249,19 @@ impl Streams {
         if self.by_remote.get(&place) == Some(&id) {
             self.by_remote.remove(&place);
         }
-        self.fail(gone.flow);
+        self.fail(gone.flow, fault);
         for other in gone.others {
-            self.fail(other);
+            self.fail(other, fault);
         }
     }
 
-    fn fail(&mut self, flow: Flow) {
+    fn fail(&mut self, flow: Flow, fault: FlowFault) {
         let known = self
             .waiting
             .iter()
-            .any(|arrived| matches!(arrived, Arrived::Failed(other) if *other == flow));
+            .any(|arrived| matches!(arrived, Arrived::Failed(other, _) if *other == flow));
         if !known {
-            self.waiting.push_back(Arrived::Failed(flow));
+            self.waiting.push_back(Arrived::Failed(flow, fault));
         }
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use branchline_branch::FlowFault;
 use branchline_sip::frame::Side;
 use branchline_sip::{Flow, Transport};
 use rustls::pki_types::ServerName;
@@ -35,14 +36,15 @@ pub(super) async fn run(open: Open, shared: Arc<Shared>) {
         Some(_) => connect_and_serve(open, &shared).await,
         None => Err(io::Error::other("too many connections")),
     };
-    if let Err(error) = done {
+    let fault = done.unwrap_or_else(|error| {
         tracing::info!(remote = %flow.remote, transport = %flow.transport, error = %tls::chain(&error), "cannot connect");
-    }
+        FlowFault::Broken
+    });
     // The branch's end is gone when the daemon ends.
-    let _ = shared.events.send(Event::Closed { id }).await;
+    let _ = shared.events.send(Event::Closed { id, fault }).await;
 }
 
-async fn connect_and_serve(open: Open, shared: &Arc<Shared>) -> io::Result<()> {
+async fn connect_and_serve(open: Open, shared: &Arc<Shared>) -> io::Result<FlowFault> {
     let Open {
         flow,
         name,
@@ -57,16 +59,16 @@ async fn connect_and_serve(open: Open, shared: &Arc<Shared>) -> io::Result<()> {
         queue,
         writer,
     };
-    match flow.transport {
+    let fault = match flow.transport {
         Transport::Udp | Transport::Tcp => connection::serve(stream, link, shared).await,
         Transport::Tls => {
             let name = server_name(name, flow.remote)?;
             let connector = TlsConnector::from(Arc::clone(&shared.settings.client));
             let stream = within(HANDSHAKE_WITHIN, connector.connect(name, stream)).await?;
-            connection::serve(stream, link, shared).await;
+            connection::serve(stream, link, shared).await
         }
-    }
-    Ok(())
+    };
+    Ok(fault)
 }
 
 async fn connect(flow: Flow) -> io::Result<TcpStream> {

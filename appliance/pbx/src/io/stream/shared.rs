@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use branchline_branch::FlowFault;
 use branchline_sip::{ConnectionId, Flow};
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -18,7 +19,7 @@ pub(super) enum Event {
     /// It carried a message.
     Message { flow: Flow, bytes: Bytes },
     /// It is over, or could not be opened.
-    Closed { id: ConnectionId },
+    Closed { id: ConnectionId, fault: FlowFault },
 }
 
 #[derive(Debug)]

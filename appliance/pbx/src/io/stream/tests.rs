@@ -46,14 +46,14 @@ async fn arrived(streams: &mut Streams) -> Arrived {
 async fn message(streams: &mut Streams) -> (Flow, Bytes) {
     match arrived(streams).await {
         Arrived::Message(flow, bytes) => (flow, bytes),
-        Arrived::Failed(flow) => panic!("{flow:?} failed"),
+        Arrived::Failed(flow, _) => panic!("{flow:?} failed"),
     }
 }
 
 async fn failed(streams: &mut Streams) -> Flow {
     match arrived(streams).await {
         Arrived::Message(flow, bytes) => panic!("{flow:?}: {bytes:?}"),
-        Arrived::Failed(flow) => flow,
+        Arrived::Failed(flow, _) => flow,
     }
 }
 
