@@ -6,9 +6,9 @@ require recipes-branchline/branchline.inc
 
 DEPENDS += "dosfstools-native mtools-native u-boot-tools-native"
 
-SRC_URI = "file://image/boot.cmd"
+SRC_URI = "file://image/boot.cmd;subdir=shared"
 
-S = "${WORKDIR}/image"
+S = "${WORKDIR}/shared/image"
 B = "${WORKDIR}/build"
 
 inherit deploy nopackages

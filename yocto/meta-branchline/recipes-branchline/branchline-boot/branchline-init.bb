@@ -4,9 +4,9 @@ SECTION = "base"
 
 require recipes-branchline/branchline.inc
 
-SRC_URI = "file://image/initramfs/init"
+SRC_URI = "file://image/initramfs/init;subdir=shared"
 
-S = "${WORKDIR}/image/initramfs"
+S = "${WORKDIR}/shared/image/initramfs"
 
 inherit allarch
 

@@ -7,12 +7,12 @@ require recipes-branchline/branchline.inc
 FILESEXTRAPATHS:prepend := "${BRANCHLINE_SIGNING}:"
 SRC_URI = "\
     file://certificate.pem \
-    file://image/root \
-    file://image/units.txt \
+    file://image/root;subdir=shared \
+    file://image/units.txt;subdir=shared \
     file://nftables.service \
 "
 
-S = "${WORKDIR}/image"
+S = "${WORKDIR}/shared/image"
 
 inherit useradd features_check
 
