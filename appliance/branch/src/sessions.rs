@@ -159,9 +159,6 @@ impl Branch {
         let early = self.hear(leg, &Heard::Answer(body)).unwrap_or(None);
         // 181, 182 and 199 tell the caller nothing it can show; they pass as ringing goes on.
         let status = if (180..=183).contains(&status) { status } else { 183 };
-        if status == 183 && early.is_none() {
-            return;
-        }
         self.calls
             .handle_leg(now.mono, leg, LegEvent::Progress { status, early });
     }

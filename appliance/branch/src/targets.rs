@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use branchline_call::{After, Attempt};
+use branchline_call::{After, Attempt, Patience};
 use branchline_config::{Extension, ExtensionEntry};
 use branchline_route::{Caller, Decision, HelpAttempt, LineAttempt, Request, State, TrunkAttempt};
 use branchline_sip::Flow;
@@ -178,8 +178,7 @@ impl Branch {
         let groups = if groups.is_empty() { vec![Vec::new()] } else { groups };
         let own = groups.into_iter().map(|targets| Attempt {
             targets: targets.into_iter().map(Target::Contact).collect(),
-            sign: SIGN,
-            ring,
+            patience: Patience::new(SIGN, ring),
             after: After::Any,
             then: Vec::new(),
         });
@@ -272,8 +271,7 @@ impl Branch {
     pub(crate) fn echo_attempts() -> Vec<Attempt<Target>> {
         vec![Attempt {
             targets: vec![Target::Echo],
-            sign: SIGN,
-            ring: SIGN,
+            patience: Patience::new(SIGN, SIGN),
             after: After::Any,
             then: Vec::new(),
         }]
@@ -289,7 +287,10 @@ impl Branch {
                 diversions: Vec::new(),
             })
         };
-        chained(attempts.into_iter().map(target), (SIGN, ring, After::Unreachable))
+        let targets = attempts
+            .into_iter()
+            .map(|attempt| (target(attempt), Patience::new(SIGN, ring)));
+        chained(targets.collect(), After::Unreachable)
     }
 
     /// Ways out for a call for help in order, twice: in the second round ordinary calls make room where there was none.
@@ -306,22 +307,30 @@ impl Branch {
                 urgency: Urgency::Emergency,
             }),
         };
-        let twice = attempts.iter().chain(attempts).map(target);
-        chained(twice, (HELP_SIGN, HELP_RING, After::Failure))
+        let last = (attempts.len() * 2).saturating_sub(1);
+        let patience = |at: usize| Patience {
+            sign: HELP_SIGN,
+            trying: match at {
+                // There is nothing better to do than to wait.
+                _ if attempts.len() == 1 || at == last => HELP_RING,
+                _ if at < attempts.len() => HELP_TRYING,
+                _ => HELP_TRYING_AGAIN,
+            },
+            ring: HELP_RING,
+        };
+        let twice = attempts.iter().chain(attempts).enumerate();
+        let twice: Vec<_> = twice.map(|(at, attempt)| (target(attempt), patience(at))).collect();
+        chained(twice, After::Failure)
     }
 }
 
 /// Each attempt hangs on the one before, so that all are passed over where the first is.
-fn chained(
-    targets: impl DoubleEndedIterator<Item = Target>,
-    (sign, ring, after): (Duration, Duration, After),
-) -> Vec<Attempt<Target>> {
+fn chained(targets: Vec<(Target, Patience)>, after: After) -> Vec<Attempt<Target>> {
     let mut next: Vec<Attempt<Target>> = Vec::new();
-    for target in targets.rev() {
+    for (target, patience) in targets.into_iter().rev() {
         next = vec![Attempt {
             targets: vec![target],
-            sign,
-            ring,
+            patience,
             after,
             then: next,
         }];
@@ -336,6 +345,11 @@ fn chained(
 pub(crate) const SIGN: Duration = Duration::from_secs(4);
 /// Who calls for help waits less for a way that is dead; a message that was lost has been sent three times by then.
 const HELP_SIGN: Duration = Duration::from_secs(3);
+/// How long 100 alone, which only the next hop says, holds a call for help on one of several ways. Networks let it ring or
+/// say why not within 2 to 6 s.
+const HELP_TRYING: Duration = Duration::from_secs(8);
+/// The same when the other ways had no more to say: one may be slow.
+const HELP_TRYING_AGAIN: Duration = Duration::from_secs(30);
 /// Reason of a diversion (RFC 5806 section 6.2).
 const BUSY: &str = "user-busy";
 /// The network rings its own time; the box only guards against a trunk that never answers.

@@ -11,14 +11,54 @@ use crate::leg::LegId;
 pub struct Attempt<T> {
     /// What to invite, best first.
     pub targets: Vec<T>,
-    /// How long to wait for any sign of life before the path counts as dead.
-    pub sign: Duration,
-    /// How long to ring before the next attempt.
-    pub ring: Duration,
+    /// How long to wait before the next attempt.
+    pub patience: Patience,
     /// After which failure of the attempt before it this one is made.
     pub after: After,
     /// What to try when this one was made and failed, before the attempts behind it.
     pub then: Vec<Attempt<T>>,
+}
+
+/// How long an attempt is waited for, from its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For any sign of life; without one the path counts as dead.
+    pub sign: Duration,
+    /// For more than a 100, which only the next hop says; without more the path counts as dead behind it.
+    pub trying: Duration,
+    /// For the answer.
+    pub ring: Duration,
+}
+
+impl Patience {
+    /// With a path that has given any sign for as long as with one that rings.
+    #[must_use]
+    pub fn new(sign: Duration, ring: Duration) -> Patience {
+        Patience {
+            sign,
+            trying: ring,
+            ring,
+        }
+    }
+
+    fn after(self, sign: Sign) -> Duration {
+        let wanted = match sign {
+            Sign::Nothing => self.sign,
+            Sign::Trying => self.trying,
+            Sign::Ringing => self.ring,
+        };
+        wanted.min(self.ring)
+    }
+}
+
+/// How far an attempt has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Sign {
+    Nothing,
+    /// 100, from the next hop.
+    Trying,
+    /// More than that, from whoever is called or nearly there.
+    Ringing,
 }
 
 /// The failure that an attempt is the remedy for.
@@ -59,8 +99,7 @@ pub(crate) struct Dialing<T> {
     pub(crate) later: VecDeque<Attempt<T>>,
     pub(crate) ringing: Vec<LegId>,
     pub(crate) until: Option<Instant>,
-    /// When the ring time ends, once somebody has given a sign of life.
-    pub(crate) rings_until: Option<Instant>,
+    waiting: Option<Waiting>,
     /// The leg whose early media the caller hears.
     pub(crate) early: Option<LegId>,
     /// The leg that described itself to the caller last.
@@ -70,6 +109,14 @@ pub(crate) struct Dialing<T> {
     failure: Option<Cause>,
 }
 
+/// The attempt that is waited for.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    since: Instant,
+    patience: Patience,
+    heard: Sign,
+}
+
 impl<T> Dialing<T> {
     pub(crate) fn new(caller: LegId, attempts: Vec<Attempt<T>>) -> Self {
         Dialing {
@@ -77,7 +124,7 @@ impl<T> Dialing<T> {
             later: attempts.into(),
             ringing: Vec::new(),
             until: None,
-            rings_until: None,
+            waiting: None,
             early: None,
             described_by: None,
             told: 0,
@@ -112,16 +159,31 @@ impl<T> Dialing<T> {
         None
     }
 
-    /// A sign of life: from now on the ring time counts.
-    pub(crate) fn hear(&mut self) {
-        if let Some(until) = self.rings_until.take() {
-            self.until = Some(until);
+    pub(crate) fn begin(&mut self, now: Instant, patience: Patience) {
+        self.until = Some(now + patience.after(Sign::Nothing));
+        self.waiting = Some(Waiting {
+            since: now,
+            patience,
+            heard: Sign::Nothing,
+        });
+    }
+
+    /// A sign of life: the attempt is waited for longer.
+    pub(crate) fn hear(&mut self, sign: Sign) {
+        if let Some(waiting) = self.waiting.as_mut().filter(|waiting| waiting.heard < sign) {
+            waiting.heard = sign;
+            self.until = Some(waiting.since + waiting.patience.after(sign));
         }
     }
 
     /// What the end of the waiting time means.
     pub(crate) fn silence(&self) -> Cause {
-        if self.rings_until.is_some() {
+        let is_dead = |waiting: Waiting| match waiting.heard {
+            Sign::Nothing => true,
+            Sign::Trying => waiting.patience.trying < waiting.patience.ring,
+            Sign::Ringing => false,
+        };
+        if self.waiting.is_some_and(is_dead) {
             Cause::of_status(408)
         } else {
             Cause::NO_ANSWER
@@ -136,8 +198,7 @@ mod tests {
     fn attempt(name: &'static str, after: After) -> Attempt<&'static str> {
         Attempt {
             targets: vec![name],
-            sign: Duration::from_secs(4),
-            ring: Duration::from_secs(30),
+            patience: Patience::new(Duration::from_secs(4), Duration::from_secs(30)),
             after,
             then: Vec::new(),
         }

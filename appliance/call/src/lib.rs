@@ -19,5 +19,5 @@ mod transfer;
 pub use action::{Action, EndedBy, NewCall, Replaced, Summary};
 pub use calls::Calls;
 pub use cause::{Cause, Class};
-pub use dialing::{After, Attempt};
+pub use dialing::{After, Attempt, Patience};
 pub use leg::{CallId, LegEvent, LegId};

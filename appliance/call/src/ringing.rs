@@ -7,6 +7,7 @@ use branchline_sdp::Sdp;
 use crate::action::{Action, EndedBy};
 use crate::calls::{Answer, Call, Calls, Phase};
 use crate::cause::{Cause, Class};
+use crate::dialing::Sign;
 use crate::leg::{Leg, LegId, LegState};
 use crate::talking::{Exchange, Talking};
 
@@ -18,8 +19,7 @@ impl<T: Clone> Calls<T> {
         let caller = dialing.caller;
         match dialing.next_attempt() {
             Some(attempt) => {
-                dialing.until = Some(now + attempt.sign.min(attempt.ring));
-                dialing.rings_until = Some(now + attempt.ring);
+                dialing.begin(now, attempt.patience);
                 let offer = call.described(caller);
                 for target in attempt.targets {
                     let leg = self.new_leg(call.id);
@@ -95,7 +95,7 @@ impl<T: Clone> Calls<T> {
         if let Some(dialing) = call.dialing_mut()
             && dialing.ringing.contains(&leg)
         {
-            dialing.hear();
+            dialing.hear(Sign::Trying);
         }
     }
 
@@ -109,10 +109,11 @@ impl<T: Clone> Calls<T> {
         if !dialing.ringing.contains(&leg) {
             return;
         }
-        dialing.hear();
+        dialing.hear(Sign::Ringing);
         // One early medium at a time: a second ringing phone must not cut into the first one's announcement.
         let early = early.filter(|_| dialing.early.is_none_or(|heard| heard == leg));
-        if early.is_none() && dialing.told == status {
+        // A 183 without a description has nothing that a caller could show.
+        if early.is_none() && (dialing.told == status || status == 183) {
             return;
         }
         let (caller, opens_media) = (dialing.caller, early.is_some());

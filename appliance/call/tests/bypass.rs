@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use branchline_call::{Action, After, Attempt, CallId, Calls, LegEvent, LegId, NewCall};
+use branchline_call::{Action, After, Attempt, CallId, Calls, LegEvent, LegId, NewCall, Patience};
 use branchline_sdp::Sdp;
 
 struct Loop {
@@ -40,8 +40,7 @@ impl Loop {
         let mut calls = Calls::new();
         let attempt = |target| Attempt {
             targets: vec![target],
-            sign: Duration::from_secs(4),
-            ring: Duration::from_secs(30),
+            patience: Patience::new(Duration::from_secs(4), Duration::from_secs(30)),
             after: After::Any,
             then: Vec::new(),
         };

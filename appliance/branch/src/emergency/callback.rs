@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use branchline_call::{After, Attempt};
+use branchline_call::{After, Attempt, Patience};
 use branchline_journal::{CallbackLine, EmergencyCall};
 use branchline_route::{Dialled, Number, Request, normalise};
 use branchline_sip::{Flow, Transport};
@@ -67,8 +67,7 @@ impl Branch {
         }
         let attempt = |targets: Vec<Target>| Attempt {
             targets,
-            sign: SIGN,
-            ring: RING,
+            patience: Patience::new(SIGN, RING),
             after: After::Failure,
             then: Vec::new(),
         };

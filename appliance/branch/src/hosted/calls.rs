@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use branchline_call::{After, Attempt, Cause, LegEvent, LegId};
+use branchline_call::{After, Attempt, Cause, LegEvent, LegId, Patience};
 use branchline_config::Extension;
 use branchline_route::{Caller, Request};
 use branchline_sip::Flow;
@@ -40,10 +40,10 @@ impl Branch {
             first.after = if is_here { After::NotKnown } else { After::Unreachable };
             first.then.extend(alone.by_ref());
         }
+        let sign = if then.is_empty() { ONLY_SIGN } else { HOSTED_SIGN };
         vec![Attempt {
             targets: vec![Target::Hosted(target)],
-            sign: if then.is_empty() { ONLY_SIGN } else { HOSTED_SIGN },
-            ring: TRUNK_RING,
+            patience: Patience::new(sign, TRUNK_RING),
             after: After::Any,
             then,
         }]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use branchline_call::{Action, After, Attempt, CallId, Calls, LegEvent, LegId, NewCall};
+use branchline_call::{Action, After, Attempt, CallId, Calls, LegEvent, LegId, NewCall, Patience};
 use branchline_sdp::Sdp;
 
 pub(crate) type Target = &'static str;
@@ -48,8 +48,7 @@ pub(crate) fn hold(port: u16) -> LegEvent {
 pub(crate) fn attempt(targets: &[Target], after: After) -> Attempt<Target> {
     Attempt {
         targets: targets.to_vec(),
-        sign: Duration::from_secs(4),
-        ring: Duration::from_secs(20),
+        patience: Patience::new(Duration::from_secs(4), Duration::from_secs(20)),
         after,
         then: Vec::new(),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use branchline_call::{After, Attempt, Cause, LegEvent, LegId, NewCall, Replaced};
+use branchline_call::{After, Attempt, Cause, LegEvent, LegId, NewCall, Patience, Replaced};
 
 use crate::flow::{Flow, agreed, answered, attempt, hold, id, sdp, talk};
 
@@ -201,6 +201,41 @@ fn a_trunk_that_gives_no_sign_of_life_is_left_after_seconds() {
         flow.wait(Duration::from_secs(10)).is_empty(),
         "one that answered with 100 may take its time"
     );
+}
+
+#[test]
+fn a_path_that_says_no_more_than_100_is_left_for_the_next_when_its_time_is_over() {
+    let patience = Patience {
+        trying: Duration::from_secs(8),
+        ..Patience::new(Duration::from_secs(4), Duration::from_secs(20))
+    };
+    let progress = LegEvent::Progress {
+        status: 183,
+        early: None,
+    };
+    for (signs, ends_s) in [
+        (vec![LegEvent::Trying], 8),
+        (vec![LegEvent::Trying, progress.clone()], 20),
+        (vec![progress], 20),
+    ] {
+        let mut flow = Flow::new();
+        let first = Attempt {
+            patience,
+            ..attempt(&["one"], After::Any)
+        };
+        flow.place(1, vec![first, attempt(&["two"], After::Any)]);
+        flow.drain();
+        for sign in signs {
+            assert!(flow.event(LegId(2), sign).is_empty(), "the caller has nothing to show");
+        }
+        assert!(flow.wait(Duration::from_millis(ends_s * 1000 - 1)).is_empty());
+        let next = flow.wait(Duration::from_millis(1));
+        assert_eq!(
+            next.last().map(String::as_str),
+            Some("invite 3 two 1000"),
+            "{ends_s}: {next:?}"
+        );
+    }
 }
 
 #[test]
