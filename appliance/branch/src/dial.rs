@@ -9,7 +9,7 @@ use branchline_sdp::Sdp;
 use branchline_sip::agent::{Body, IncomingInvite, NextHop, Replaces};
 use branchline_sip::message::{Builder, Message, Name, Uri};
 use branchline_sip::transaction::ServerKey;
-use branchline_sip::{Flow, message::Scheme};
+use branchline_sip::{Flow, Transport, message::Scheme};
 use uuid::Uuid;
 
 use crate::Branch;
@@ -136,7 +136,7 @@ impl Branch {
             .bindings
             .lookup(&user)
             .iter()
-            .any(|binding| binding.flow.remote == flow.remote);
+            .any(|binding| is_of_phone(binding.flow, flow));
         if registered {
             Party::Extension(user)
         } else {
@@ -231,6 +231,9 @@ impl Branch {
                 return self.refuse_call(now, incoming, (Cause::of_status(status), &why));
             }
         };
+        if course.urgency == Urgency::Emergency && !self.find_room(now, incoming) && incoming.party == Party::Stranger {
+            return self.shed_call(now, incoming, RETRY_AFTER_S);
+        }
         self.explain_course(incoming, &course);
         let id = self.journal.id(now);
         let call = CallId(*id.as_bytes());
@@ -357,7 +360,11 @@ impl Branch {
         let course = Course {
             attempts: Vec::new(),
             direction,
-            urgency: Urgency::Ordinary,
+            urgency: if self.is_emergency(&incoming.request) {
+                Urgency::Emergency
+            } else {
+                Urgency::Ordinary
+            },
             normalised: String::new(),
         };
         let facts = self.facts_of(now, (id, incoming), &shown, &course);
@@ -434,6 +441,15 @@ pub(crate) fn dialled(request: &Message) -> String {
     }
 }
 
+/// Whether a telephone that registered by one flow calls by another: over connections only its port may differ, for each has
+/// its own and none can be forged.
+fn is_of_phone(registered: Flow, flow: Flow) -> bool {
+    match flow.transport {
+        Transport::Udp => registered.remote == flow.remote,
+        Transport::Tcp | Transport::Tls => registered.remote.ip() == flow.remote.ip(),
+    }
+}
+
 fn trunk_of(party: &Party) -> Option<String> {
     match party {
         Party::Trunk(_) | Party::Hosted(_) => Some(party.name().to_owned()),
@@ -450,3 +466,30 @@ fn extension_of(party: &Party) -> Option<String> {
 
 /// A caller whose trunks are all down or full may try again after this.
 const RETRY_AFTER_S: u32 = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_telephone_is_known_by_its_connection_whatever_its_port_and_by_its_port_without_one() {
+        let at = |transport, remote: &str| Flow {
+            transport,
+            ..Flow::udp("192.0.2.1:5060".parse().unwrap(), remote.parse().unwrap())
+        };
+        for (transport, remote, expected) in [
+            (Transport::Udp, "192.0.2.11:5060", true),
+            (Transport::Udp, "192.0.2.11:5062", false),
+            (Transport::Tcp, "192.0.2.11:50620", true),
+            (Transport::Tls, "192.0.2.11:50620", true),
+            (Transport::Tls, "192.0.2.12:5060", false),
+        ] {
+            let registered = at(transport, "192.0.2.11:5060");
+            assert_eq!(
+                is_of_phone(registered, at(transport, remote)),
+                expected,
+                "{transport:?} {remote}"
+            );
+        }
+    }
+}

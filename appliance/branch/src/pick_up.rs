@@ -27,7 +27,11 @@ impl Branch {
             Err(status) => return self.turn_away(now, incoming.key, Builder::response(&incoming.request, status)),
         };
         // Found out before the conversation is touched: it goes on without the one who has no port.
-        if !self.anchors.pool().can_take(self.address_facing(incoming.flow).into()) {
+        if !self
+            .anchors
+            .pool()
+            .can_take(self.address_facing(incoming.flow).into(), 1)
+        {
             return self.turn_away(now, incoming.key, Builder::response(&incoming.request, 503));
         }
         let shown = self.shown(&incoming.party, &incoming.request);

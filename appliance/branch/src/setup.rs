@@ -19,7 +19,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::anchor::{Anchors, Timeouts};
 use crate::auth::Auth;
-use crate::emergency::{Emergencies, Strangers};
+use crate::emergency::{Emergencies, SESSIONS_FOR_HELP, Strangers};
 use crate::hosted::Hosted;
 use crate::journal::{Journal, JournalStart};
 use crate::now::Now;
@@ -288,7 +288,7 @@ fn agent_settings(config: &Config, version: &str, priority: Priority) -> AgentSe
             ..transaction::Limits::default()
         },
         // Two legs per call, and room for phones that ring together.
-        sessions_max: config.sip.max_calls as usize * 4,
+        sessions_max: config.sip.max_calls as usize * 4 + SESSIONS_FOR_HELP,
         session_expires_s: config.sip.session_expires_s,
         min_se_s: config.sip.min_se_s,
         ..AgentSettings::default()

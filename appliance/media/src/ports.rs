@@ -108,10 +108,12 @@ impl PortPool {
         port
     }
 
-    /// `take` would give a port.
+    /// `take` would give a port so many times.
     #[must_use]
-    pub fn can_take(&self, family: Family) -> bool {
-        self.available(family) > 0 || self.longest_resting(family).is_some()
+    pub fn can_take(&self, family: Family, times: usize) -> bool {
+        let more = times.saturating_sub(self.available(family));
+        let resting = self.resting.iter().filter(|(_, port)| self.is_of(family, *port));
+        resting.take(more).count() == more
     }
 
     /// The call is over; the port rests before it is used again. A port that no call has is ignored.
@@ -172,8 +174,11 @@ impl PortPool {
     }
 
     fn longest_resting(&self, family: Family) -> Option<usize> {
-        let rests = |port: &u16| self.owners.get(port).is_some_and(|(of, _)| *of == family);
-        self.resting.iter().position(|(_, port)| rests(port))
+        self.resting.iter().position(|(_, port)| self.is_of(family, *port))
+    }
+
+    fn is_of(&self, family: Family, port: u16) -> bool {
+        self.owners.get(&port).is_some_and(|(of, _)| *of == family)
     }
 
     fn stock_mut(&mut self, family: Family) -> &mut VecDeque<u16> {
@@ -243,7 +248,7 @@ mod tests {
         for port in [3000, 4002, 4000] {
             pool.give_back(now, port);
         }
-        let again = [Family::V4, Family::V4, Family::V4].map(|family| (pool.can_take(family), pool.take(family)));
+        let again = [Family::V4, Family::V4, Family::V4].map(|family| (pool.can_take(family, 1), pool.take(family)));
         assert_eq!(again, [(true, Some(4002)), (true, Some(4000)), (false, None)]);
         assert_eq!((pool.busy(), pool.exhausted()), (3, 1));
         pool.handle_timeout(now + PoolConfig::default().quarantine);

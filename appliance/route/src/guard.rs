@@ -229,6 +229,11 @@ impl Guard {
         self.banned.iter().chain(self.muted.iter())
     }
 
+    /// Somebody there has authenticated, and that still counts.
+    pub fn trusts(&self, now: Instant, address: IpAddr) -> bool {
+        self.is_trusted(now, Source::new(address))
+    }
+
     fn is_trusted(&self, now: Instant, source: Source) -> bool {
         self.trusted.look(source).is_some_and(|until| now < *until)
     }

@@ -9,6 +9,7 @@ mod notice;
 mod outlook;
 mod pidf;
 mod preempt;
+mod room;
 mod strangers;
 mod words;
 
@@ -34,6 +35,7 @@ use crate::targets::{TrunkTarget, Urgency};
 
 pub(crate) use calls::Emergencies;
 pub(crate) use notice::Alarms;
+pub(crate) use room::SESSIONS_FOR_HELP;
 pub(crate) use strangers::{Strangers, Voice};
 
 /// A phone as it is found on the network.

@@ -25,7 +25,7 @@ impl Branch {
         if !is_full && !refused {
             return;
         }
-        let Some(victim) = self.youngest_on(&party, call) else {
+        let Some(victim) = self.gives_way(&party, call) else {
             return;
         };
         let number = self
@@ -47,19 +47,22 @@ impl Branch {
         self.drain_calls(now);
     }
 
-    /// The youngest ordinary call there, except what the call for help itself came by.
-    fn youngest_on(&self, trunk: &Party, for_help: CallId) -> Option<CallId> {
+    /// Who gives way: the youngest ordinary call there, else the oldest of those that are put through quietly. Never what the
+    /// call for help itself came by.
+    fn gives_way(&self, trunk: &Party, for_help: CallId) -> Option<CallId> {
         let own = self.whole(for_help);
-        let ordinary = self.facts.iter().filter(|(id, facts)| {
-            facts.urgency == Urgency::Ordinary && self.calls.contains(**id) && self.whole(**id) != own
-        });
-        let there = ordinary.filter(|(id, _)| {
-            let parties = self.calls.legs(**id).filter_map(|leg| self.legs.entry(leg));
-            parties.into_iter().any(|entry| entry.party == *trunk)
-        });
-        there
+        let is_there = |id: CallId| {
+            let parties = self.calls.legs(id).filter_map(|leg| self.legs.entry(leg));
+            self.whole(id) != own && parties.into_iter().any(|entry| entry.party == *trunk)
+        };
+        let ordinary = self
+            .facts
+            .iter()
+            .filter(|(id, facts)| facts.urgency == Urgency::Ordinary && self.calls.contains(**id) && is_there(**id));
+        ordinary
             .max_by_key(|(_, facts)| (facts.started_mono, facts.id))
             .map(|(id, _)| *id)
+            .or_else(|| self.oldest_quiet(is_there))
     }
 
     /// A trunk had no channel for a call for help: when its turn comes again, another call makes room.

@@ -1,11 +1,12 @@
 //! How far strangers may disturb others by calling for help. Their calls go out whatever happens; but anybody can forge
 //! them, and a flood must neither end one call after the other nor fill the telephones with texts.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use branchline_call::CallId;
 use branchline_route::{Source, Sources};
+use branchline_sip::Flow;
 
 use super::Phone;
 use crate::Branch;
@@ -23,30 +24,40 @@ pub(crate) enum Voice {
     Quiet,
 }
 
+/// Where a stranger calls from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The branch: a telephone of ours that the box has forgotten is there.
+    Branch,
+    /// Anywhere: whoever can forge one address can forge many.
+    Elsewhere,
+}
+
 /// Calls for help of those that are not registered here.
 pub(crate) struct Strangers {
     by_source: Sources<Quota>,
-    all: Quota,
+    elsewhere: Quota,
 }
 
 impl Strangers {
     pub(crate) fn new() -> Strangers {
         Strangers {
             by_source: Sources::new(SOURCES_MAX),
-            all: Quota::new(LOUD_MAX, WITHIN),
+            elsewhere: Quota::new(LOUD_ELSEWHERE_MAX, WITHIN),
         }
     }
 
     /// How the next call from a source is heard.
-    pub(crate) fn handle_call(&mut self, now: Instant, source: IpAddr) -> Voice {
+    pub(crate) fn handle_call(&mut self, now: Instant, (source, origin): (IpAddr, Origin)) -> Voice {
         let own = self
             .by_source
             .entry(Source::new(source), || Quota::new(LOUD_OF_SOURCE_MAX, WITHIN));
-        if own.allows(now) && self.all.allows(now) {
-            Voice::Loud
-        } else {
-            Voice::Quiet
-        }
+        let is_loud = own.allows(now)
+            && match origin {
+                Origin::Branch => true,
+                Origin::Elsewhere => self.elsewhere.allows(now),
+            };
+        if is_loud { Voice::Loud } else { Voice::Quiet }
     }
 }
 
@@ -57,7 +68,12 @@ impl Branch {
             return;
         }
         let source = phone.flow.remote.ip();
-        let voice = self.strangers.handle_call(now.mono, source);
+        let origin = if is_near(phone.flow) || self.guard.trusts(now.mono, source) {
+            Origin::Branch
+        } else {
+            Origin::Elsewhere
+        };
+        let voice = self.strangers.handle_call(now.mono, (source, origin));
         if let Some(facts) = self.facts.get_mut(&call) {
             facts.voice = voice;
         }
@@ -75,10 +91,26 @@ impl Branch {
     }
 }
 
+/// Whether a phone is on the network of the box, or on one that nobody outside can call from.
+fn is_near(flow: Flow) -> bool {
+    match (flow.remote.ip().to_canonical(), flow.local.ip().to_canonical()) {
+        (IpAddr::V4(remote), local) => {
+            let network = |address: Ipv4Addr| u32::from(address) >> 8;
+            let is_ours = matches!(local, IpAddr::V4(local) if network(local) == network(remote));
+            is_ours || remote.is_private() || remote.is_link_local() || remote.is_loopback()
+        }
+        (IpAddr::V6(remote), local) => {
+            let network = |address: Ipv6Addr| u128::from(address) >> 64;
+            let is_ours = matches!(local, IpAddr::V6(local) if network(local) == network(remote));
+            is_ours || remote.is_unique_local() || remote.is_unicast_link_local() || remote.is_loopback()
+        }
+    }
+}
+
 /// Somebody in need who is cut off calls again, and once more.
 const LOUD_OF_SOURCE_MAX: u32 = 3;
-/// Source addresses can be forged, so all of them together are held to a bound as well.
-const LOUD_MAX: u32 = 6;
+/// Source addresses can be forged, so those of the whole world together are held to a bound as well.
+const LOUD_ELSEWHERE_MAX: u32 = 6;
 const WITHIN: Duration = Duration::from_secs(600);
-/// Beyond, the source heard from longest ago is forgotten; the bound on all holds.
+/// Beyond, the source heard from longest ago is forgotten; the bound on all from elsewhere holds.
 const SOURCES_MAX: usize = 1024;

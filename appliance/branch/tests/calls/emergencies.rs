@@ -13,7 +13,7 @@ use crate::office::{BOX, Office, PROVIDER, configuration, moment};
 /// The ordinary class may call nobody, the box takes one call, and there is one channel.
 const STRICT: &str = "[emergency]\nnumbers = [\"5555\"]\n[[class]]\nname = \"default\"\nallow = []\n\
     [[trunk]]\nname = \"a\"\nhost = \"192.0.2.9\"\nmode = \"address\"\nmax_calls = 1\n";
-const PHONE: &str = "192.0.2.11:5060";
+pub(crate) const PHONE: &str = "192.0.2.11:5060";
 const HOSTED: &str = "[hosted]\nhost = \"pbx.example.net\"\n[[extension]]\nnumber = \"204\"\n\
     ha1_md5 = \"00112233445566778899aabbccddeeff\"\nhosted = { username = \"2004\", password = \"a\" }\n";
 const OVER_THE_LINE: &str = "INVITE sip:112@pbx.example.net";
@@ -36,8 +36,8 @@ fn request(method: &str, dialled: &str, (from, n, more): (&str, usize, &str)) ->
     ))
 }
 
-struct Line {
-    office: Office,
+pub(crate) struct Line {
+    pub(crate) office: Office,
     sent: usize,
 }
 
@@ -46,14 +46,14 @@ impl Line {
         Line::with(STRICT)
     }
 
-    fn with(more: &str) -> Line {
+    pub(crate) fn with(more: &str) -> Line {
         let mut office = Office::with(more);
         office.run();
         Line { office, sent: 0 }
     }
 
     /// Lets time pass; nobody answers.
-    fn wait(&mut self, time: Duration) {
+    pub(crate) fn wait(&mut self, time: Duration) {
         let end = self.office.now + time;
         while let Some((at, _)) = self.office.branch.poll_timeout().filter(|(at, _)| *at <= end) {
             self.office.now = self.office.now.max(at);
@@ -69,13 +69,13 @@ impl Line {
         self.office.branch.handle_message(now, flow, bytes);
     }
 
-    fn invite(&mut self, from: &str, (dialled, more): (&str, &str)) {
+    pub(crate) fn invite(&mut self, from: &str, (dialled, more): (&str, &str)) {
         self.sent += 1;
         self.send(from, request("INVITE", dialled, (from, self.sent, more)));
     }
 
     /// INVITEs that left for the provider; the journal is never acknowledged.
-    fn went_out(&mut self) -> Vec<String> {
+    pub(crate) fn went_out(&mut self) -> Vec<String> {
         let mut out = self.to_provider();
         out.retain(|message| message.starts_with("INVITE "));
         out

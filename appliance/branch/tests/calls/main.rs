@@ -4,6 +4,7 @@
 
 mod emergencies;
 mod flows;
+mod help_floods;
 mod hostile;
 mod live;
 mod messages;

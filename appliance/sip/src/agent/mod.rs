@@ -169,6 +169,11 @@ impl Agent {
         self.sessions.len()
     }
 
+    /// Sessions that there is room for, the reserved ones included.
+    pub fn sessions_left(&self) -> usize {
+        self.core.settings.sessions_max.saturating_sub(self.sessions.len())
+    }
+
     /// Subscriptions alive, both roles.
     pub fn subscription_len(&self) -> usize {
         self.subscriptions.len()
