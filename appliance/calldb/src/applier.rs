@@ -8,12 +8,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use branchline_journal::Entry;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 use crate::actor::{DatabaseState, Notice, Shared};
 use crate::guard::Access;
 use crate::journal_file::Limits;
-use crate::primary::{Extent, Found, Primary};
+use crate::primary::{Extent, Place, Primary};
 use crate::reconcile::{Outage, reconcile};
 use crate::schema::Depth;
 use crate::segment::{Homes, Wanted, replay};
@@ -184,14 +184,20 @@ impl Applier {
     }
 
     fn reopen(&mut self) -> Result<(), Reason> {
-        let (mut primary, found) = Primary::open((&self.database, self.limits.records_max), Depth::Whole)?;
-        if let Found::Damaged {
-            moved_to,
-            why,
-            salvaged,
-        } = found
-        {
-            error!(moved_to = %moved_to.display(), why, salvaged, "the call database was damaged and is made again");
+        let place = Place {
+            path: &self.database,
+            homes: &self.homes,
+            records_max: self.limits.records_max,
+        };
+        let (mut primary, _) = Primary::open(place, Depth::Whole)?;
+        let written_seq = self.shared.written_seq.load(Ordering::Acquire);
+        if primary.applied_seq() > written_seq {
+            let applied_seq = primary.applied_seq();
+            warn!(
+                applied_seq,
+                written_seq, "the call database is ahead of the journal, which is taken in from its start"
+            );
+            primary.rewind_to(0);
         }
         if let Some(seq) = self.opened_without_at_seq.take() {
             // The journal went on from its own end, which a database out of reach may have been ahead of.

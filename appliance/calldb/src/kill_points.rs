@@ -18,7 +18,7 @@ use crate::actor::Kept;
 use crate::disk::Disk;
 use crate::faulty_disk::{End, FaultyDisk};
 use crate::hand::{probe, sync_all};
-use crate::primary::Primary;
+use crate::primary::{Place, Primary};
 use crate::reconcile::{Outage, reconcile};
 use crate::schema::Depth;
 use crate::segment::{Homes, Wanted, replay};
@@ -302,7 +302,7 @@ fn a_replay_cut_off_anywhere_ends_with_each_call_once() {
     for batch in [1, 5, 24] {
         for cut_off_after in 0..=entries.len() / batch {
             let begun = dir.path().join(format!("{batch}-{cut_off_after}.db"));
-            let (mut primary, _) = Primary::open((&begun, 1_000), Depth::Whole).unwrap();
+            let (mut primary, _) = Primary::open(place(&begun, &homes), Depth::Whole).unwrap();
             entries
                 .chunks(batch)
                 .take(cut_off_after)
@@ -310,7 +310,7 @@ fn a_replay_cut_off_anywhere_ends_with_each_call_once() {
             // The files as they are while the program still runs, as a kill leaves them.
             let left = dir.path().join("left.db");
             copy_with_sides(&begun, &left);
-            let (mut primary, _) = Primary::open((&left, 1_000), Depth::Whole).unwrap();
+            let (mut primary, _) = Primary::open(place(&left, &homes), Depth::Whole).unwrap();
             let applied_seq = primary.applied_seq();
             assert_eq!(applied_seq, (cut_off_after * batch).min(entries.len()) as u64);
             primary.apply(&entries).unwrap();
@@ -324,6 +324,14 @@ fn a_replay_cut_off_anywhere_ends_with_each_call_once() {
             assert!(recovery.is_equal() && recovery.quarantined.is_empty(), "{recovery:?}");
             assert_eq!(recovery.database.calls, CALLS);
         }
+    }
+}
+
+fn place<'a>(path: &'a Path, homes: &'a Homes) -> Place<'a> {
+    Place {
+        path,
+        homes,
+        records_max: 1_000,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The answer of a lookup: what is not there is never mistaken for what cannot be asked.
 
+use std::io;
+
 use rusqlite::ErrorCode;
 use thiserror::Error;
 
@@ -49,6 +51,12 @@ pub enum Reason {
     /// The disk or the operating system refused.
     #[error("the call database cannot be used: {0}")]
     Failed(String),
+}
+
+impl From<io::Error> for Reason {
+    fn from(error: io::Error) -> Self {
+        Reason::Failed(error.to_string())
+    }
 }
 
 impl From<rusqlite::Error> for Reason {

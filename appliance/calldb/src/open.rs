@@ -13,7 +13,6 @@ use thiserror::Error;
 
 use crate::actor::{CallDb, DatabaseState, Kept, Notice, Shared};
 use crate::applier::{Applier, Failing};
-use crate::clock;
 use crate::disk::{Disk, RealDisk};
 use crate::hand::{self, Hand};
 use crate::inbox::Inbox;
@@ -24,6 +23,7 @@ use crate::recover::{Recovered, recover};
 use crate::segment::Homes;
 use crate::spool::{HomeStatus, Spool};
 use crate::writer::Writer;
+use crate::{clock, schema};
 
 /// Where the files are.
 #[derive(Clone, Debug)]
@@ -135,6 +135,9 @@ impl CallDb {
         let locks = lock_all(&setup.paths.journals)?;
         let patient = PatientDisk::new(Arc::clone(&disk), &setup.paths.journals).map_err(OpenError::Threads)?;
         let homes = Homes::new(disk, &setup.paths.journals, setup.now.boot.0);
+        if let Some(owner) = schema::owner_of(&setup.paths.database) {
+            homes.is_ours(owner);
+        }
         // Whoever writes must not be held up by a disk; whoever reads, flushes and probes has the time.
         let (mut spool, met) = Spool::open(clock(), &homes.on(Arc::new(patient)), setup.limits);
         let mut recovered = recover(setup, &homes, &met);

@@ -7,17 +7,18 @@ use std::{fs, io};
 
 use branchline_journal::{Entry, Event, Stamp, Uuid};
 use rusqlite::{Connection, OptionalExtension, Transaction};
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::reconcile::Quarantined;
+use crate::salvage::{self, Aside};
 use crate::schema::{Depth, Opened};
 use crate::sealed::{readable, text, unseal};
-use crate::segment::Wanted;
+use crate::segment::{Homes, Wanted};
 use crate::tables::{
     Apply, SELECT_OPEN_CALLS, apply_one, apply_or_quarantine, close_call, note_boots, open_call, put_record, seq_of,
     set_meta, trim,
 };
-use crate::{Fold, Reason, salvage, schema};
+use crate::{Fold, Reason, schema};
 
 /// The open database.
 #[derive(Debug)]
@@ -60,12 +61,20 @@ pub(crate) enum Extent {
     Incomplete,
 }
 
+/// What is opened, and for whom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) homes: &'a Homes,
+    pub(crate) records_max: u64,
+}
+
 /// How the database was found.
 #[derive(Debug)]
 pub(crate) enum Found {
     Sound,
-    /// It was damaged and is now at `moved_to`; `salvaged` rows could still be read from it.
-    Damaged {
+    /// It could not be used and is now at `moved_to`; `salvaged` rows were carried over from it.
+    Replaced {
         moved_to: PathBuf,
         why: String,
         salvaged: u64,
@@ -76,24 +85,21 @@ pub(crate) enum Found {
 const TRIM_EVERY_ENTRIES: u64 = 1000;
 
 impl Primary {
-    /// Opens the database at `path`. A damaged file is moved aside and what can be read of it is carried over; its
-    /// cursor then starts at 0, so that the journal fills in the rest.
-    pub(crate) fn open((path, records_max): (&Path, u64), depth: Depth) -> Result<(Primary, Found), Reason> {
+    /// Opens the database. What can be read of a damaged one is carried over into a new one, that of another box is
+    /// left out; either is moved aside, and the cursor starts at 0, so that the journal fills in the rest.
+    pub(crate) fn open(place: Place<'_>, depth: Depth) -> Result<(Primary, Found), Reason> {
+        let path = place.path;
+        salvage::finish(path)?;
+        if schema::owner_of(path).is_some_and(|owner| !place.homes.is_ours(owner)) {
+            let moved_to = salvage::move_aside(path, Aside::OfAnotherBox)?;
+            let why = "it is the call database of another box".to_owned();
+            return Primary::replacing(place, (moved_to, why, 0));
+        }
         match schema::open(path, depth) {
-            Ok(opened) => Ok((Primary::over(opened, (path, records_max))?, Found::Sound)),
+            Ok(opened) => Ok((Primary::over(opened, place)?, Found::Sound)),
             Err(Reason::Damaged(why)) => {
-                let moved_to = salvage::move_aside(path).map_err(|error| Reason::Failed(error.to_string()))?;
-                let mut opened = schema::open(path, Depth::Whole)?;
-                let salvaged = salvage::carry_over(&moved_to, &mut opened.connection);
-                let primary = Primary::over(opened, (path, records_max))?;
-                Ok((
-                    primary,
-                    Found::Damaged {
-                        moved_to,
-                        why,
-                        salvaged,
-                    },
-                ))
+                let (moved_to, salvaged) = salvage::make_again(path)?;
+                Primary::replacing(place, (moved_to, why, salvaged))
             }
             Err(
                 other @ (Reason::Deadline
@@ -108,16 +114,34 @@ impl Primary {
         }
     }
 
-    fn over(opened: Opened, (path, records_max): (&Path, u64)) -> Result<Primary, Reason> {
+    fn replacing(
+        place: Place<'_>,
+        (moved_to, why, salvaged): (PathBuf, String, u64),
+    ) -> Result<(Primary, Found), Reason> {
+        error!(moved_to = %moved_to.display(), why, salvaged, "the call database is moved aside and made again");
+        let primary = Primary::over(schema::open(place.path, Depth::Quick)?, place)?;
+        let found = Found::Replaced {
+            moved_to,
+            why,
+            salvaged,
+        };
+        Ok((primary, found))
+    }
+
+    fn over(opened: Opened, place: Place<'_>) -> Result<Primary, Reason> {
         let Opened { connection, is_checked } = opened;
+        connection.execute(
+            "INSERT INTO owner SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM owner)",
+            [place.homes.owner().as_bytes()],
+        )?;
         let meta = |key: &str| -> rusqlite::Result<Option<i64>> {
             let mut select = connection.prepare("SELECT value FROM meta WHERE key = ?1")?;
             select.query_row([key], |row| row.get(0)).optional()
         };
         let (cursor, incomplete) = (meta("applied_seq")?.unwrap_or(0), meta("incomplete")?.unwrap_or(0));
         Ok(Primary {
-            file: FileId::of(path)?,
-            path: path.to_owned(),
+            file: FileId::of(place.path)?,
+            path: place.path.to_owned(),
             applied_seq: u64::try_from(cursor).unwrap_or(0),
             extent: if incomplete == 0 {
                 Extent::Whole
@@ -126,7 +150,7 @@ impl Primary {
             },
             connection,
             is_checked,
-            records_max,
+            records_max: place.records_max,
             since_trim: 0,
         })
     }

@@ -8,7 +8,7 @@ use tracing::{error, warn};
 use crate::actor::DatabaseState;
 use crate::journal_file::FileReport;
 use crate::open::{Rebuilt, Setup};
-use crate::primary::{Extent, Found, Primary};
+use crate::primary::{Extent, Found, Place, Primary};
 use crate::schema::Depth;
 use crate::segment::{Homes, Replayed, Wanted, replay};
 use crate::{Fold, Reason};
@@ -54,8 +54,13 @@ pub(crate) fn recover(setup: &Setup, homes: &Homes, met: &FileReport) -> Recover
     } else {
         Before::Absent
     };
-    let opened = Primary::open((&setup.paths.database, setup.limits.records_max), Depth::Quick)
-        .and_then(|(primary, found)| Ok((primary.fold(&setup.now)?, primary, found)));
+    let place = Place {
+        path: &setup.paths.database,
+        homes,
+        records_max: setup.limits.records_max,
+    };
+    let opened =
+        Primary::open(place, Depth::Quick).and_then(|(primary, found)| Ok((primary.fold(&setup.now)?, primary, found)));
     let mut recovered = Recovered {
         primary: None,
         state: DatabaseState::Normal,
@@ -106,20 +111,17 @@ pub(crate) fn recover(setup: &Setup, homes: &Homes, met: &FileReport) -> Recover
 
 fn rebuilt(found: Found, before: Before) -> Rebuilt {
     match found {
-        Found::Damaged {
+        Found::Replaced {
             moved_to,
             why,
             salvaged,
-        } => {
-            error!(moved_to = %moved_to.display(), why, salvaged, "the call database was damaged and is made again");
-            Rebuilt {
-                moved_to: Some(moved_to),
-                why,
-                salvaged,
-                replayed: 0,
-                journal_from_seq: None,
-            }
-        }
+        } => Rebuilt {
+            moved_to: Some(moved_to),
+            why,
+            salvaged,
+            replayed: 0,
+            journal_from_seq: None,
+        },
         Found::Sound => Rebuilt {
             moved_to: None,
             why: match before {

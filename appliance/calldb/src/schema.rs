@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use branchline_journal::Uuid;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::{Reason, sealed};
@@ -46,6 +47,7 @@ const STEPS: &[&str] = &[
 ",
     "CREATE TABLE quarantine (seq INTEGER PRIMARY KEY NOT NULL, kind TEXT NOT NULL, why TEXT NOT NULL, body TEXT NOT NULL) STRICT;",
     "CREATE TABLE emergency_call (id BLOB PRIMARY KEY NOT NULL, seq INTEGER NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL) STRICT;",
+    "CREATE TABLE owner (id BLOB PRIMARY KEY NOT NULL) STRICT;",
 ];
 
 const BUSY_WAIT: Duration = Duration::from_millis(300);
@@ -109,6 +111,15 @@ pub(crate) fn open_read_only(path: &Path) -> Result<Connection, Reason> {
     }
     check_version(&connection)?;
     Ok(connection)
+}
+
+/// The box whose database it is, as far as that can be read.
+pub(crate) fn owner_of(path: &Path) -> Option<Uuid> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).ok()?;
+    let select = "SELECT id FROM owner";
+    let id: Vec<u8> = connection.query_row(select, [], |row| row.get(0)).ok()?;
+    Uuid::from_slice(&id).ok()
 }
 
 fn check_version(connection: &Connection) -> Result<(), Reason> {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::vec;
 
 use branchline_journal::{Decoder, Entry, FRAME_BYTES_MAX, HEADER_BYTES, Uuid};
@@ -44,8 +44,10 @@ pub(crate) struct Wanted {
 pub(crate) struct Homes {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) dirs: Vec<PathBuf>,
-    /// The box that they belong to: entries of another box have the same numbers and tell of other calls.
-    owner: Uuid,
+    /// The box that they belong to: entries of another box have the same numbers and tell of other calls. The first
+    /// that can be read says it.
+    owner: Arc<OnceLock<Uuid>>,
+    fresh: Uuid,
 }
 
 const OWNER_BYTES_MAX: u64 = 64;
@@ -54,23 +56,37 @@ impl Homes {
     /// The last home says whose they are, for it lies beside the database; a new box takes over what it finds, or is
     /// `fresh`.
     pub(crate) fn new(disk: Arc<dyn Disk>, dirs: &[PathBuf], fresh: Uuid) -> Homes {
-        let owner = dirs.iter().rev().find_map(|dir| owner_of(&*disk, dir)).unwrap_or(fresh);
-        Homes {
+        let homes = Homes {
             disk,
             dirs: dirs.to_vec(),
-            owner,
+            owner: Arc::default(),
+            fresh,
+        };
+        let mut told = dirs.iter().rev().filter_map(|dir| homes.owner_of(dir).ok().flatten());
+        if let Some(owner) = told.next() {
+            homes.is_ours(owner);
         }
+        homes
     }
 
-    /// Fails for the journal of another box.
     /// The same by way of another disk.
     pub(crate) fn on(&self, disk: Arc<dyn Disk>) -> Homes {
         Homes { disk, ..self.clone() }
     }
 
+    /// Whether what belongs to `owner` is ours; as long as nothing has said whose the box is, this does.
+    pub(crate) fn is_ours(&self, owner: Uuid) -> bool {
+        *self.owner.get_or_init(|| owner) == owner
+    }
+
+    pub(crate) fn owner(&self) -> Uuid {
+        *self.owner.get_or_init(|| self.fresh)
+    }
+
+    /// Fails for the journal of another box.
     fn check_owner(&self, dir: &Path) -> io::Result<()> {
-        match owner_of(&*self.disk, dir) {
-            Some(owner) if owner != self.owner => Err(io::Error::new(
+        match self.owner_of(dir)? {
+            Some(owner) if !self.is_ours(owner) => Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
                 "it is the journal of another box; empty the directory to use it here",
             )),
@@ -81,18 +97,20 @@ impl Homes {
     /// Notes whose journal is begun in `dir`; fails for that of another box.
     pub(crate) fn claim(&self, dir: &Path) -> io::Result<()> {
         self.check_owner(dir)?;
-        if owner_of(&*self.disk, dir).is_none() {
+        if self.owner_of(dir)?.is_none() {
             let file = self.disk.create(&dir.join("owner"))?;
-            file.append(self.owner.to_string().as_bytes())?;
+            file.append(self.owner().to_string().as_bytes())?;
             file.sync()?;
         }
         Ok(())
     }
-}
 
-fn owner_of(disk: &dyn Disk, dir: &Path) -> Option<Uuid> {
-    let text = disk.read(&dir.join("owner"), OWNER_BYTES_MAX).ok()?;
-    Uuid::parse_str(std::str::from_utf8(&text).ok()?.trim()).ok()
+    fn owner_of(&self, dir: &Path) -> io::Result<Option<Uuid>> {
+        let text = unless_gone(self.disk.read(&dir.join("owner"), OWNER_BYTES_MAX))?;
+        let text = text.as_deref().and_then(|text| std::str::from_utf8(text).ok());
+        // What a power cut left of it says nothing.
+        Ok(text.and_then(|text| Uuid::parse_str(text.trim()).ok()))
+    }
 }
 
 /// Entries handed on at once.

@@ -73,6 +73,117 @@ fn records_older_than_the_journal_are_salvaged_from_a_damaged_file() {
 }
 
 #[test]
+fn a_salvage_that_was_cut_off_or_cannot_be_written_is_taken_up_until_it_is_done() {
+    let dir = place();
+    let path = Paths::under(dir.path()).database;
+    let beside = |suffix: &str| dir.path().join(format!("calls.db{suffix}"));
+    let before = filled(dir.path(), 200);
+    fs::remove_dir_all(&Paths::under(dir.path()).journals[0]).unwrap();
+    let mut damaged = fs::read(&path).unwrap();
+    // The last page of an index: no row is lost.
+    let index_page = rusqlite::Connection::open(&path)
+        .unwrap()
+        .query_row(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'call_number_seq'",
+            [],
+            |row| row.get::<_, u32>(0),
+        )
+        .unwrap();
+    damaged[(index_page as usize - 1) * 4096..][..4096].fill(0xa5);
+    fs::write(&path, &damaged).unwrap();
+
+    // The new file cannot be made.
+    fs::create_dir(beside(".part")).unwrap();
+    let running = open(dir.path());
+    assert!(
+        matches!(running.report.database, DatabaseState::Degraded(Reason::Failed(_))),
+        "{:?}",
+        running.report
+    );
+    assert_eq!(
+        fs::read(&path).unwrap(),
+        damaged,
+        "it stays until its rows are elsewhere"
+    );
+    fs::remove_dir(beside(".part")).unwrap();
+    running.wait_for_state(&DatabaseState::Normal);
+    running.close();
+    assert_eq!(records(dir.path()), before);
+
+    // Cut off after the damaged file was moved aside.
+    fs::rename(&path, beside(".salvaged")).unwrap();
+    fs::write(beside("-wal"), b"left over").unwrap();
+    open(dir.path()).close();
+    assert_eq!(records(dir.path()), before);
+    assert_eq!(fs::read(beside(".damaged-1")).unwrap(), damaged);
+    assert_eq!(fs::read(beside(".damaged-1-wal")).unwrap(), b"left over");
+
+    // Cut off while it was filled: what there is of it is worth nothing.
+    fs::write(beside(".part"), b"half a page").unwrap();
+    fs::write(&path, &damaged).unwrap();
+    open(dir.path()).close();
+    assert_eq!(records(dir.path()), before);
+    assert_eq!(fs::read(beside(".damaged-2")).unwrap(), damaged);
+    assert!(!beside(".part").exists() && !beside(".salvaged").exists());
+}
+
+#[test]
+fn the_database_of_another_box_is_moved_aside_and_nothing_of_it_is_taken() {
+    let (ours, theirs) = (place(), place());
+    let mut other = open_in(Paths::under(theirs.path()), Limits::default(), stamp(77, 1));
+    other.keep(std::iter::once(bound("999")).chain((500..560).map(ended)).collect());
+    other.close();
+    let before = filled(ours.path(), 5);
+    let database = Paths::under(ours.path()).database;
+    fs::copy(Paths::under(theirs.path()).database, &database).unwrap();
+    let mut reopened = open(ours.path());
+    let rebuilt = reopened.report.rebuilt.clone().expect("said so");
+    assert!(rebuilt.why.contains("another box"), "{rebuilt:?}");
+    assert_eq!(aors(&reopened.report), ["201", "202"]);
+    assert_eq!(reopened.report.last_seq, 7);
+    reopened.keep(vec![ended(6)]);
+    reopened.wait_until_applied();
+
+    // The same under the running box.
+    reopened.call_db.bypass(None);
+    reopened.wait_for_state(&DatabaseState::Degraded(Reason::Bypassed));
+    reopened.keep(vec![ended(7)]);
+    replace_closed(&reopened, (&Paths::under(theirs.path()).database, &database));
+    reopened.call_db.restore();
+    assert!(reopened.wait_for_recovery().is_equal());
+    reopened.close();
+    assert_eq!(records(ours.path())[..5], before);
+    assert_eq!(records(ours.path())[5..], [record(6), record(7)]);
+    assert!(ours.path().join("calls.db.of-another-box-2").exists());
+}
+
+#[test]
+fn a_database_that_is_ahead_of_the_journal_swallows_no_record() {
+    let dir = place();
+    let mut running = open(dir.path());
+    running.keep((1..=3).map(ended).collect());
+    running.wait_until_applied();
+    running.call_db.bypass(None);
+    running.wait_for_state(&DatabaseState::Degraded(Reason::Bypassed));
+    running.keep((4..=5).map(ended).collect());
+    rusqlite::Connection::open(Paths::under(dir.path()).database)
+        .unwrap()
+        .execute("UPDATE meta SET value = 1000000 WHERE key = 'applied_seq'", [])
+        .unwrap();
+    running.call_db.restore();
+    assert!(running.wait_for_recovery().is_equal());
+    running.keep(vec![ended(6)]);
+    running.wait_until_applied();
+    assert_eq!(
+        running.call_db.status().applied_seq,
+        6,
+        "no segment may go before its time"
+    );
+    running.close();
+    assert_eq!(records(dir.path()), (1..=6).map(record).collect::<Vec<_>>());
+}
+
+#[test]
 fn an_emptied_database_is_not_mistaken_for_a_new_box() {
     let dir = place();
     let before = filled(dir.path(), 5);
@@ -114,7 +225,7 @@ fn with_a_newer_database_the_journal_works_and_nothing_is_overwritten() {
         .pragma_update(None, "user_version", 99)
         .unwrap();
     let mut reopened = open(dir.path());
-    let newer = Reason::NewerSchema { found: 99, known: 3 };
+    let newer = Reason::NewerSchema { found: 99, known: 4 };
     assert_eq!(reopened.report.database, DatabaseState::Degraded(newer.clone()));
     assert_eq!(aors(&reopened.report), ["201", "202"], "bindings come from the journal");
     assert_eq!(reopened.keep(vec![ended(9)]), Kept::Synced);
@@ -125,7 +236,7 @@ fn with_a_newer_database_the_journal_works_and_nothing_is_overwritten() {
     );
     rusqlite::Connection::open(&path)
         .unwrap()
-        .pragma_update(None, "user_version", 3)
+        .pragma_update(None, "user_version", 4)
         .unwrap();
     open(dir.path()).close();
     assert_eq!(records(dir.path()).last(), Some(&record(9)));
@@ -346,6 +457,14 @@ fn filled(dir: &Path, calls: u64) -> Vec<CallRecord> {
     let found = records(dir);
     assert_eq!(found.len() as u64, calls);
     found
+}
+
+/// Puts a file in the place of a database that the bypassed box has closed.
+fn replace_closed(bypassed: &Rig, (from, to): (&Path, &Path)) {
+    let mut shm = to.as_os_str().to_owned();
+    shm.push("-shm");
+    bypassed.wait_until(|| !Path::new(&shm).exists());
+    fs::copy(from, to).unwrap();
 }
 
 fn remove_database(dir: &Path) {

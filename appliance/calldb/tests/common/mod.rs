@@ -118,15 +118,18 @@ impl Rig {
     /// Waits until SQLite holds all that was appended.
     pub fn wait_until_applied(&self) {
         let last_seq = self.call_db.next_seq() - 1;
-        let (tell, waited) = mpsc::channel::<()>();
+        self.wait_until(|| self.call_db.status().applied_seq >= last_seq);
+    }
+
+    /// Waits for what nobody is told of.
+    pub fn wait_until(&self, met: impl Fn() -> bool) {
         for _ in 0..2000 {
-            if self.call_db.status().applied_seq >= last_seq {
+            if met() {
                 return;
             }
-            let _ = waited.recv_timeout(Duration::from_millis(10));
+            std::thread::park_timeout(Duration::from_millis(10));
         }
-        drop(tell);
-        panic!("not applied by the deadline: {:?}", self.call_db.status());
+        panic!("not by the deadline: {:?}", self.call_db.status());
     }
 
     pub fn close(self) {
