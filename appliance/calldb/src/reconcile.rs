@@ -29,9 +29,13 @@ pub struct Recovery {
     pub journal: Side,
     /// What the database holds of it.
     pub database: Side,
-    /// Calls that only the journal has, at most [`LISTED_MAX`].
+    /// Calls that only the journal has.
+    pub missing_calls: u64,
+    /// Their ids, at most [`LISTED_MAX`].
     pub missing: Vec<Uuid>,
-    /// Entries that the database refused, at most [`LISTED_MAX`].
+    /// Entries that the database refused.
+    pub quarantined_entries: u64,
+    /// What they are, at most [`LISTED_MAX`].
     pub quarantined: Vec<Quarantined>,
     /// Homes of the journal that could not be read; what they hold is filled in when they are back.
     pub homes_missed: u32,
@@ -63,7 +67,7 @@ pub const LISTED_MAX: usize = 100;
 impl Recovery {
     /// Whether both sides are the same but for what was quarantined.
     pub fn is_equal(&self) -> bool {
-        self.missing.is_empty() && self.journal == self.database
+        self.missing_calls == 0 && self.journal == self.database
     }
 }
 
@@ -97,7 +101,9 @@ pub(crate) fn reconcile(outage: &Outage, homes: &Homes, primary: &Primary) -> Re
     let Ok(replayed) = replay::<Infallible>(homes, wanted, |entries| {
         for entry in entries {
             if let Event::CallEnded(record) = &entry.event
-                && !quarantined.iter().any(|refused| refused.seq == entry.seq)
+                && quarantined
+                    .binary_search_by_key(&entry.seq, |refused| refused.seq)
+                    .is_err()
                 && let Ok(sealed) = seal(record)
             {
                 told.insert(record.id, sealed.crc);
@@ -110,13 +116,10 @@ pub(crate) fn reconcile(outage: &Outage, homes: &Homes, primary: &Primary) -> Re
     for (id, crc) in &held {
         database.add(*id, *crc);
     }
-    let mut missing = Vec::new();
-    for (id, crc) in told {
-        journal.add(id, crc);
-        if !held.contains_key(&id) && missing.len() < LISTED_MAX {
-            missing.push(id);
-        }
+    for (id, crc) in &told {
+        journal.add(*id, *crc);
     }
+    let missing: Vec<Uuid> = told.into_keys().filter(|id| !held.contains_key(id)).collect();
     Ok(Recovery {
         why: outage.why.clone(),
         degraded_ms: ms(outage.degraded),
@@ -125,7 +128,9 @@ pub(crate) fn reconcile(outage: &Outage, homes: &Homes, primary: &Primary) -> Re
         up_to_seq: wanted.up_to,
         journal,
         database,
-        missing,
+        missing_calls: missing.len() as u64,
+        missing: missing.into_iter().take(LISTED_MAX).collect(),
+        quarantined_entries: quarantined.len() as u64,
         quarantined: quarantined.into_iter().take(LISTED_MAX).collect(),
         homes_missed: replayed.homes_missed,
     })

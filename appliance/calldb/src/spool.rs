@@ -26,6 +26,7 @@ pub(crate) struct Spool {
     /// Frames that are not known to be on the disk; written again elsewhere when a disk fails.
     unsynced: VecDeque<Frame>,
     unsynced_bytes: usize,
+    released: Released,
     last_seq: u64,
     written_seq: u64,
     lost: u64,
@@ -40,6 +41,15 @@ struct Home {
     file: Option<JournalFile>,
     breaker: Breaker,
     fault: Option<String>,
+    /// While nothing is written there, only this tells whether it could be.
+    next_look: Instant,
+}
+
+/// Frames that are written, not known to be on the disk, and too many to keep for writing again.
+#[derive(Debug, Default)]
+struct Released {
+    up_to_seq: u64,
+    frames: u64,
 }
 
 #[derive(Debug)]
@@ -59,8 +69,11 @@ pub struct HomeStatus {
     pub in_use: bool,
 }
 
-/// Frames kept for writing again; beyond it the oldest are lost, and counted. Some 10,000 calls.
+/// Frames kept for writing again, some 10,000 calls. Beyond it the oldest are lost, and counted: at once if no disk has
+/// taken them, or when the disk that hangs on to them fails in the end.
 const UNSYNCED_BYTES_MAX: usize = 16 << 20;
+/// A home that is not in use is tried this often.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 const REWRITE_PART_BYTES_MAX: usize = 256 << 10;
 
 pub(crate) const HOME_BREAKER: BreakerSettings = BreakerSettings {
@@ -80,6 +93,7 @@ impl Spool {
             current: None,
             unsynced: VecDeque::new(),
             unsynced_bytes: 0,
+            released: Released::default(),
             last_seq: 0,
             written_seq: 0,
             lost: 0,
@@ -92,6 +106,7 @@ impl Spool {
                 file: None,
                 breaker: Breaker::new(now, HOME_BREAKER),
                 fault: None,
+                next_look: now + LOOK_EVERY,
             };
             match JournalFile::open(places, dir, limits) {
                 Ok((file, met)) => {
@@ -145,11 +160,18 @@ impl Spool {
             self.unsynced.push_back(Frame { seq: entry.seq, bytes });
         }
         let Some(at) = self.current else {
-            self.keep_in_memory();
+            self.lost += self.make_room();
             return Kept::MemoryOnly;
         };
         match self.append(at, fresh_from) {
-            Ok(()) => Kept::Written,
+            Ok(()) => {
+                let released = self.make_room();
+                if released > 0 {
+                    self.released.up_to_seq = self.unsynced.front().map_or(self.last_seq, |frame| frame.seq - 1);
+                    self.released.frames += released;
+                }
+                Kept::Written
+            }
             Err(fault) => self.handle_fault(now, at, &fault),
         }
     }
@@ -167,6 +189,9 @@ impl Spool {
             if let Some(frame) = self.unsynced.pop_front() {
                 self.unsynced_bytes -= frame.bytes.len();
             }
+        }
+        if seq >= self.released.up_to_seq {
+            self.released = Released::default();
         }
         for file in self.homes.iter_mut().filter_map(|home| home.file.as_mut()) {
             file.handle_synced(seq);
@@ -199,16 +224,25 @@ impl Spool {
     /// A probe of a failed home came back; the home is taken into use again once enough went well.
     pub(crate) fn handle_probe(&mut self, now: Instant, at: usize, result: io::Result<()>) -> Option<Kept> {
         let home = &mut self.homes[at];
+        home.next_look = now + LOOK_EVERY;
         match result {
             Ok(()) => home.breaker.handle_good(now),
             Err(fault) => home.fault(now, &fault),
         }
-        let preferred = self.current.is_none_or(|current| at < current);
-        if !home.breaker.is_closed() || !preferred {
+        if !home.breaker.is_closed() {
             return None;
         }
-        match self.move_to(at) {
-            Ok(()) => Some(Kept::Synced),
+        let is_preferred = self.current.is_none_or(|current| at < current);
+        let taken = if is_preferred {
+            self.move_to(at).map(|()| Some(Kept::Synced))
+        } else {
+            home.opened(&self.places, self.limits).map(|_| None)
+        };
+        match taken {
+            Ok(kept) => {
+                self.homes[at].fault = None;
+                kept
+            }
             Err(fault) => {
                 self.homes[at].fault(now, &fault);
                 None
@@ -216,13 +250,16 @@ impl Spool {
         }
     }
 
-    /// The homes to probe, as far as it is time.
+    /// The homes to probe, as far as it is time: those that failed, and now and then the one that only stands by.
     pub(crate) fn poll_probes(&mut self, now: Instant) -> Vec<(usize, PathBuf)> {
+        let current = self.current;
         let homes = self.homes.iter_mut().enumerate();
         homes
             .filter_map(|(at, home)| {
                 home.breaker.handle_timeout(now);
-                home.breaker.wants_probe().then(|| (at, home.dir.clone()))
+                let stands_by = home.breaker.is_closed() && current != Some(at);
+                let is_due = home.breaker.wants_probe() || stands_by && now >= home.next_look;
+                is_due.then(|| (at, home.dir.clone()))
             })
             .collect()
     }
@@ -274,6 +311,7 @@ impl Spool {
     fn handle_fault(&mut self, now: Instant, at: usize, fault: &io::Error) -> Kept {
         self.homes[at].fault(now, fault);
         self.current = None;
+        self.lost += std::mem::take(&mut self.released).frames;
         for next in 0..self.homes.len() {
             if !self.homes[next].breaker.is_closed() {
                 continue;
@@ -284,7 +322,7 @@ impl Spool {
             }
         }
         error!("no disk takes the journal; entries are kept in memory");
-        self.keep_in_memory();
+        self.lost += self.make_room();
         Kept::MemoryOnly
     }
 
@@ -297,7 +335,6 @@ impl Spool {
             self.write_oldest(at)?;
         }
         self.current = Some(at);
-        self.homes[at].fault = None;
         info!(home = %dir.display(), "the journal is written here now");
         Ok(())
     }
@@ -326,12 +363,15 @@ impl Spool {
         Ok(())
     }
 
-    fn keep_in_memory(&mut self) {
+    /// Lets go of the oldest frames beyond what is kept for writing again; returns how many.
+    fn make_room(&mut self) -> u64 {
+        let mut let_go = 0;
         while self.unsynced_bytes > UNSYNCED_BYTES_MAX {
             let Some(oldest) = self.unsynced.pop_front() else { break };
             self.unsynced_bytes -= oldest.bytes.len();
-            self.lost += 1;
+            let_go += 1;
         }
+        let_go
     }
 
     /// Syncs at once, in another home if it must; waits for the disk.
@@ -402,4 +442,89 @@ pub(crate) fn frame(entry: &Entry) -> Vec<u8> {
         error!(seq = entry.seq, %error, "an entry has no frame at all");
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use branchline_journal::{BootId, Stamp, Uuid};
+
+    use super::*;
+    use crate::clock;
+    use crate::faulty_disk::FaultyDisk;
+    use crate::hand::probe;
+
+    fn spool(disk: &FaultyDisk, homes: &[&str]) -> Spool {
+        let dirs: Vec<PathBuf> = homes.iter().map(PathBuf::from).collect();
+        let homes = Homes::new(Arc::new(disk.clone()), &dirs, Uuid::nil());
+        Spool::open(clock(), &homes, Limits::default()).0
+    }
+
+    fn long(seq: u64) -> Entry {
+        Entry {
+            id: Uuid::nil(),
+            seq,
+            stamp: Stamp {
+                utc_ms: 0,
+                clock_trusted: false,
+                mono_ms: seq,
+                boot: BootId(Uuid::nil()),
+            },
+            event: Event::ConfigLoaded {
+                digest: "x".repeat(50_000),
+            },
+        }
+    }
+
+    #[test]
+    fn a_disk_that_hangs_in_its_flush_costs_bounded_memory_and_what_it_loses_in_the_end_is_counted() {
+        const ENTRIES: u64 = 400;
+        for is_flushed in [true, false] {
+            let disk = FaultyDisk::default();
+            let mut spool = spool(&disk, &["/only"]);
+            for seq in 1..=ENTRIES {
+                assert_eq!(spool.write(clock(), &[long(seq)]), Kept::Written);
+                assert!(spool.unsynced_bytes() <= UNSYNCED_BYTES_MAX);
+            }
+            let (home, job) = spool.sync_job().unwrap();
+            if is_flushed {
+                spool.handle_synced(job.up_to_seq);
+            }
+            disk.fail(Path::new("/only"), io::ErrorKind::Other);
+            let failed = io::Error::other("the flush failed");
+            spool.handle_sync_failed(clock(), (home, job.mark), &failed);
+            let kept = spool.unsynced.len() as u64;
+            let lost = if is_flushed { 0 } else { ENTRIES - kept };
+            assert_eq!(spool.lost(), lost, "flushed: {is_flushed}, {kept} kept");
+        }
+    }
+
+    #[test]
+    fn a_home_that_stands_by_is_looked_at_and_is_well_once_it_can_be_opened() {
+        let disk = FaultyDisk::default();
+        let mut spool = spool(&disk, &["/first", "/second"]);
+        let mut now = clock();
+        let fault = |spool: &Spool| spool.statuses()[1].fault.clone();
+        let mut look = |spool: &mut Spool, after: Duration| {
+            now += after;
+            for (at, dir) in spool.poll_probes(now) {
+                let probed = probe(&disk, &dir);
+                assert_eq!((at, spool.handle_probe(now, at, probed)), (1, None));
+            }
+        };
+        look(&mut spool, Duration::from_secs(1));
+        disk.fail(Path::new("/second"), io::ErrorKind::Other);
+        assert_eq!(fault(&spool), None, "nobody looked");
+        look(&mut spool, LOOK_EVERY);
+        assert!(fault(&spool).is_some());
+        look(&mut spool, LOOK_EVERY);
+        assert!(fault(&spool).is_some());
+        disk.mend(Path::new("/second"));
+        for _ in 0..=HOME_BREAKER.good_needed {
+            look(&mut spool, HOME_BREAKER.pause_max);
+        }
+        assert_eq!(fault(&spool), None);
+    }
 }

@@ -92,7 +92,9 @@ impl Writer {
             Report::SyncFailed { home, mark, fault } => self.spool.handle_sync_failed(now, (home, mark), &fault),
             Report::Probed { home, result } => {
                 self.probing[home] = false;
-                self.spool.handle_probe(now, home, result)
+                let kept = self.spool.handle_probe(now, home, result);
+                self.shared.set_homes(self.spool.statuses());
+                kept
             }
         };
         self.moved(kept);

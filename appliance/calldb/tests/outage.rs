@@ -158,32 +158,41 @@ fn open_by(paths: Paths, boot: u32) -> Rig {
 }
 
 #[test]
-fn an_entry_that_the_database_refuses_goes_into_quarantine_and_holds_up_no_other() {
-    let dir = place();
-    open(dir.path()).close();
-    let path = Paths::under(dir.path()).database;
-    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON call_record WHEN NEW.talk_ms = 50 AND NEW.seq = 2
-        BEGIN SELECT RAISE(ABORT, 'not this one'); END";
-    rusqlite::Connection::open(&path)
-        .unwrap()
-        .execute_batch(refuse)
-        .unwrap();
-    let mut running = open(dir.path());
-    running.call_db.bypass(None);
-    running.wait_for_state(&DatabaseState::Degraded(Reason::Bypassed));
-    running.keep((1..=5).map(ended).collect());
-    running.call_db.restore();
-    let recovery = running.wait_for_recovery();
-    assert!(recovery.is_equal(), "{recovery:?}");
-    let refused: Vec<(u64, &str)> = recovery
-        .quarantined
-        .iter()
-        .map(|it| (it.seq, it.kind.as_str()))
-        .collect();
-    assert_eq!(refused, [(2, "call_ended")]);
-    assert!(recovery.quarantined[0].why.contains("not this one"));
-    running.close();
-    assert_eq!(records(dir.path()), [1, 3, 4, 5].map(record));
+fn entries_that_the_database_refuses_go_into_quarantine_are_counted_and_hold_up_no_other() {
+    for refused_calls in [1, LISTED_MAX as u64 + 20] {
+        let last_refused = 1 + refused_calls;
+        let last = last_refused + 3;
+        let dir = place();
+        open(dir.path()).close();
+        let path = Paths::under(dir.path()).database;
+        let refuse = format!(
+        "CREATE TRIGGER refuse BEFORE INSERT ON call_record WHEN NEW.talk_ms = 50 AND NEW.seq BETWEEN 2 AND {last_refused}
+        BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+    );
+        rusqlite::Connection::open(&path)
+            .unwrap()
+            .execute_batch(&refuse)
+            .unwrap();
+        let mut running = open(dir.path());
+        running.call_db.bypass(None);
+        running.wait_for_state(&DatabaseState::Degraded(Reason::Bypassed));
+        running.keep((1..=last).map(ended).collect());
+        running.call_db.restore();
+        let recovery = running.wait_for_recovery();
+        assert!(recovery.is_equal() && recovery.missing_calls == 0, "{recovery:?}");
+        assert_eq!(recovery.quarantined_entries, refused_calls);
+        let refused: Vec<(u64, &str)> = recovery
+            .quarantined
+            .iter()
+            .map(|it| (it.seq, it.kind.as_str()))
+            .collect();
+        let listed = (2..=last_refused).map(|seq| (seq, "call_ended")).take(LISTED_MAX);
+        assert_eq!(refused, listed.collect::<Vec<_>>());
+        assert!(recovery.quarantined[0].why.contains("not this one"));
+        running.close();
+        let taken = std::iter::once(1).chain(last_refused + 1..=last);
+        assert_eq!(records(dir.path()), taken.map(record).collect::<Vec<_>>());
+    }
 }
 
 #[test]
@@ -228,6 +237,28 @@ fn a_lost_home_of_the_journal_costs_nothing_and_what_it_held_is_filled_in_when_i
         "the first calls are not filled in: {:?}",
         records(dir.path()).len()
     );
+    running.close();
+}
+
+#[test]
+fn a_home_that_stands_by_and_is_back_is_said_to_be_and_the_database_is_filled_in() {
+    let dir = place();
+    let paths = two_homes(dir.path());
+    fs::write(&paths.journals[1], "").unwrap();
+    let mut running = open_at(paths.clone(), Limits::default());
+    assert!(running.call_db.status().homes[1].fault.is_some());
+    running.keep(vec![ended(1)]);
+    fs::remove_file(&paths.journals[1]).unwrap();
+    running.wait_for(|notice| match notice {
+        Notice::Journal(homes) => homes.iter().all(|home| home.fault.is_none()).then_some(()),
+        Notice::Acked(_) | Notice::Database(_) | Notice::Recovered(_) => None,
+    });
+    let is_incomplete = || {
+        let database = rusqlite::Connection::open(&paths.database).unwrap();
+        let select = "SELECT value FROM meta WHERE key = 'incomplete'";
+        database.query_row(select, [], |row| row.get::<_, bool>(0)).unwrap()
+    };
+    running.wait_until(|| !is_incomplete());
     running.close();
 }
 
