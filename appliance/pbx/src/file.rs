@@ -102,6 +102,23 @@ fn keep_owner(file: &File, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes all but the latest `kept_max` files of `dir` whose names begin so and go on with a time of one length.
+pub fn keep_latest(dir: &Path, (beginning, kept_max): (&str, usize)) -> Result<(), FileFault> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(dir)
+        .map_err(FileFault::new("cannot read", dir))?
+        .filter_map(|item| Some(item.ok()?.path()))
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.as_encoded_bytes().starts_with(beginning.as_bytes()))
+        })
+        .collect();
+    paths.sort();
+    for path in paths.iter().rev().skip(kept_max) {
+        fs::remove_file(path).map_err(FileFault::new("cannot remove", path))?;
+    }
+    Ok(())
+}
+
 /// Permission bits that others than the owner hold on `path`.
 pub fn foreign_mode_bits(path: &Path) -> io::Result<u32> {
     Ok(fs::metadata(path)?.permissions().mode() & 0o077)

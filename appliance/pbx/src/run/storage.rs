@@ -1,6 +1,5 @@
 //! What the call database tells of itself: kept for the branch and for people, and each recovery as a file.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -30,8 +29,10 @@ struct State {
     state_directory: String,
 }
 
-/// Recovery reports kept, the latest.
+/// Recovery reports kept, the latest; those of drills have a bound of their own.
 const REPORTS_MAX: usize = 50;
+/// What their names begin with.
+const RECOVERY: &str = "recovery-";
 
 impl Storage {
     /// All is well until told otherwise; reports go to the directory `reports`.
@@ -88,7 +89,8 @@ impl Storage {
             recovering_ms = recovery.recovering_ms,
             journal_calls = recovery.journal.calls,
             database_calls = recovery.database.calls,
-            quarantined = recovery.quarantined.len(),
+            missing = recovery.missing_calls,
+            quarantined = recovery.quarantined_entries,
             equal = recovery.is_equal(),
             report,
             "the call database has caught up"
@@ -100,7 +102,7 @@ impl Storage {
             recovering_ms: recovery.recovering_ms,
             journal_calls: recovery.journal.calls,
             database_calls: recovery.database.calls,
-            quarantined: recovery.quarantined.len() as u64,
+            quarantined: recovery.quarantined_entries,
             equal: recovery.is_equal(),
             report,
         });
@@ -191,24 +193,18 @@ fn word(mode: DatabaseMode) -> &'static str {
 
 fn write_report(dir: &Path, ended_utc_ms: i64, recovery: &Recovery) -> Result<PathBuf, FileFault> {
     file::create_private_directory(dir)?;
-    let path = dir.join(format!("recovery-{ended_utc_ms}.json"));
+    let path = dir.join(format!("{RECOVERY}{ended_utc_ms}.json"));
     let text =
         serde_json::to_vec_pretty(recovery).map_err(|error| FileFault::new("cannot write", &path)(error.into()))?;
     file::replace_private(&path, &text)?;
-    let mut old: Vec<PathBuf> = fs::read_dir(dir)
-        .map_err(FileFault::new("cannot read", dir))?
-        .filter_map(|item| Some(item.ok()?.path()))
-        .collect();
-    // Names of one length sort by time.
-    old.sort();
-    for path in old.iter().rev().skip(REPORTS_MAX) {
-        fs::remove_file(path).map_err(FileFault::new("cannot remove", path))?;
-    }
+    file::keep_latest(dir, (RECOVERY, REPORTS_MAX))?;
     Ok(path)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use branchline_calldb::{Reason, Side};
 
     use super::*;
@@ -243,10 +239,14 @@ mod tests {
             up_to_seq: 9,
             journal: Side { calls: 2, checksum: 7 },
             database: Side { calls: 2, checksum: 7 },
+            missing_calls: 0,
             missing: vec![],
+            quarantined_entries: 0,
             quarantined: vec![],
             homes_missed: 0,
         };
+        let drill = dir.path().join("drill-wan-1.json");
+        fs::write(&drill, "{}").unwrap();
         for utc_ms in 1_700_000_000_000..1_700_000_000_060 {
             write_report(dir.path(), utc_ms, &recovery).unwrap();
         }
@@ -255,6 +255,7 @@ mod tests {
             .map(|item| item.unwrap().path())
             .collect();
         kept.sort();
+        assert_eq!(kept.remove(0), drill, "the scorecard of a drill stays");
         assert_eq!(kept.len(), REPORTS_MAX);
         assert!(kept[0].ends_with("recovery-1700000000010.json"));
         let read: Recovery = serde_json::from_slice(&fs::read(&kept[49]).unwrap()).unwrap();

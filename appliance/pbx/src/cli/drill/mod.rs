@@ -47,14 +47,12 @@ pub(crate) fn run(place: &Place, command: &Drill, out: &mut dyn Write) -> Done {
     let is_passed = match command {
         Drill::Database { lasts } => {
             let card = database::run(&mut client, *lasts, out)?;
-            let name = format!("drill-database-{}.json", card.began_utc_ms);
-            keep(place, (&name, &card), out)?;
+            keep(place, ("drill-database-", card.began_utc_ms, &card), out)?;
             card.is_passed()
         }
         Drill::Wan { lasts, canary } => {
             let card = wan::run(&mut client, &place.records(), (*lasts, canary), out)?;
-            let name = format!("drill-wan-{}.json", card.drill.began_utc_ms);
-            keep(place, (&name, &card), out)?;
+            keep(place, ("drill-wan-", card.drill.began_utc_ms, &card), out)?;
             card.is_passed()
         }
         Drill::End => {
@@ -68,12 +66,20 @@ pub(crate) fn run(place: &Place, command: &Drill, out: &mut dyn Write) -> Done {
     })
 }
 
+/// Scorecards kept of each kind of drill, the latest.
+const SCORECARDS_MAX: usize = 50;
+
 /// Writes a scorecard among the reports.
-fn keep(place: &Place, (name, card): (&str, &impl Serialize), out: &mut dyn Write) -> Result<(), Fault> {
-    let path = place.reports().join(name);
+fn keep(
+    place: &Place,
+    (kind, began_utc_ms, card): (&str, i64, &impl Serialize),
+    out: &mut dyn Write,
+) -> Result<(), Fault> {
+    let path = place.reports().join(format!("{kind}{began_utc_ms}.json"));
     file::create_private_directory(&place.reports())?;
     let text = serde_json::to_vec_pretty(card).map_err(io::Error::from)?;
     file::replace_private(&path, &text)?;
+    file::keep_latest(&place.reports(), (kind, SCORECARDS_MAX))?;
     writeln!(out, "  scorecard: {}", path.display())?;
     Ok(())
 }
