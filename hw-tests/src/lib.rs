@@ -8,6 +8,7 @@
 //! held to.
 
 pub mod board;
+mod broken;
 pub mod cases;
 pub mod clock;
 pub mod conversation;

@@ -55,7 +55,16 @@ impl Daemon {
     /// # Errors
     /// It did not come up.
     pub fn restart(&mut self) -> Result<(), Fault> {
+        self.restart_after(|| Ok(()))
+    }
+
+    /// The same with something done while it is off.
+    ///
+    /// # Errors
+    /// That was not done, or the box did not come up.
+    pub fn restart_after(&mut self, act: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
         stop(&mut self.child);
+        act()?;
         let _ = std::fs::remove_file(self.state.join("control.sock"));
         self.child = self.command.spawn().map_err(Fault::system("the box"))?;
         self.wait_until_up(Path::new("/nonexistent"))
@@ -119,6 +128,24 @@ impl Daemon {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command.spawn().map_err(Fault::system("branchline"))
+    }
+
+    /// Its state directory.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// How many calls the database holds.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn records_counted(&self) -> Result<u64, Fault> {
+        let counted = rusqlite::Connection::open(self.state.join("calls.db"))
+            .and_then(|it| it.query_row("SELECT COUNT(*) FROM call_record", [], |row| row.get::<_, u32>(0)));
+        counted
+            .map(u64::from)
+            .map_err(|error| Fault::Late(format!("the call database cannot be read: {error}")))
     }
 
     /// All records of its calls, as the command line lists them.
