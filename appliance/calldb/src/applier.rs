@@ -11,8 +11,9 @@ use branchline_journal::Entry;
 use tracing::{debug, info, warn};
 
 use crate::actor::{DatabaseState, Notice, Shared};
-use crate::guard::Access;
+use crate::guard::{Access, CHECK_WITHIN, STEP_WITHIN};
 use crate::journal_file::Limits;
+use crate::patient::Worker;
 use crate::primary::{Extent, Place, Primary};
 use crate::reconcile::{Outage, reconcile};
 use crate::schema::Depth;
@@ -21,6 +22,8 @@ use crate::{Reason, clock};
 
 pub(crate) struct Applier {
     pub(crate) primary: Option<Primary>,
+    /// May still be at work on what the start did not wait for.
+    pub(crate) opener: Worker,
     pub(crate) homes: Homes,
     pub(crate) database: PathBuf,
     pub(crate) limits: Limits,
@@ -56,6 +59,8 @@ enum Pace {
     Flat,
 }
 
+/// Every page is read then, and of a damaged file every row written anew.
+const OPENED_WITHIN: Duration = Duration::from_secs(600);
 const TICK: Duration = Duration::from_millis(500);
 const GROUP_ENTRIES_MAX: usize = 4096;
 /// A home that is back and cannot be read to its end is read again this often.
@@ -87,14 +92,14 @@ impl Applier {
         let now = clock();
         match self.shared.guard.access(now) {
             Access::Use => {
-                self.shared.guard.begin(now);
+                self.shared.guard.begin(now, STEP_WITHIN);
                 let stepped = self.bring_forward(group, pace).and_then(|()| self.look_after(now));
                 let in_time = self.shared.guard.end(clock());
                 self.conclude(stepped.and(in_time));
             }
             Access::Probe => {
                 self.note_outage(now);
-                self.shared.guard.begin(now);
+                self.shared.guard.begin(now, STEP_WITHIN);
                 let probed = self.probe();
                 let in_time = self.shared.guard.end(clock());
                 match probed.and(in_time) {
@@ -170,9 +175,8 @@ impl Applier {
         }
         if now >= self.next_check && self.failing.is_none() {
             self.next_check = now + self.limits.check_every;
-            // It reads the whole file, which is no sign of a bad disk.
-            self.shared.guard.end(now)?;
-            primary.check()?;
+            let mut pause = Pause::begin(&self.shared, CHECK_WITHIN);
+            primary.check(&mut || pause.rest())?;
             info!("the call database was checked and is sound");
         }
         let is_due = primary.is_incomplete() && now >= self.next_fill;
@@ -184,12 +188,16 @@ impl Applier {
     }
 
     fn reopen(&mut self) -> Result<(), Reason> {
-        let place = Place {
-            path: &self.database,
-            homes: &self.homes,
-            records_max: self.limits.records_max,
-        };
-        let (mut primary, _) = Primary::open(place, Depth::Whole)?;
+        let (path, homes, records_max) = (self.database.clone(), self.homes.clone(), self.limits.records_max);
+        let opened = self.opener.ask(OPENED_WITHIN, move || {
+            let place = Place {
+                path: &path,
+                homes: &homes,
+                records_max,
+            };
+            Primary::open(place, Depth::Whole)
+        });
+        let (mut primary, _) = opened.unwrap_or(Err(Reason::Deadline))?;
         let written_seq = self.shared.written_seq.load(Ordering::Acquire);
         if primary.applied_seq() > written_seq {
             let applied_seq = primary.applied_seq();
@@ -221,19 +229,14 @@ impl Applier {
             up_to: written_seq,
         };
         let shared = &self.shared;
+        let mut pause = Pause::begin(shared, STEP_WITHIN);
         let replayed = replay(&self.homes, wanted, |entries| {
-            let started = clock();
-            shared.guard.begin(started);
             primary.apply(entries)?;
-            shared.guard.end(clock())?;
             shared.applied_seq.store(primary.applied_seq(), Ordering::Release);
-            if shared.guard.is_bypassed() {
-                return Err(Reason::Bypassed);
+            match pace {
+                Pace::Throttled => pause.rest(),
+                Pace::Flat => pause.go_on(),
             }
-            if pace == Pace::Throttled {
-                std::thread::park_timeout(clock().saturating_duration_since(started));
-            }
-            Ok(())
         })?;
         debug!(
             entries = replayed.entries,
@@ -255,11 +258,11 @@ impl Applier {
             after: 0,
             up_to: primary.applied_seq(),
         };
-        let (mut filled, shared) = (0, &self.shared);
+        let mut filled = 0;
+        let mut pause = Pause::begin(&self.shared, STEP_WITHIN);
         let replayed = replay(&self.homes, wanted, |entries| {
-            shared.guard.begin(clock());
             filled += primary.fill_in(entries)?;
-            shared.guard.end(clock())
+            pause.rest()
         })?;
         if replayed.homes_missed == 0 {
             primary.mark(Extent::Whole)?;
@@ -330,6 +333,41 @@ impl Applier {
             used_since: None,
         });
         failing.used_since = None;
+    }
+}
+
+/// Long work on the database in short parts.
+struct Pause<'a> {
+    shared: &'a Shared,
+    within: Duration,
+    began: Instant,
+}
+
+impl<'a> Pause<'a> {
+    /// Each part should not take longer than `within`.
+    fn begin(shared: &'a Shared, within: Duration) -> Pause<'a> {
+        let began = clock();
+        shared.guard.begin(began, within);
+        Pause { shared, within, began }
+    }
+
+    /// Ends a part, rests as long as it took, for calls go first, and begins the next.
+    fn rest(&mut self) -> Result<(), Reason> {
+        let now = clock();
+        self.shared.guard.end(now)?;
+        std::thread::park_timeout(now.saturating_duration_since(self.began));
+        self.go_on()
+    }
+
+    /// The same at once. An error when it took too long, or when somebody ordered to leave the database alone.
+    fn go_on(&mut self) -> Result<(), Reason> {
+        self.shared.guard.end(clock())?;
+        if self.shared.guard.is_bypassed() {
+            return Err(Reason::Bypassed);
+        }
+        self.began = clock();
+        self.shared.guard.begin(self.began, self.within);
+        Ok(())
     }
 }
 

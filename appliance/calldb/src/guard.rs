@@ -25,8 +25,8 @@ pub(crate) struct Guard {
 #[derive(Debug)]
 struct Inner {
     breaker: Breaker,
-    /// Since when the thread has been at work on the database.
-    busy_since: Option<Instant>,
+    /// Since when the thread has been at work on the database, and how long that may take.
+    busy: Option<(Instant, Duration)>,
 }
 
 pub(crate) const DATABASE_BREAKER: BreakerSettings = BreakerSettings {
@@ -37,14 +37,16 @@ pub(crate) const DATABASE_BREAKER: BreakerSettings = BreakerSettings {
 };
 
 /// A database that takes longer for one step has failed: nothing waits for it, but its records would come late.
-const STUCK: Duration = Duration::from_secs(2);
+pub(crate) const STEP_WITHIN: Duration = Duration::from_secs(2);
+/// The same for a check of its largest table.
+pub(crate) const CHECK_WITHIN: Duration = Duration::from_secs(60);
 
 impl Guard {
     pub(crate) fn new(now: Instant) -> Guard {
         Guard {
             inner: Mutex::new(Inner {
                 breaker: Breaker::new(now, DATABASE_BREAKER),
-                busy_since: None,
+                busy: None,
             }),
         }
     }
@@ -84,31 +86,46 @@ impl Guard {
         inner.breaker.is_closed()
     }
 
-    /// The thread begins a step.
-    pub(crate) fn begin(&self, now: Instant) {
-        self.lock().busy_since = Some(now);
+    /// The thread begins a step that should not take longer.
+    pub(crate) fn begin(&self, now: Instant, within: Duration) {
+        self.lock().busy = Some((now, within));
     }
 
     /// The step is over; an error when it took too long.
     pub(crate) fn end(&self, now: Instant) -> Result<(), Reason> {
-        let took = self
-            .lock()
-            .busy_since
-            .take()
-            .map(|since| now.saturating_duration_since(since));
-        match took {
-            Some(took) if took > STUCK => Err(Reason::Deadline),
+        match self.lock().busy.take() {
+            Some((since, within)) if now.saturating_duration_since(since) > within => Err(Reason::Deadline),
             Some(_) | None => Ok(()),
         }
     }
 
     /// The step in hand takes too long.
     pub(crate) fn is_stuck(&self, now: Instant) -> bool {
-        let busy_since = self.lock().busy_since;
-        busy_since.is_some_and(|since| now.saturating_duration_since(since) > STUCK)
+        let busy = self.lock().busy;
+        busy.is_some_and(|(since, within)| now.saturating_duration_since(since) > within)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    #[test]
+    fn a_step_and_a_check_that_do_not_end_are_stuck_each_after_its_time() {
+        let begun = clock();
+        let guard = Guard::new(begun);
+        for within in [STEP_WITHIN, CHECK_WITHIN] {
+            guard.begin(begun, within);
+            assert!(!guard.is_stuck(begun + within));
+            let late = begun + within + Duration::from_millis(1);
+            assert!(guard.is_stuck(late));
+            assert_eq!(guard.end(late), Err(Reason::Deadline));
+            assert!(!guard.is_stuck(late));
+        }
     }
 }

@@ -237,7 +237,7 @@ fn repair(disk: &dyn Disk, (last, file): (&mut Segment, &dyn DiskFile), report: 
         report.torn_bytes = (bytes.len() - good_end) as u64;
         report.damaged = keep_aside(disk, last, &bytes[good_end..])?;
         file.cut(good_end as u64)?;
-        file.sync()?;
+        file.sync_in_time()?;
         last.bytes = good_end as u64;
     }
     Ok(())
@@ -253,7 +253,7 @@ fn keep_aside(disk: &dyn Disk, segment: &Segment, tail: &[u8]) -> io::Result<Opt
     let path = damaged.join(format!("{:08}-{kept}.tail", segment.number));
     let file = disk.create(&path)?;
     file.append(tail)?;
-    file.sync()?;
+    file.sync_in_time()?;
     disk.sync_dir(&damaged)?;
     Ok(Some(path))
 }

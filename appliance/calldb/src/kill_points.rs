@@ -147,7 +147,7 @@ fn write_calls(disk: &FaultyDisk, trouble: Trouble) -> Acked {
         let kept = spool.write(now, &entries);
         note(disk, &mut acked, (first + 2, kept));
         if let Some((home, job)) = spool.sync_job() {
-            match sync_all(&job) {
+            match sync_all(&job, |file| file.sync()) {
                 Ok(()) => {
                     spool.handle_synced(job.up_to_seq);
                     note(disk, &mut acked, (job.up_to_seq, Kept::Synced));

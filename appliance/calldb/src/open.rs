@@ -14,10 +14,10 @@ use thiserror::Error;
 use crate::actor::{CallDb, DatabaseState, Kept, Notice, Shared};
 use crate::applier::{Applier, Failing};
 use crate::disk::{Disk, RealDisk};
-use crate::hand::{self, Hand};
+use crate::hand::{self, Hand, SLOW};
 use crate::inbox::Inbox;
 use crate::journal_file::Limits;
-use crate::patient::PatientDisk;
+use crate::patient::{PatientDisk, Worker};
 use crate::primary::Primary;
 use crate::recover::{Recovered, recover};
 use crate::segment::Homes;
@@ -134,13 +134,15 @@ impl CallDb {
     ) -> Result<(CallDb, OpenReport), OpenError> {
         let locks = lock_all(&setup.paths.journals)?;
         let patient = PatientDisk::new(Arc::clone(&disk), &setup.paths.journals).map_err(OpenError::Threads)?;
-        let homes = Homes::new(disk, &setup.paths.journals, setup.now.boot.0);
-        if let Some(owner) = schema::owner_of(&setup.paths.database) {
+        let opener = Worker::start("calldb-open").map_err(OpenError::Threads)?;
+        // Whoever writes must not be held up by a disk, nor must the start; whoever flushes and probes has the time.
+        let homes = Homes::new(Arc::new(patient), &setup.paths.journals, setup.now.boot.0);
+        let database = setup.paths.database.clone();
+        if let Ok(Some(owner)) = opener.ask(SLOW, move || schema::owner_of(&database)) {
             homes.is_ours(owner);
         }
-        // Whoever writes must not be held up by a disk; whoever reads, flushes and probes has the time.
-        let (mut spool, met) = Spool::open(clock(), &homes.on(Arc::new(patient)), setup.limits);
-        let mut recovered = recover(setup, &homes, &met);
+        let (mut spool, met) = Spool::open(clock(), &homes, setup.limits);
+        let mut recovered = recover(setup, &homes, (&met, opener));
         let interrupted = recovered.fold.interrupted();
         let newest = recovered.fold.newest();
         // Before entries of this start: without a clock, these are older than the last of before.
@@ -165,7 +167,7 @@ impl CallDb {
             homes: spool.statuses(),
         };
         let running = Running {
-            homes,
+            homes: homes.on(disk),
             spool,
             recovered,
             locks,
@@ -187,7 +189,10 @@ fn lock_all(dirs: &[PathBuf]) -> Result<Vec<File>, OpenError> {
     let mut locks = Vec::new();
     for dir in dirs {
         let path = dir.join("lock");
-        let Ok(file) = fs::create_dir_all(dir).and_then(|()| File::create(&path)) else {
+        let (dir, lock) = (dir.clone(), path.clone());
+        let opener = Worker::start("journal-lock").map_err(OpenError::Threads)?;
+        let made = opener.ask(SLOW, move || fs::create_dir_all(dir).and_then(|()| File::create(lock)));
+        let Ok(Ok(file)) = made else {
             continue;
         };
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
@@ -218,12 +223,12 @@ fn end_entries(interrupted: &[CallRecord], first_seq: u64, now: Stamp) -> Vec<En
 
 fn write_now(spool: &mut Spool, entries: &[Entry]) {
     // What a killed process had only written is acted on from here, so it must not vanish with the power.
-    let synced = spool.sync_now(clock());
+    let synced = spool.sync_now(clock(), |file| file.sync_in_time());
     for chunk in entries.chunks(256) {
         spool.write(clock(), chunk);
     }
     if synced == Kept::Synced && !entries.is_empty() {
-        spool.sync_now(clock());
+        spool.sync_now(clock(), |file| file.sync_in_time());
     }
 }
 
@@ -254,6 +259,7 @@ fn start(setup: &Setup, running: Running, notify: Box<dyn Fn(Notice) + Send + Sy
         opened_without_at_seq: recovered.primary.is_none().then_some(recovered.last_seq),
         failing: failing(&recovered, now),
         primary: recovered.primary,
+        opener: recovered.opener,
         homes: homes.clone(),
         database: setup.paths.database.clone(),
         limits: setup.limits,

@@ -17,7 +17,7 @@ use crate::hand::SLOW;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Reading is done in larger pieces, at the start.
+/// A whole segment, at the start.
 const READ_WITHIN: Duration = Duration::from_secs(20);
 
 #[derive(Debug)]
@@ -32,9 +32,9 @@ struct PatientFile {
     worker: Arc<Worker>,
 }
 
-/// Does one thing at a time, for one writer.
+/// Does one thing at a time, for one who asks.
 #[derive(Debug)]
-struct Worker {
+pub(crate) struct Worker {
     jobs: SyncSender<Job>,
     is_busy: Arc<AtomicBool>,
 }
@@ -42,7 +42,7 @@ struct Worker {
 impl PatientDisk {
     /// Waits so for the disks of these homes.
     pub(crate) fn new(inner: Arc<dyn Disk>, homes: &[PathBuf]) -> io::Result<PatientDisk> {
-        let with_worker = |home: &PathBuf| Ok((home.clone(), Arc::new(Worker::start()?)));
+        let with_worker = |home: &PathBuf| Ok((home.clone(), Arc::new(Worker::start("journal-write")?)));
         Ok(PatientDisk {
             inner,
             homes: homes.iter().map(with_worker).collect::<io::Result<_>>()?,
@@ -55,7 +55,7 @@ impl PatientDisk {
         what: impl FnOnce(&dyn Disk, &Path) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let (inner, path) = (Arc::clone(&self.inner), path.to_owned());
-        self.worker(&path)?.ask(within, move || what(&*inner, &path))
+        self.worker(&path)?.ask(within, move || what(&*inner, &path))?
     }
 
     fn open(
@@ -77,10 +77,10 @@ impl PatientDisk {
 }
 
 impl Worker {
-    fn start() -> io::Result<Worker> {
+    pub(crate) fn start(name: &str) -> io::Result<Worker> {
         let (jobs, asked) = mpsc::sync_channel::<Job>(1);
         thread::Builder::new()
-            .name("journal-write".to_owned())
+            .name(name.to_owned())
             .spawn(move || asked.into_iter().for_each(|job| job()))?;
         Ok(Worker {
             jobs,
@@ -88,10 +88,11 @@ impl Worker {
         })
     }
 
-    fn ask<T: Send + 'static>(
+    /// Has it done, and waits so long; an error when it is not done by then, or while something earlier is still not.
+    pub(crate) fn ask<T: Send + 'static>(
         &self,
         within: Duration,
-        what: impl FnOnce() -> io::Result<T> + Send + 'static,
+        what: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
         let hangs = || io::Error::new(io::ErrorKind::TimedOut, "the disk hangs");
         if self.is_busy.swap(true, Ordering::AcqRel) {
@@ -108,7 +109,7 @@ impl Worker {
         self.jobs
             .try_send(Box::new(job))
             .map_err(|_| io::Error::other("the thread of the disk has ended"))?;
-        answered.recv_timeout(within).unwrap_or_else(|_| Err(hangs()))
+        answered.recv_timeout(within).map_err(|_| hangs())
     }
 }
 
@@ -118,11 +119,12 @@ impl Disk for PatientDisk {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
-        self.ask((dir, READ_WITHIN), |disk, dir| disk.list(dir))
+        self.ask((dir, SLOW), |disk, dir| disk.list(dir))
     }
 
     fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
-        self.ask((path, READ_WITHIN), move |disk, path| disk.read(path, bytes_max))
+        let within = if bytes_max == u64::MAX { READ_WITHIN } else { SLOW };
+        self.ask((path, within), move |disk, path| disk.read(path, bytes_max))
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
@@ -145,12 +147,12 @@ impl Disk for PatientDisk {
 impl DiskFile for PatientFile {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
         let (inner, bytes) = (Arc::clone(&self.inner), bytes.to_owned());
-        self.worker.ask(SLOW, move || inner.append(&bytes))
+        self.worker.ask(SLOW, move || inner.append(&bytes))?
     }
 
     fn cut(&self, bytes: u64) -> io::Result<()> {
         let inner = Arc::clone(&self.inner);
-        self.worker.ask(SLOW, move || inner.cut(bytes))
+        self.worker.ask(SLOW, move || inner.cut(bytes))?
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -159,7 +161,7 @@ impl DiskFile for PatientFile {
 
     fn sync_in_time(&self) -> io::Result<()> {
         let inner = Arc::clone(&self.inner);
-        self.worker.ask(SLOW, move || inner.sync())
+        self.worker.ask(SLOW, move || inner.sync())?
     }
 
     fn bytes(&self) -> io::Result<u64> {

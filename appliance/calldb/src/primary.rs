@@ -188,9 +188,9 @@ impl Primary {
         self.is_checked
     }
 
-    /// Reads every page and every row.
-    pub(crate) fn check(&self) -> Result<(), Reason> {
-        schema::check(&self.connection)
+    /// Reads every page and every row, with rests.
+    pub(crate) fn check(&self, rest: &mut schema::Rest<'_>) -> Result<(), Reason> {
+        schema::check(&self.connection, rest)
     }
 
     /// Writes all that this connection still sees of a deleted file to `path`, if that is still free.

@@ -1,6 +1,7 @@
 //! What the last run left behind, from SQLite and the journal together.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use branchline_journal::Entry;
 use tracing::{error, warn};
@@ -8,6 +9,7 @@ use tracing::{error, warn};
 use crate::actor::DatabaseState;
 use crate::journal_file::FileReport;
 use crate::open::{Rebuilt, Setup};
+use crate::patient::Worker;
 use crate::primary::{Extent, Found, Place, Primary};
 use crate::schema::Depth;
 use crate::segment::{Homes, Replayed, Wanted, replay};
@@ -15,6 +17,8 @@ use crate::{Fold, Reason};
 
 /// SQLite and the fold of all entries, brought up to the journal's end.
 pub(crate) struct Recovered {
+    /// All that is done with SQLite until phones are answered, so that a disk that hangs does not keep them waiting.
+    pub(crate) opener: Worker,
     pub(crate) primary: Option<Primary>,
     pub(crate) state: DatabaseState,
     pub(crate) fold: Fold,
@@ -32,36 +36,55 @@ impl Recovered {
         }
     }
 
-    fn mark_incomplete(&mut self) {
-        if let Some(Err(reason)) = self.primary.as_mut().map(|primary| primary.mark(Extent::Incomplete)) {
-            warn!(%reason, "the call database cannot be marked as incomplete");
-        }
+    fn store(&mut self, entries: &[Entry]) {
+        let entries = entries.to_vec();
+        self.bring_forward(move |primary| primary.apply(&entries));
     }
 
-    fn store(&mut self, entries: &[Entry]) {
-        let Some(primary) = &mut self.primary else { return };
-        if let Err(reason) = primary.apply(entries) {
-            warn!(%reason, "the call database cannot be brought up to date");
-            self.state = DatabaseState::Degraded(reason);
-            self.primary = None;
-        }
+    fn bring_forward(&mut self, act: impl FnOnce(&mut Primary) -> Result<(), Reason> + Send + 'static) {
+        let Some(mut primary) = self.primary.take() else { return };
+        let acted = self.opener.ask(STORED_WITHIN, move || {
+            let acted = act(&mut primary);
+            (primary, acted)
+        });
+        let reason = match acted {
+            Ok((primary, Ok(()))) => {
+                self.primary = Some(primary);
+                return;
+            }
+            Ok((_, Err(reason))) => reason,
+            Err(_) => Reason::Deadline,
+        };
+        warn!(%reason, "the call database cannot be brought up to date");
+        self.state = DatabaseState::Degraded(reason);
     }
 }
 
-pub(crate) fn recover(setup: &Setup, homes: &Homes, met: &FileReport) -> Recovered {
+/// Waits for the database of `setup`, and what it leaves behind, no longer than phones may wait.
+fn open_in_time(setup: &Setup, homes: &Homes, opener: &Worker) -> Result<(Fold, Primary, Found), Reason> {
+    let (path, homes) = (setup.paths.database.clone(), homes.clone());
+    let (records_max, now) = (setup.limits.records_max, setup.now);
+    let opened = opener.ask(OPENED_WITHIN, move || {
+        let place = Place {
+            path: &path,
+            homes: &homes,
+            records_max,
+        };
+        let (primary, found) = Primary::open(place, Depth::Quick)?;
+        Ok((primary.fold(&now)?, primary, found))
+    });
+    opened.unwrap_or(Err(Reason::Deadline))
+}
+
+pub(crate) fn recover(setup: &Setup, homes: &Homes, (met, opener): (&FileReport, Worker)) -> Recovered {
     let before = if setup.paths.database.exists() {
         Before::Present
     } else {
         Before::Absent
     };
-    let place = Place {
-        path: &setup.paths.database,
-        homes,
-        records_max: setup.limits.records_max,
-    };
-    let opened =
-        Primary::open(place, Depth::Quick).and_then(|(primary, found)| Ok((primary.fold(&setup.now)?, primary, found)));
+    let opened = open_in_time(setup, homes, &opener);
     let mut recovered = Recovered {
+        opener,
         primary: None,
         state: DatabaseState::Normal,
         fold: Fold::default(),
@@ -103,7 +126,7 @@ pub(crate) fn recover(setup: &Setup, homes: &Homes, met: &FileReport) -> Recover
     if met.homes_missed + replayed.homes_missed > 0 {
         // What the missing part holds is numbered already; it must not meet other entries of the same numbers.
         recovered.last_seq += SEQS_LEFT_OUT;
-        recovered.mark_incomplete();
+        recovered.bring_forward(|primary| primary.mark(Extent::Incomplete));
     }
     recovered.replayed = replayed;
     recovered
@@ -141,6 +164,10 @@ enum Before {
     Absent,
 }
 
+/// How long phones wait for the call database to open; what takes longer is done while they are answered.
+const OPENED_WITHIN: Duration = Duration::from_secs(10);
+/// The same for some entries.
+const STORED_WITHIN: Duration = Duration::from_secs(2);
 /// Entries put into SQLite before phones are answered; the rest follows while they are.
 const APPLIED_AT_OPEN_MAX: usize = 5_000;
 /// More than any home can hold: a number given after a start without a home is given once.

@@ -80,22 +80,30 @@ pub(crate) fn open(path: &Path, depth: Depth) -> Result<Opened, Reason> {
     check_version(&connection)?;
     check_length(path, &connection)?;
     if is_checked {
-        quick_check(&connection)?;
+        quick_check(&connection, "1")?;
     }
     // NORMAL may lose the last transactions at a power cut, never the consistency: the journal replays them.
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     migrate(&mut connection)?;
     if is_checked {
-        sealed::check_all(&connection)?;
+        sealed::check_all(&connection, &mut || Ok(()))?;
     }
     Ok(Opened { connection, is_checked })
 }
 
-/// Reads every page and every row of an open database.
-pub(crate) fn check(connection: &Connection) -> Result<(), Reason> {
-    quick_check(connection)?;
-    sealed::check_all(connection)
+/// What a long check does between its parts; an error ends it.
+pub(crate) type Rest<'a> = dyn FnMut() -> Result<(), Reason> + 'a;
+
+/// Reads every page and every row of an open database, table by table.
+pub(crate) fn check(connection: &Connection, rest: &mut Rest<'_>) -> Result<(), Reason> {
+    let mut select = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+    let tables = select.query_map([], |row| row.get::<_, String>(0))?;
+    for table in tables.collect::<rusqlite::Result<Vec<_>>>()? {
+        quick_check(connection, &table)?;
+        rest()?;
+    }
+    sealed::check_all(connection, rest)
 }
 
 /// Opens an existing database for reading only.
@@ -135,8 +143,9 @@ fn version(connection: &Connection) -> Result<i64, rusqlite::Error> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-fn quick_check(connection: &Connection) -> Result<(), Reason> {
-    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+/// Of a table, or of the whole up to so many faults.
+fn quick_check(connection: &Connection, of: &str) -> Result<(), Reason> {
+    let verdict: String = connection.query_row(&format!("PRAGMA quick_check({of})"), [], |row| row.get(0))?;
     if verdict == "ok" {
         Ok(())
     } else {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Reason;
+use crate::schema::Rest;
 
 /// A value as the two columns that hold it.
 pub(crate) struct Sealed {
@@ -44,8 +45,11 @@ pub(crate) fn readable<T>(row: rusqlite::Result<T>) -> rusqlite::Result<Option<T
     }
 }
 
-/// Looks at the checksum of every row.
-pub(crate) fn check_all(connection: &Connection) -> Result<(), Reason> {
+/// Rows looked at between two rests.
+const ROWS_AT_ONCE: usize = 512;
+
+/// Looks at the checksum of every row, and rests now and then.
+pub(crate) fn check_all(connection: &Connection, rest: &mut Rest<'_>) -> Result<(), Reason> {
     let mut statement = connection.prepare(
         "SELECT body, crc FROM call_record NOT INDEXED
          UNION ALL SELECT body, crc FROM binding
@@ -55,9 +59,14 @@ pub(crate) fn check_all(connection: &Connection) -> Result<(), Reason> {
          UNION ALL SELECT body, crc FROM emergency_call",
     )?;
     let mut rows = statement.query([])?;
+    let mut looked_at = 0;
     while let Some(row) = rows.next()? {
         if text(row, 0).is_err() {
             return Err(Reason::Damaged("a row does not match its checksum".to_owned()));
+        }
+        looked_at += 1;
+        if looked_at % ROWS_AT_ONCE == 0 {
+            rest()?;
         }
     }
     Ok(())

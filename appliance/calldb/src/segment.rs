@@ -100,7 +100,7 @@ impl Homes {
         if self.owner_of(dir)?.is_none() {
             let file = self.disk.create(&dir.join("owner"))?;
             file.append(self.owner().to_string().as_bytes())?;
-            file.sync()?;
+            file.sync_in_time()?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 
 use crate::actor::Kept;
 use crate::breaker::{Breaker, BreakerSettings};
+use crate::disk::DiskFile;
 use crate::hand::SyncJob;
 use crate::journal_file::{FileReport, JournalFile, Limits};
 use crate::segment::Homes;
@@ -374,12 +375,12 @@ impl Spool {
         let_go
     }
 
-    /// Syncs at once, in another home if it must; waits for the disk.
-    pub(crate) fn sync_now(&mut self, now: Instant) -> Kept {
+    /// Syncs at once and in this way, in another home if it must.
+    pub(crate) fn sync_now(&mut self, now: Instant, sync: fn(&dyn DiskFile) -> io::Result<()>) -> Kept {
         let Some((at, file)) = self.current.and_then(|at| Some((at, self.homes[at].file.as_ref()?))) else {
             return Kept::MemoryOnly;
         };
-        match crate::hand::sync_all(&file.sync_job(self.written_seq)) {
+        match crate::hand::sync_all(&file.sync_job(self.written_seq), sync) {
             Ok(()) => {
                 self.handle_synced(self.written_seq);
                 Kept::Synced
@@ -388,9 +389,9 @@ impl Spool {
         }
     }
 
-    /// At the end: syncs, and tries every home once more if it must; returns how many entries no disk took.
+    /// At the end: syncs, waits for the disk, and tries every home once more if it must; returns how many entries no disk took.
     pub(crate) fn close(&mut self, now: Instant) -> u64 {
-        let kept = self.sync_now(now);
+        let kept = self.sync_now(now, |file| file.sync());
         if kept == Kept::MemoryOnly && !self.unsynced.is_empty() {
             let moved = (0..self.homes.len()).any(|at| self.move_to(at).is_ok());
             warn!(moved, "the journal closes after its disks failed");

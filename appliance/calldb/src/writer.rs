@@ -178,10 +178,10 @@ mod tests {
     use crate::disk::{Disk, DiskFile, RealDisk};
     use crate::{CallDb, Limits, Paths, Setup};
 
-    /// The real disk, but for flushes or writes of one home, which take 10 s once told to.
+    /// The real disk, but for flushes, writes or all that is done in some homes, which takes 10 s once told to.
     #[derive(Clone, Debug)]
     struct SlowDisk {
-        home: PathBuf,
+        homes: Vec<PathBuf>,
         slow: Arc<Mutex<Option<Slow>>>,
     }
 
@@ -189,6 +189,7 @@ mod tests {
     enum Slow {
         Flush,
         Write,
+        Everything,
     }
 
     #[derive(Debug)]
@@ -196,35 +197,54 @@ mod tests {
 
     impl SlowFile {
         fn wait_if(&self, slow: Slow) {
-            if *self.1.lock().unwrap() == Some(slow) {
-                std::thread::park_timeout(Duration::from_secs(10));
-            }
+            wait_if(&self.1, slow);
+        }
+    }
+
+    fn wait_if(now: &Mutex<Option<Slow>>, slow: Slow) {
+        let now = *now.lock().unwrap();
+        if now == Some(slow) || now == Some(Slow::Everything) {
+            std::thread::park_timeout(Duration::from_secs(10));
         }
     }
 
     impl SlowDisk {
+        fn is_slow(&self, path: &Path) -> bool {
+            self.homes.iter().any(|home| path.starts_with(home))
+        }
+
         fn slowed(&self, path: &Path, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
-            match path.starts_with(&self.home) {
+            match self.is_slow(path) {
                 true => Arc::new(SlowFile(file, Arc::clone(&self.slow))),
                 false => file,
+            }
+        }
+
+        fn wait(&self, path: &Path) {
+            if self.is_slow(path) {
+                wait_if(&self.slow, Slow::Everything);
             }
         }
     }
 
     impl Disk for SlowDisk {
         fn make_dirs(&self, dir: &Path) -> io::Result<()> {
+            self.wait(dir);
             RealDisk.make_dirs(dir)
         }
 
         fn list(&self, dir: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
+            self.wait(dir);
             RealDisk.list(dir)
         }
 
         fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+            self.wait(path);
             RealDisk.read(path, bytes_max)
         }
 
         fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+            self.wait(path);
             Ok(self.slowed(path, RealDisk.create(path)?))
         }
 
@@ -282,17 +302,11 @@ mod tests {
         }
     }
 
-    fn goes_elsewhere(slow: Slow) {
-        let dir = tempfile::tempdir().unwrap();
-        let journals = vec![dir.path().join("spool"), dir.path().join("journal")];
-        let disk = SlowDisk {
-            home: journals[0].clone(),
-            slow: Arc::default(),
-        };
+    fn open(dir: &Path, (journals, disk): (Vec<PathBuf>, &SlowDisk)) -> (CallDb, mpsc::Receiver<Ack>) {
         let setup = Setup {
             paths: Paths {
                 journals,
-                ..Paths::under(dir.path())
+                ..Paths::under(dir)
             },
             limits: Limits::default(),
             now: entry(0).stamp,
@@ -303,7 +317,45 @@ mod tests {
                 let _ = tell.send(ack);
             }
         };
-        let (mut call_db, _) = CallDb::open_on(Arc::new(disk.clone()), &setup, Box::new(notify)).unwrap();
+        let (call_db, _) = CallDb::open_on(Arc::new(disk.clone()), &setup, Box::new(notify)).unwrap();
+        (call_db, acks)
+    }
+
+    #[test]
+    fn a_start_does_not_wait_for_disks_that_hang_and_what_is_met_meanwhile_is_kept() {
+        for slow in [Slow::Flush, Slow::Everything] {
+            for slow_homes in [1, 2] {
+                let dir = tempfile::tempdir().unwrap();
+                let journals = vec![dir.path().join("spool"), dir.path().join("journal")];
+                let disk = SlowDisk {
+                    homes: journals[..slow_homes].to_vec(),
+                    slow: Arc::new(Mutex::new(Some(slow))),
+                };
+                let began = clock();
+                let (mut call_db, acks) = open(dir.path(), (journals, &disk));
+                let took = clock() - began;
+                assert!(took < Duration::from_secs(8), "{slow:?} in {slow_homes}: {took:?}");
+                call_db.append(vec![entry(call_db.next_seq())]).unwrap();
+                let kept = acks.recv_timeout(Duration::from_secs(8)).expect("an ack").kept;
+                assert_eq!(
+                    kept == Kept::MemoryOnly,
+                    slow_homes == 2,
+                    "{slow:?} in {slow_homes}: {kept:?}"
+                );
+                *disk.slow.lock().unwrap() = None;
+                call_db.close();
+            }
+        }
+    }
+
+    fn goes_elsewhere(slow: Slow) {
+        let dir = tempfile::tempdir().unwrap();
+        let journals = vec![dir.path().join("spool"), dir.path().join("journal")];
+        let disk = SlowDisk {
+            homes: vec![journals[0].clone()],
+            slow: Arc::default(),
+        };
+        let (mut call_db, acks) = open(dir.path(), (journals, &disk));
         let synced = |up_to_seq: u64| loop {
             let ack = acks
                 .recv_timeout(Duration::from_secs(8))
