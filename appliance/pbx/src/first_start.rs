@@ -125,7 +125,8 @@ fn starter_text(phones: &[Secret]) -> Result<String, SetUpFault> {
 }
 
 // The language setting names a territory more often right than wrong (`de_AT.UTF-8`); the screen shows what was taken.
-fn starter_country() -> Result<&'static Country, SetUpFault> {
+/// The country of the machine's language, or the usual one.
+pub(crate) fn starter_country() -> Result<&'static Country, SetUpFault> {
     let locale = ["LC_ALL", "LANG"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));

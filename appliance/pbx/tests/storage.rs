@@ -173,6 +173,30 @@ fn the_box_starts_from_its_copy_when_the_file_is_lost_or_faulty() {
 }
 
 #[test]
+fn a_box_with_a_faulty_file_and_no_copy_starts_with_what_is_sound() {
+    let rig = Rig::new("minimum");
+    let mut daemon = Crowd::new().start(&rig, "\n[[trunk]]\nname = \"main\"\nhost = \"127.0.0.9\"\n");
+    let shown = |daemon: &Daemon| {
+        (
+            daemon.view()["phones"].clone(),
+            daemon.view()["trunks"][0]["name"].clone(),
+        )
+    };
+    let before = shown(&daemon);
+    assert_eq!(before.1, "main");
+    let text = fs::read_to_string(daemon.configuration()).expect("it was written");
+    daemon.kill9();
+    fs::remove_dir_all(daemon.state().join("bundle")).expect("a copy was kept");
+    let faulty = format!("{text}\n[emergency]\nroute = [\"main\"]\n");
+    fs::write(daemon.configuration(), faulty).expect("the folder is writable");
+    daemon.start_again();
+    let said = daemon.view()["storage"]["configuration"].to_string();
+    assert!(said.contains("without [emergency] of line"), "{said}");
+    assert!(daemon.log().contains("ATTENTION"), "the screen says it");
+    assert_eq!(shown(&daemon), before);
+}
+
+#[test]
 fn an_edit_on_a_full_disk_is_refused_and_leaves_the_file_whole() {
     let rig = Rig::new("full");
     let state = rig.subfolder("box").join("state");

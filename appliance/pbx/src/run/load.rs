@@ -11,8 +11,11 @@ use sha2::{Digest, Sha256};
 use crate::bundle::{self, Bundle, Passwords, Standing};
 use crate::clock;
 use crate::file::{self, FileFault};
+use crate::first_start;
 use crate::io::tls::KeyFiles;
 use crate::place::Place;
+
+use super::remainder;
 
 /// Why a configuration cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +56,8 @@ impl Read {
     }
 }
 
-/// Reads the configuration for the start: the file, or the most trusted copy of what was in force last.
+/// Reads the configuration for the start: the file, the most trusted copy of what was in force last, or what of the
+/// file is without fault.
 pub fn read_at_start(place: &Place) -> Result<Read, LoadFault> {
     let wrong = match load(place) {
         Ok(read) => return Ok(read),
@@ -93,15 +97,40 @@ pub fn read_at_start(place: &Place) -> Result<Read, LoadFault> {
             bundle,
         });
     }
-    Err(wrong)
+    match minimum(place, &wrong) {
+        Some(read) => Ok(read),
+        None => Err(wrong),
+    }
+}
+
+/// What of the file is without fault: the telephones and trunks it has, and calls for help.
+fn minimum(place: &Place, wrong: &LoadFault) -> Option<Read> {
+    let country = first_start::starter_country().ok()?;
+    let text = text(place).unwrap_or_default();
+    let rest = remainder::of(&text, country.code)?;
+    let mut read = with_passwords(&rest.text, (rest.config, Trust::Restricted));
+    read.fault = format!(
+        "{}; there is no copy of it, so the box runs without {} (premium and international calls wait)",
+        wrong.to_string().replace('\n', "; "),
+        rest.left_out.join(", ")
+    );
+    Some(read)
 }
 
 /// Reads the configuration and the secrets it points to. A password file that cannot be read is logged: its trunk stays
 /// down, and the phones work.
 pub(super) fn load(place: &Place) -> Result<Read, LoadFault> {
-    let bytes_max = u64::try_from(branchline_config::TEXT_BYTES_MAX).unwrap_or(u64::MAX);
-    let text = file::read_text(&place.config, bytes_max)?;
+    let text = text(place)?;
     let config = Config::parse(&place.config.display().to_string(), &text).map_err(LoadFault::Config)?;
+    Ok(with_passwords(&text, (config, Trust::Full)))
+}
+
+fn text(place: &Place) -> Result<String, FileFault> {
+    let bytes_max = u64::try_from(branchline_config::TEXT_BYTES_MAX).unwrap_or(u64::MAX);
+    file::read_text(&place.config, bytes_max)
+}
+
+fn with_passwords(text: &str, (config, trust): (Config, Trust)) -> Read {
     let mut passwords = Passwords::default();
     for trunk in &config.trunks {
         let Some(credentials) = &trunk.credentials else {
@@ -120,17 +149,17 @@ pub(super) fn load(place: &Place) -> Result<Read, LoadFault> {
             Err(fault) => tracing::error!(extension, %fault, "its line at the hosted PBX has no password"),
         }
     }
-    Ok(Read {
-        bundle: Bundle::new(clock::utc_ms(), &text, &passwords),
+    Read {
+        bundle: Bundle::new(clock::utc_ms(), text, &passwords),
         configuration: Configuration {
             config: Arc::new(config),
             trunk_passwords: passwords.trunks,
             line_passwords: passwords.lines,
-            digest: digest(&text),
-            trust: Trust::Full,
+            digest: digest(text),
+            trust,
         },
         fault: String::new(),
-    })
+    }
 }
 
 /// Certificate and key of the configuration, or those the box made for itself.

@@ -11,6 +11,7 @@ mod load;
 mod logged;
 mod orders;
 mod relay;
+mod remainder;
 mod start;
 mod storage;
 mod turn;
