@@ -18,12 +18,12 @@ use crate::actor::Kept;
 use crate::disk::Disk;
 use crate::faulty_disk::{End, FaultyDisk};
 use crate::hand::{probe, sync_all};
-use crate::primary::{Place, Primary};
+use crate::primary::{Extent, Place, Primary};
 use crate::reconcile::{Outage, reconcile};
 use crate::schema::Depth;
 use crate::segment::{Homes, Wanted, replay};
 use crate::spool::{HOME_BREAKER, Spool};
-use crate::{Limits, clock};
+use crate::{Limits, clock, salvage};
 
 const CALLS: u64 = 24;
 const HOMES: [&str; 2] = ["/spool", "/state"];
@@ -214,11 +214,7 @@ fn read_back(disk: &FaultyDisk) -> BTreeMap<u64, Entry> {
     let (mut spool, met) = Spool::open(clock(), &homes, limits());
     assert_eq!(met.homes_missed, 0);
     let mut found = BTreeMap::new();
-    let all = Wanted {
-        after: 0,
-        up_to: u64::MAX,
-    };
-    let Ok(_) = replay::<Infallible>(&homes, all, |entries| {
+    let Ok(_) = replay::<Infallible>(&homes, ALL, |entries| {
         for entry in entries {
             let last = found.last_key_value().map_or(0, |(seq, _)| *seq);
             assert!(entry.seq > last, "{} after {last}", entry.seq);
@@ -282,65 +278,178 @@ fn every_call_reaches_a_disk_in_the_end_whatever_fails_meanwhile() {
     }
 }
 
+/// Whatever a kill may leave of the transactions in a write-ahead log: its beginning, cut anywhere, or with the rest of
+/// the last write as zeros.
+fn cut_anywhere(db: &Path, mut look: impl FnMut(&Path)) -> usize {
+    let side = |path: &Path, suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
+    let left = side(db, ".left");
+    let log = fs::read(side(db, "-wal")).unwrap();
+    let frames = (0..log.len()).step_by(FRAME_BYTES).map(|at| at + LOG_HEADER_BYTES);
+    let cuts = frames.flat_map(|end| [end, end + FRAME_BYTES / 3]);
+    let mut points = 0;
+    for cut in cuts.filter(|cut| *cut <= log.len()) {
+        for zeros in [0, FRAME_BYTES] {
+            fs::copy(db, &left).unwrap();
+            fs::write(side(&left, "-wal"), [&log[..cut], &vec![0; zeros]].concat()).unwrap();
+            let _ = fs::remove_file(side(&left, "-shm"));
+            look(&left);
+            points += 1;
+        }
+    }
+    points
+}
+
+/// Of SQLite's log: its header, and a page with a header of its own.
+const LOG_HEADER_BYTES: usize = 32;
+const FRAME_BYTES: usize = 24 + 4096;
+
 #[test]
-fn a_replay_cut_off_anywhere_ends_with_each_call_once() {
-    let dir = tempfile::tempdir_in("/dev/shm")
-        .or_else(|_| tempfile::tempdir())
-        .unwrap();
+fn a_replay_cut_off_within_its_writes_ends_with_each_call_once() {
+    let dir = scratch();
+    let (homes, entries) = written();
+    let begun = dir.path().join("calls.db");
+    let (mut primary, _) = Primary::open(place(&begun, &homes), Depth::Whole).unwrap();
+    for chunk in entries.chunks(2) {
+        primary.apply(chunk).unwrap();
+    }
+    let mut applied_seq = 0;
+    let points = cut_anywhere(&begun, |left| {
+        let (mut primary, _) = Primary::open(place(left, &homes), Depth::Whole).unwrap();
+        assert!(primary.applied_seq() >= applied_seq, "what was committed stays");
+        applied_seq = primary.applied_seq();
+        primary.apply(&entries).unwrap();
+        assert_all_once(&homes, &primary);
+    });
+    assert_eq!(applied_seq, CALLS * 3);
+    assert!(points >= 500, "{points} points are too few");
+}
+
+#[test]
+fn filling_in_cut_off_within_its_writes_ends_with_each_call_once() {
+    let dir = scratch();
+    let (homes, entries) = written();
+    let begun = dir.path().join("calls.db");
+    let (mut primary, _) = Primary::open(place(&begun, &homes), Depth::Whole).unwrap();
+    primary.apply(&entries[entries.len() - 1..]).unwrap();
+    primary.mark(Extent::Incomplete).unwrap();
+    for chunk in entries.chunks(4) {
+        primary.fill_in(chunk).unwrap();
+    }
+    primary.mark(Extent::Whole).unwrap();
+    let mut is_done = false;
+    let points = cut_anywhere(&begun, |left| {
+        let (mut primary, _) = Primary::open(place(left, &homes), Depth::Whole).unwrap();
+        if primary.applied_seq() == 0 {
+            return;
+        }
+        // Until the mark is gone it is done again.
+        is_done = !primary.is_incomplete() && primary.records_between(ALL).unwrap().len() as u64 == CALLS;
+        assert!(is_done || primary.is_incomplete() || primary.records_between(ALL).unwrap().len() == 1);
+        primary.fill_in(&entries).unwrap();
+        assert_all_once(&homes, &primary);
+    });
+    assert!(is_done && points >= 200, "{points} points are too few");
+}
+
+#[test]
+fn a_salvage_cut_off_between_any_two_of_its_steps_ends_with_each_call_once() {
+    let (homes, entries) = written();
+    for batch in [5, 72] {
+        let dir = scratch();
+        let path = dir.path().join("calls.db");
+        let (mut primary, _) = Primary::open(place(&path, &homes), Depth::Whole).unwrap();
+        entries.chunks(batch).for_each(|chunk| primary.apply(chunk).unwrap());
+        drop(primary);
+        // An index is damaged, no row.
+        let damaged = damage_index(&path);
+        let names = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
+        let (moved_to, _) = salvage::make_again(&path).unwrap();
+        let salvaged = fs::read(&path).unwrap();
+        assert_eq!(fs::read(&moved_to).unwrap(), damaged);
+        // What each step leaves: the file being filled, its next name, and which of the two has the name of the database.
+        let steps: [&[(&str, &[u8])]; 6] = [
+            &[("", &damaged), (".part", &salvaged[..salvaged.len() / 2])],
+            &[("", &damaged), (".part", &salvaged)],
+            &[("", &damaged), (".salvaged", &salvaged)],
+            &[(".damaged-1", &damaged), (".salvaged", &salvaged)],
+            &[
+                (".damaged-1", &damaged),
+                (".salvaged", &salvaged),
+                ("-wal", b"of the damaged one"),
+            ],
+            &[(".damaged-1", &damaged), ("", &salvaged)],
+        ];
+        for (step, files) in steps.iter().enumerate() {
+            for suffix in ["", "-wal", "-shm", ".part", ".salvaged", ".damaged-1", ".damaged-2"] {
+                let _ = fs::remove_file(names(suffix));
+            }
+            for (suffix, bytes) in *files {
+                fs::write(names(suffix), bytes).unwrap();
+            }
+            let (mut primary, _) = Primary::open(place(&path, &homes), Depth::Whole).unwrap();
+            assert_eq!(
+                primary.records_between(ALL).unwrap().len() as u64,
+                CALLS,
+                "step {step}, before the journal"
+            );
+            primary.apply(&entries).unwrap();
+            assert_all_once(&homes, &primary);
+            assert_eq!(fs::read(names(".damaged-1")).unwrap(), damaged, "step {step}");
+        }
+    }
+}
+
+fn damage_index(path: &Path) -> Vec<u8> {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let select = "SELECT rootpage FROM sqlite_schema WHERE name = 'call_number_seq'";
+    let page: u32 = connection.query_row(select, [], |row| row.get(0)).unwrap();
+    drop(connection);
+    let mut bytes = fs::read(path).unwrap();
+    bytes[(page as usize - 1) * 4096..][..4096].fill(0xa5);
+    fs::write(path, &bytes).unwrap();
+    bytes
+}
+
+/// Entries of all calls, and the homes that hold them.
+fn written() -> (Homes, Vec<Entry>) {
     let disk = FaultyDisk::default();
     write_calls(&disk, Trouble::First(ErrorKind::StorageFull));
     let homes = homes(&disk);
     let mut entries = Vec::new();
-    let all = Wanted {
-        after: 0,
-        up_to: u64::MAX,
-    };
-    let Ok(_) = replay::<Infallible>(&homes, all, |chunk| {
+    let Ok(_) = replay::<Infallible>(&homes, ALL, |chunk| {
         entries.extend_from_slice(chunk);
         Ok(())
     });
-    for batch in [1, 5, 24] {
-        for cut_off_after in 0..=entries.len() / batch {
-            let begun = dir.path().join(format!("{batch}-{cut_off_after}.db"));
-            let (mut primary, _) = Primary::open(place(&begun, &homes), Depth::Whole).unwrap();
-            entries
-                .chunks(batch)
-                .take(cut_off_after)
-                .for_each(|chunk| primary.apply(chunk).unwrap());
-            // The files as they are while the program still runs, as a kill leaves them.
-            let left = dir.path().join("left.db");
-            copy_with_sides(&begun, &left);
-            let (mut primary, _) = Primary::open(place(&left, &homes), Depth::Whole).unwrap();
-            let applied_seq = primary.applied_seq();
-            assert_eq!(applied_seq, (cut_off_after * batch).min(entries.len()) as u64);
-            primary.apply(&entries).unwrap();
-            let outage = Outage {
-                why: String::new(),
-                after_seq: 0,
-                degraded: Duration::ZERO,
-                recovering: Duration::ZERO,
-            };
-            let recovery = reconcile(&outage, &homes, &primary).unwrap();
-            assert!(recovery.is_equal() && recovery.quarantined.is_empty(), "{recovery:?}");
-            assert_eq!(recovery.database.calls, CALLS);
-        }
-    }
+    (homes, entries)
 }
+
+fn assert_all_once(homes: &Homes, primary: &Primary) {
+    let outage = Outage {
+        why: String::new(),
+        after_seq: 0,
+        degraded: Duration::ZERO,
+        recovering: Duration::ZERO,
+    };
+    let recovery = reconcile(&outage, homes, primary).unwrap();
+    assert!(recovery.is_equal() && recovery.quarantined.is_empty(), "{recovery:?}");
+    assert_eq!(recovery.database.calls, CALLS);
+}
+
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
+const ALL: Wanted = Wanted {
+    after: 0,
+    up_to: u64::MAX,
+};
 
 fn place<'a>(path: &'a Path, homes: &'a Homes) -> Place<'a> {
     Place {
         path,
         homes,
         records_max: 1_000,
-    }
-}
-
-fn copy_with_sides(from: &Path, to: &Path) {
-    for side in ["", "-wal", "-shm"] {
-        let name = |path: &Path| PathBuf::from(format!("{}{side}", path.display()));
-        let _ = fs::remove_file(name(to));
-        if name(from).exists() && side != "-shm" {
-            fs::copy(name(from), name(to)).unwrap();
-        }
     }
 }
