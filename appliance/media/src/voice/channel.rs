@@ -7,6 +7,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::ear::{Ear, Heard};
+use super::echo::EchoCanceller;
 use super::event::{ChannelEvent, ChannelFigures};
 use super::gain::{Gain, Meter};
 use super::listener::Listener;
@@ -28,6 +29,7 @@ pub struct Channel {
     microphone: Gain,
     speaker: Gain,
     meters: (Meter, Meter),
+    echo: Option<EchoCanceller>,
     ear: Ear,
     mouth: Mouth,
     call: Option<Call>,
@@ -54,6 +56,7 @@ impl Channel {
             microphone: Gain::new(config.gains.microphone_db),
             speaker: Gain::new(config.gains.speaker_db),
             meters: (Meter::default(), Meter::default()),
+            echo: EchoCanceller::new(config.echo_tail_ms),
             ear: Ear::new(config.device, config.analog),
             mouth: Mouth::new(&plan.hear, config.analog),
             plan,
@@ -101,6 +104,9 @@ impl Channel {
     pub fn handle_microphone(&mut self, _now: Instant, frame: &Frame) {
         let mut frame = *frame;
         self.microphone.apply(&mut frame);
+        if let Some(echo) = &mut self.echo {
+            echo.handle_heard(&mut frame);
+        }
         self.meters.0.handle_frame(&frame);
         let (events, dropped) = (&mut self.events, &mut self.events_dropped);
         let mut talker = self.call.as_mut().map(|call| &mut call.talker);
@@ -142,6 +148,9 @@ impl Channel {
             Hear::Silence | Hear::Tone(_) | Hear::Send(_) => {}
         }
         self.speaker.apply(frame);
+        if let Some(echo) = &mut self.echo {
+            echo.handle_played(frame);
+        }
         self.meters.1.handle_frame(frame);
     }
 
@@ -167,6 +176,7 @@ impl Channel {
         ChannelFigures {
             microphone_dbm0: self.meters.0.dbm0(),
             speaker_dbm0: self.meters.1.dbm0(),
+            echo: self.echo.as_ref().map(EchoCanceller::figures),
             reception: self.call.as_ref().map(|call| call.listener.figures()),
             events_dropped: self.events_dropped,
         }

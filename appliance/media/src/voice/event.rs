@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::EchoFigures;
 use crate::tone::{CallerId, CallerIdError, Progress};
 
 /// Something was heard or sent.
@@ -26,6 +27,8 @@ pub struct ChannelFigures {
     pub microphone_dbm0: f32,
     /// Level of what went to the device in the last second, in dBm0.
     pub speaker_dbm0: f32,
+    /// How its echo is dealt with; none where it is left alone.
+    pub echo: Option<EchoFigures>,
     /// How the far end is received; none without a call.
     pub reception: Option<ReceptionFigures>,
     /// Events that nobody polled in time.

@@ -5,6 +5,7 @@
 mod channel;
 mod drift;
 mod ear;
+mod echo;
 mod event;
 mod g711;
 mod gain;
@@ -17,6 +18,7 @@ mod talker;
 
 pub use channel::Channel;
 pub use drift::Drift;
+pub use echo::EchoFigures;
 pub use event::{ChannelEvent, ChannelFigures, ReceptionFigures};
 pub use plan::{ChannelConfig, ChannelPlan, Device, Gains, Hear, Law, Signal, Talk};
 pub use resample::{Rates, Resampler};
