@@ -158,7 +158,7 @@ fn erle_db(heard: &Heard) -> f32 {
 fn an_echo_is_taken_away_whatever_the_hybrid() {
     for hybrid in HYBRIDS {
         for kind in ["noise", "speech"] {
-            let mut rig = Rig::new(hybrid, 128);
+            let mut rig = Rig::new(hybrid, 32);
             let mut dice = Dice::new(4);
             let mut far = |ms| match kind {
                 "noise" => dice.noise(-16.0, ms),
@@ -190,7 +190,7 @@ fn an_echo_is_taken_away_whatever_the_hybrid() {
 
 #[test]
 fn who_speaks_while_the_far_end_speaks_is_heard_and_the_echo_stays_away() {
-    let mut rig = Rig::new(HYBRIDS[1], 128);
+    let mut rig = Rig::new(HYBRIDS[1], 32);
     let mut dice = Dice::new(5);
     rig.run(&dice.noise(-16.0, 5000), &silence(5000));
     let near = Dice::new(6).speech(5000)[..40_000].to_vec();
@@ -210,7 +210,7 @@ fn who_speaks_while_the_far_end_speaks_is_heard_and_the_echo_stays_away() {
 
 #[test]
 fn another_way_of_the_echo_is_learnt_within_seconds() {
-    let mut rig = Rig::new(HYBRIDS[1], 128);
+    let mut rig = Rig::new(HYBRIDS[1], 32);
     let mut dice = Dice::new(7);
     rig.run(&dice.noise(-16.0, 4000), &silence(4000));
     rig.response = HYBRIDS[2].response(9);
@@ -222,7 +222,7 @@ fn another_way_of_the_echo_is_learnt_within_seconds() {
 #[test]
 fn without_a_canceller_and_without_an_echo_nothing_is_changed() {
     let near = Dice::new(8).speech(4000)[..32_000].to_vec();
-    for (hybrid, tail_ms) in [(hybrid(10, 10, 90.0), 128), (hybrid(10, 10, 90.0), 0)] {
+    for (hybrid, tail_ms) in [(hybrid(10, 10, 90.0), 32), (hybrid(10, 10, 90.0), 0)] {
         let mut rig = Rig::new(hybrid, tail_ms);
         let heard = rig.run(&Dice::new(9).noise(-20.0, 4000), &near);
         let off = level_dbm0(&near) - level_dbm0(&heard.sent);

@@ -50,10 +50,10 @@ struct Powers {
 }
 
 impl EchoCanceller {
-    /// For echoes up to so long; none for none.
+    /// For echoes up to so long, after what the card's buffers take; none for 0.
     pub(super) fn new(tail_ms: u16) -> Option<EchoCanceller> {
-        let taps = usize::from(tail_ms.min(TAIL_MS_MAX)) * RATE_HZ as usize / 1000;
-        (taps > 0).then(|| EchoCanceller {
+        let taps = usize::from(tail_ms.min(TAIL_MS_MAX) + BUFFERS_MS) * RATE_HZ as usize / 1000;
+        (tail_ms > 0).then(|| EchoCanceller {
             played: vec![0.0; taps + FRAME_SAMPLES],
             behind: vec![0.0; taps],
             front: vec![0.0; taps],
@@ -181,8 +181,10 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 /// Taps come in whole milliseconds, which are eight.
 const LANES: usize = 8;
-/// The air of a room, and the buffers of a card.
-const TAIL_MS_MAX: u16 = 256;
+/// The air of a room.
+const TAIL_MS_MAX: u16 = 128;
+/// Frames that wait to be played, and to be heard.
+const BUFFERS_MS: u16 = 96;
 /// Below this nothing is played that could come back.
 const ACTIVE_DBM0: f32 = -48.0;
 /// A voice is a few tones at a time; who learns faster from one forgets the others.

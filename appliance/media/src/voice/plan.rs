@@ -16,7 +16,7 @@ pub struct ChannelConfig {
     pub device: Device,
     /// What the device needs to be as loud as others.
     pub gains: Gains,
-    /// How long an echo may be under way, the card's buffers included, at most 256; 0 leaves the echo alone.
+    /// How long an echo may be under way, besides the card's buffers; at most 128. 0 leaves the echo alone.
     pub echo_tail_ms: u16,
     /// For what must not be guessed: SSRC, first sequence number and timestamp.
     pub seed: u64,
