@@ -10,6 +10,7 @@ mod fsk;
 mod fsk_receiver;
 mod player;
 mod progress;
+mod repeat;
 mod spectrum;
 
 pub use caller_id::{ALERT, CallerId, CallerIdError, CallerIdReceiver, CallerIdSender, Moment, Presented};
@@ -18,6 +19,7 @@ pub use dtmf_detector::{DtmfDetector, DtmfEvent};
 pub use fsk::{BELL_202, FskTones, V23};
 pub use player::TonePlayer;
 pub use progress::{Progress, ProgressDetector};
+pub use repeat::{RepeatDetector, Repeated};
 
 /// Samples a second.
 pub const RATE_HZ: u32 = 8000;

@@ -5,13 +5,16 @@ use branchline_config::country::{Analog, CallerIdSignal};
 use super::Frame;
 use super::event::ChannelEvent;
 use super::plan::Device;
-use crate::tone::{BELL_202, CallerIdReceiver, DtmfDetector, DtmfEvent, ProgressDetector, V23};
+use crate::tone::{
+    BELL_202, CallerIdReceiver, DtmfDetector, DtmfEvent, Progress, ProgressDetector, RepeatDetector, V23,
+};
 
 /// Everything that listens to one device.
 #[derive(Clone, Debug)]
 pub(super) struct Ear {
     keys: Option<DtmfDetector>,
     progress: Option<ProgressDetector>,
+    repeated: Option<RepeatDetector>,
     caller: Option<CallerIdReceiver>,
 }
 
@@ -40,6 +43,7 @@ impl Ear {
         Ear {
             keys,
             progress: is_line.then(|| ProgressDetector::new(analog)),
+            repeated: is_line.then(RepeatDetector::new),
             caller: fsk.filter(|_| is_line).map(CallerIdReceiver::new),
         }
     }
@@ -59,10 +63,19 @@ impl Ear {
                 });
             }
         }
-        let progress = self.progress.as_mut().and_then(|progress| progress.handle_block(frame));
+        let progress = self.hear_progress(frame);
         let caller = self.caller.as_mut().and_then(|caller| caller.handle_block(frame));
         let told = progress.map(ChannelEvent::Heard).into_iter();
         told.chain(caller.map(ChannelEvent::CallerId))
             .for_each(|event| tell(Heard::Event(event)));
+    }
+
+    /// A tone of the country, or one that nobody knows but which does not end: it is what an exchange has for a hang-up.
+    fn hear_progress(&mut self, frame: &Frame) -> Option<Progress> {
+        let progress = self.progress.as_mut()?;
+        let told = progress.handle_block(frame);
+        let repeated = self.repeated.as_mut().and_then(|repeated| repeated.handle_block(frame));
+        let learnt = repeated.filter(|_| progress.heard().is_none());
+        told.or(learnt.map(|_| Progress::Busy))
     }
 }

@@ -12,7 +12,7 @@ pub enum ChannelEvent {
     Digit(char),
     /// All of [`super::Hear::Send`] is out.
     Sent,
-    /// A call-progress tone began to be recognised on the line.
+    /// A call-progress tone began to be recognised on the line; busy is also what no country has, but comes again and again.
     Heard(Progress),
     /// The exchange told who calls, or tried to.
     CallerId(Result<CallerId, CallerIdError>),
