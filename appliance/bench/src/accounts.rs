@@ -26,10 +26,7 @@ impl User {
 
     /// Credentials of this user that no server has asked for yet.
     pub(crate) fn answerer(&self) -> Answerer {
-        let account = Account {
-            username: self.name.clone(),
-            password: self.password.clone(),
-        };
+        let account = Account::with_password(self.name.clone(), self.password.clone());
         Answerer::new(account, [7; 32])
     }
 }

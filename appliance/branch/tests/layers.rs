@@ -12,7 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("data", &["sdp", "journal", "config"]),
     ("wire", &["wire"]),
     ("core", &["sip", "call", "route", "media", "survival", "board", "link"]),
-    ("branch", &["branch", "ladder"]),
+    ("branch", &["branch", "ladder", "analog"]),
     ("adapter", &["net", "calldb", "gpio", "sound", "phones", "store"]),
     ("program", &["pbx", "sim", "bench", "hw-tests"]),
 ];

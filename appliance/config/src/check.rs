@@ -37,6 +37,7 @@ impl Draft {
         if !self.classes.iter().any(|(_, class)| class.name == "default") {
             self.classes.push((String::new(), Class::built_in()));
         }
+        Trunk::place_lines(&mut self.trunks);
         self.check_unique(faults);
         self.check_classes(faults);
         self.check_trunk_names(faults);
@@ -79,6 +80,16 @@ impl Draft {
             .classes
             .iter()
             .map(|(path, class)| (format!("{path}.name"), class.name.as_str()));
+        let phones = self
+            .extensions
+            .iter()
+            .filter_map(|(path, entry)| Some((format!("{path}.phone"), entry.phone.as_deref()?)));
+        let lines = self
+            .trunks
+            .iter()
+            .filter_map(|(path, trunk)| Some((format!("{path}.line"), trunk.line.as_deref()?)));
+        report_twice(faults, phones);
+        report_twice(faults, lines);
         report_twice(faults, numbers);
         report_twice(faults, trunks);
         report_twice(faults, classes);

@@ -29,6 +29,8 @@ pub struct ExtensionEntry {
     pub privacy: Privacy,
     /// Its line at the hosted PBX: `hosted = { username = "201", password = "…" }`. Default none: it is known here only.
     pub hosted: Option<Credentials>,
+    /// The analog telephone or handset of the board that is this extension's, by name. Default none.
+    pub phone: Option<String>,
     /// Where its phones are, by id, whatever network they call from. Default none.
     pub location: Option<String>,
     /// Part of the site that locations may name. Default none.
@@ -81,6 +83,7 @@ impl ExtensionEntry {
             line.finish();
             read
         });
+        let phone = table.optional::<Name>("phone").map(|name| name.0);
         let location = table.optional::<Name>("location").map(|name| name.0);
         let zone = table.optional::<Name>("zone").map(|name| name.0);
         table.finish();
@@ -96,6 +99,7 @@ impl ExtensionEntry {
             caller_id,
             privacy,
             hosted,
+            phone,
             location,
             zone,
         })

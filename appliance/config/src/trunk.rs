@@ -1,3 +1,4 @@
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use crate::fault::Wrong;
@@ -12,8 +13,10 @@ use crate::{Extension, Network, Transport};
 pub struct Trunk {
     /// How routes and records call it.
     pub name: String,
-    /// Host name or address of the peer.
+    /// Host name or address of the peer; of an analog line an address of the box's own, where the program of the board is.
     pub host: String,
+    /// The analog line of the board that it is, by name. Default none.
+    pub line: Option<String>,
     /// Default none: the transport's, or what DNS says (RFC 3263).
     pub port: Option<u16>,
     /// Default udp: what most providers take.
@@ -172,7 +175,16 @@ impl Word for LocationForm {
 impl Trunk {
     pub(crate) fn read(mut table: Reader<'_>) -> Option<Trunk> {
         let name = table.required::<Name>("name", "provider");
-        let host = table.required::<Host>("host", "sip.example.net");
+        let line = table.optional::<Name>("line").map(|name| name.0);
+        let host = match line {
+            Some(_) => {
+                let fix = "keep one of the two";
+                table.refuse("host", || Wrong::new("is there besides line", fix));
+                // Known once all are read.
+                Some(Host(String::new()))
+            }
+            None => table.required::<Host>("host", "sip.example.net"),
+        };
         let credentials = Credentials::read(&mut table);
         let mode = match credentials {
             Some(_) => table.word("mode", Mode::Register),
@@ -187,7 +199,9 @@ impl Trunk {
         let trunk = Trunk {
             name: name.as_ref().map_or_else(String::new, |name| name.0.clone()),
             host: host.as_ref().map_or_else(String::new, |host| host.0.clone()),
-            port: table.optional_number("port", 1..=u16::MAX),
+            port: table
+                .optional_number("port", 1..=u16::MAX)
+                .or(line.as_ref().map(|_| LINE_PORT)),
             transport: table.word("transport", Transport::Udp),
             mode,
             credentials,
@@ -204,11 +218,21 @@ impl Trunk {
             number: table.optional::<Digits>("number").map(|digits| digits.0),
             caller_id: table.word("caller_id", CallerIdPolicy::Extension),
             trusted: table.flag("trusted"),
-            send: table.word("send", NumberForm::E164),
+            send: table.word(
+                "send",
+                if line.is_some() {
+                    NumberForm::National
+                } else {
+                    NumberForm::E164
+                },
+            ),
             strip: table.number("strip", 0..=15, 0),
             prefix: table.or("prefix", DialString(String::new())).0,
             location: table.word("location", LocationForm::None),
-            max_calls: table.optional_number("max_calls", 1..=20_000),
+            max_calls: table
+                .optional_number("max_calls", 1..=20_000)
+                .or(line.as_ref().map(|_| 1)),
+            line,
             priority: table.number("priority", 0..=1000, 10),
             weight: table.number("weight", 1..=1000, 10),
         };
@@ -220,6 +244,19 @@ impl Trunk {
         name.and(host).map(|_| trunk)
     }
 }
+
+impl Trunk {
+    /// Gives analog lines their addresses: one each, so that the branch knows them apart.
+    pub(crate) fn place_lines(trunks: &mut [(String, Trunk)]) {
+        let lines = trunks.iter_mut().filter(|(_, trunk)| trunk.line.is_some());
+        for (at, (_, trunk)) in (1..=u8::MAX - 1).zip(lines) {
+            trunk.host = Ipv4Addr::new(127, 66, 1, at).to_string();
+        }
+    }
+}
+
+/// No daemon that listens on all addresses of the box has it.
+const LINE_PORT: u16 = 5066;
 
 impl Credentials {
     pub(crate) fn read(table: &mut Reader<'_>) -> Option<Credentials> {

@@ -545,3 +545,36 @@ fn a_file_that_is_cut_or_has_a_character_changed_is_read_or_refused_with_bounded
         check(&format!("{}{character}{rest}", &FULL[..*at]));
     }
 }
+
+#[test]
+fn an_analog_telephone_and_a_line_are_named_once_and_a_line_needs_no_host() {
+    let text = |phone: &str, more: &str| {
+        format!(
+            "[site]\ncountry = \"DE\"\n[[extension]]\nnumber = \"201\"\nha1_md5 = \"{MD5}\"\nphone = \"phone-1\"\n\
+             [[extension]]\nnumber = \"202\"\nha1_md5 = \"{MD5}\"\nphone = \"{phone}\"\n\
+             [[trunk]]\nname = \"a\"\nhost = \"192.0.2.1\"\n[[trunk]]\nname = \"b\"\nline = \"line-1\"\n{more}\
+             [[trunk]]\nname = \"c\"\nline = \"line-2\"\n"
+        )
+    };
+    let config = Config::parse("f", &text("phone-2", "")).unwrap();
+    let lines: Vec<(&str, Option<u16>, Option<u32>)> = config
+        .trunks
+        .iter()
+        .map(|trunk| (trunk.host.as_str(), trunk.port, trunk.max_calls))
+        .collect();
+    let expected = [
+        ("192.0.2.1", None, None),
+        ("127.66.1.1", Some(5066), Some(1)),
+        ("127.66.1.2", Some(5066), Some(1)),
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!(config.trunks[1].send, NumberForm::National);
+    let cases = [
+        (text("phone-1", ""), "extension[1].phone"),
+        (text("phone-2", "host = \"192.0.2.9\"\n"), "trunk[1].host"),
+    ];
+    for (text, field) in cases {
+        let faults = Config::parse("f", &text).unwrap_err();
+        assert!(faults.iter().any(|fault| fault.field == field), "{faults:?}");
+    }
+}

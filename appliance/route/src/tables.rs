@@ -55,6 +55,13 @@ impl Tables {
         self.extensions.keys().any(|number| number.len() == digits)
     }
 
+    /// Some extension begins with this number and has more digits.
+    pub(crate) fn has_longer_extension(&self, number: &str) -> bool {
+        let mut from = self.extensions.range(number.to_owned()..);
+        from.find(|(other, _)| other.as_str() != number)
+            .is_some_and(|(other, _)| other.starts_with(number))
+    }
+
     /// Where dialling starts from.
     pub fn home(&self) -> Home<'_> {
         Home {

@@ -367,3 +367,39 @@ fn check(text: &str, at: usize) {
         Number::Short(digits) => assert!((1..=6).contains(&digits.len())),
     }
 }
+
+#[test]
+fn a_number_dialled_digit_by_digit_is_whole_when_nothing_longer_begins_like_it() {
+    use branchline_route::{Dialling, dialling};
+    let text = "[site]\ncountry = \"US\"\noutside_prefix = \"9\"\n".to_owned();
+    let extension = |number: &str| {
+        format!(
+            "[[extension]]\nnumber = \"{number}\"\nha1_md5 = \"{}\"\n",
+            "0".repeat(32)
+        )
+    };
+    let text = text + &extension("201") + &extension("20") + &extension("202") + &extension("901");
+    let tables = branchline_route::Tables::new(&branchline_config::Config::parse("f", &text).unwrap());
+    let whole = ["201", "202", "911", "9911", "112", "0123#"];
+    let open = [
+        "",
+        "2",
+        "20",
+        "203",
+        "9",
+        "901",
+        "91",
+        "12125550100",
+        "*21",
+        "*21#",
+        "#",
+    ];
+    for (all, expected) in [
+        (whole.as_slice(), Dialling::Complete),
+        (open.as_slice(), Dialling::Open),
+    ] {
+        for digits in all {
+            assert_eq!(dialling(digits, &tables), expected, "{digits}");
+        }
+    }
+}

@@ -422,10 +422,7 @@ fn registration() -> Registration {
         address: "sip:555@trunk".into(),
         contact: "sip:555@10.0.0.1:5060".into(),
         instance: None,
-        account: Account {
-            username: "555".into(),
-            password: "pw".into(),
-        },
+        account: Account::with_password("555", "pw"),
         expires_s: 60,
     };
     Registration::new(config, [3; 32])

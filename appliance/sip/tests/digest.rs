@@ -32,13 +32,7 @@ fn config(asker: Asker) -> ChallengerConfig {
 }
 
 fn answerer(username: &str, password: &str) -> Answerer {
-    Answerer::new(
-        Account {
-            username: username.into(),
-            password: password.into(),
-        },
-        [2; 32],
-    )
+    Answerer::new(Account::with_password(username, password), [2; 32])
 }
 
 fn register(uri: &str) -> Builder {

@@ -249,10 +249,10 @@ impl Line {
     }
 
     fn account(&self) -> Option<Account> {
-        Some(Account {
-            username: self.credentials.auth_username.clone(),
-            password: self.password.as_ref()?.expose().to_owned(),
-        })
+        Some(Account::with_password(
+            self.credentials.auth_username.clone(),
+            self.password.as_ref()?.expose().to_owned(),
+        ))
     }
 
     /// Registers where it should be, or takes the registration back.

@@ -103,10 +103,7 @@ impl Line {
     pub(super) fn account(&self) -> Option<Account> {
         let credentials = self.trunk.credentials.as_ref()?;
         let password = self.password.as_ref()?.expose().to_owned();
-        Some(Account {
-            username: credentials.auth_username.clone(),
-            password,
-        })
+        Some(Account::with_password(credentials.auth_username.clone(), password))
     }
 
     pub(super) fn flow(&self, listen: &[Listen]) -> Option<Flow> {

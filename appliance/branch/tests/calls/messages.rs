@@ -24,10 +24,7 @@ fn a_message_takes_the_path_of_the_registration_and_its_answer_comes_back() {
     };
     let now = office.now;
     office.phones[0].agent.request(now, flow, message(1)).unwrap();
-    let account = Account {
-        username: "201".to_owned(),
-        password: "secret".to_owned(),
-    };
+    let account = Account::with_password("201".to_owned(), "secret".to_owned());
     let mut answerer = Answerer::new(account, [3; 32]);
     answerer.handle_challenge(&office.response(0)).unwrap();
     let signed = answerer.authorize(message(2));

@@ -259,10 +259,7 @@ impl Office {
         };
         self.phones[at].agent.request(self.now, flow, request(1)).unwrap();
         let challenge = self.response(at);
-        let account = Account {
-            username: number.to_owned(),
-            password: "secret".to_owned(),
-        };
+        let account = Account::with_password(number, "secret");
         let mut answerer = Answerer::new(account, [1; 32]);
         answerer.handle_challenge(&challenge).unwrap();
         self.phones[at]
@@ -313,10 +310,7 @@ impl Office {
             SessionEvent::Challenged { response } => Some(response),
             _ => None,
         });
-        let account = Account {
-            username: self.phones[from].number.to_owned(),
-            password: "secret".to_owned(),
-        };
+        let account = Account::with_password(self.phones[from].number.to_owned(), "secret".to_owned());
         let mut answerer = Answerer::new(account, [2; 32]);
         answerer.handle_challenge(&challenge).unwrap();
         let (name, value) = answerer.credentials("INVITE", &uri).unwrap();

@@ -44,13 +44,7 @@ fn ask(office: &mut Office, at: usize, request: Builder) -> Message {
 /// A wrong password over a challenge that was sent to the address of this phone.
 fn guess(office: &mut Office, at: usize) -> String {
     let challenge = ask(office, at, register());
-    let mut answerer = Answerer::new(
-        Account {
-            username: "201".into(),
-            password: "wrong".into(),
-        },
-        [1; 32],
-    );
+    let mut answerer = Answerer::new(Account::with_password("201", "wrong"), [1; 32]);
     answerer.handle_challenge(&challenge).unwrap();
     let request = answerer.authorize(register()).finish();
     let text = String::from_utf8(request.bytes().to_vec()).unwrap();

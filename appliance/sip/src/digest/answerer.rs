@@ -11,8 +11,48 @@ use crate::message::{Authentication, Builder, Message, Name};
 pub struct Account {
     /// Username of the credentials.
     pub username: String,
-    /// Password.
-    pub password: String,
+    /// What proves it.
+    pub proof: Proof,
+}
+
+/// What proves an account.
+#[derive(Clone)]
+pub enum Proof {
+    /// The password.
+    Password(String),
+    /// H(user:realm:password) of the one realm that there is, as far as it is known.
+    Hashes {
+        /// By MD5.
+        md5: Option<[u8; 16]>,
+        /// By SHA-256.
+        sha256: Option<[u8; 32]>,
+    },
+}
+
+impl Account {
+    /// One that knows its password.
+    pub fn with_password(username: impl Into<String>, password: impl Into<String>) -> Account {
+        Account {
+            username: username.into(),
+            proof: Proof::Password(password.into()),
+        }
+    }
+
+    fn ha1(&self, realm: &str, algorithm: Algorithm) -> Option<Ha1> {
+        match &self.proof {
+            Proof::Password(password) => Some(Ha1::of(&self.username, realm, password)),
+            Proof::Hashes { md5, sha256 } => {
+                let is_known = match algorithm {
+                    Algorithm::Md5 => md5.is_some(),
+                    Algorithm::Sha256 => sha256.is_some(),
+                };
+                is_known.then(|| Ha1 {
+                    md5: md5.unwrap_or_default(),
+                    sha256: sha256.unwrap_or_default(),
+                })
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for Account {
@@ -176,7 +216,7 @@ impl Answerer {
         };
         let realm = value.get("realm")?.into_owned();
         let stale = value.get("stale").is_some_and(|word| word.eq_ignore_ascii_case("true"));
-        let ha1 = Ha1::of(&self.account.username, &realm, &self.account.password);
+        let ha1 = self.account.ha1(&realm, algorithm)?;
         let nonce = value.get("nonce")?.into_owned();
         let opaque = value.get("opaque").map(std::borrow::Cow::into_owned);
         Some((

@@ -322,10 +322,7 @@ mod tests {
             nonces_max: 10,
         };
         let mut challenger = Challenger::new(config, now, [7; 32]);
-        let account = Account {
-            username: username.into(),
-            password: "wrong".into(),
-        };
+        let account = Account::with_password(username, "wrong");
         let mut answerer = Answerer::new(account, [1; 32]);
         let challenge = Builder::response_with_tag(&register().finish(), 401, "t");
         let challenge = challenger.challenge(now, source, Stale::No, challenge).finish();

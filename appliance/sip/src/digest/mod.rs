@@ -5,6 +5,6 @@ mod challenger;
 mod nonce;
 mod response;
 
-pub use answerer::{Account, AnswerRefused, Answerer};
+pub use answerer::{Account, AnswerRefused, Answerer, Proof};
 pub use challenger::{Asker, Challenger, ChallengerConfig, Minter, Stale, Verdict};
 pub use response::{Algorithm, Ha1};

@@ -35,10 +35,7 @@ fn challenger(solo: &Solo, asker: Asker) -> Challenger {
 }
 
 fn account(password: &str) -> Answerer {
-    let account = Account {
-        username: "box".into(),
-        password: password.into(),
-    };
+    let account = Account::with_password("box", password);
     Answerer::new(account, [2; 32])
 }
 
