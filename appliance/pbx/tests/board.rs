@@ -3,12 +3,10 @@
 mod rig;
 
 use std::fmt::Write as _;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use branchline_board::Level;
-use branchline_pbx::board::{self, Setup, Stop};
-use branchline_pbx::place::Place;
+use rig::board::{Board, NoCards};
 use rig::daemon::{Daemon, Site};
 use rig::pins::{Bench, CHIP};
 use rig::sip::Probe;
@@ -26,42 +24,6 @@ const ALARM_WITHIN: Duration = Duration::from_millis(250);
 
 /// Longer than contacts bounce.
 const PRESSED: Duration = Duration::from_millis(60);
-
-/// A board whose program runs in this process, on pins of the test's own.
-struct Board {
-    bench: Bench,
-    stop: Stop,
-    running: Option<JoinHandle<()>>,
-}
-
-impl Board {
-    fn start(daemon: &Daemon, reset: &std::path::Path) -> Board {
-        let (bench, stop) = (Bench::default(), Stop::default());
-        let place = Place::new(Some(daemon.configuration().to_owned()), Some(daemon.state().to_owned()));
-        let setup = Setup {
-            place,
-            otherwise: "generic".to_owned(),
-            reset: Some(reset.to_owned()),
-        };
-        let (pins, told) = (bench.clone(), stop.clone());
-        let running = std::thread::spawn(move || {
-            board::run(&setup, || Ok(pins.clone()), &told).expect("the board is served");
-        });
-        Board {
-            bench,
-            stop,
-            running: Some(running),
-        }
-    }
-}
-
-impl Drop for Board {
-    fn drop(&mut self) {
-        self.stop.stop();
-        let ended = self.running.take().map(JoinHandle::join);
-        assert!(std::thread::panicking() || matches!(ended, Some(Ok(()))));
-    }
-}
 
 /// Writes a board's file and gives the section that chooses it.
 fn wired(rig: &Rig) -> String {
@@ -109,7 +71,7 @@ fn a_call_for_help_is_on_the_pin_at_once_and_stays_until_the_button_is_pressed()
         },
     );
     let reset = rig.folder().join("reset");
-    let board = Board::start(&daemon, &reset);
+    let board = Board::start(&daemon, &reset, NoCards);
     board.bench.wait_for(STATUS, Level::Active, WITHIN);
     wait_for_rhythm(&board.bench, (Duration::from_secs(1), 0), "steady while all is well");
     assert_eq!(board.bench.level(ALARM), Some(Level::Inactive));
@@ -148,7 +110,7 @@ fn faults_of_the_board_are_on_the_page_in_the_figures_and_found_by_the_doctor() 
             .complaint(&["doctor"])
             .contains("nobody serves the board that [board] names")
     );
-    let board = Board::start(&daemon, &rig.folder().join("reset"));
+    let board = Board::start(&daemon, &rig.folder().join("reset"), NoCards);
     let fault = daemon.wait_in_view("a fault of the board", WITHIN, |view| {
         let board = &view["board"];
         board["faults"]
@@ -183,7 +145,7 @@ fn the_lights_show_a_bypassed_database_a_dead_daemon_and_another_board() {
         ..Site::with(&[("201", "secret")])
     };
     let mut daemon = Daemon::start(&rig, &site);
-    let board = Board::start(&daemon, &rig.folder().join("reset"));
+    let board = Board::start(&daemon, &rig.folder().join("reset"), NoCards);
     board.bench.wait_for(STATUS, Level::Active, WITHIN);
     daemon.command(&["database", "fail"]);
     wait_for_rhythm(

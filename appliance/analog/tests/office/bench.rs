@@ -243,6 +243,7 @@ impl Office {
                     let host: std::net::IpAddr = lookup.host.parse().unwrap();
                     let resolved = Resolved {
                         trunk: lookup.trunk,
+                        host: lookup.host,
                         addresses: vec![((host, lookup.port.unwrap()).into(), branch_address().ip())],
                         problem: None,
                     };

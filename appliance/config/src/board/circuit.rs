@@ -15,6 +15,23 @@ pub struct Fxs {
     pub ring_mode: Pin,
     /// F/R, out: the loop's polarity; toggled, the ringing current.
     pub forward: Pin,
+    /// Where it is heard; without, it makes no calls.
+    pub sound: Option<Sound>,
+}
+
+/// Where a device is on the sound cards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sound {
+    /// As the system calls it, such as `hw:CARD=Headset`.
+    pub card: String,
+    /// Left is 0. Default none: the first is recorded, and all play.
+    pub channel: Option<u8>,
+    /// Louder or softer what comes from it, in dB. Default 0.
+    pub microphone_db: i8,
+    /// Louder or softer what goes to it, in dB. Default 0.
+    pub speaker_db: i8,
+    /// How long its echo is looked for. Default 32: a hybrid's own takes a tenth of it.
+    pub echo_tail_ms: u16,
 }
 
 /// Subscriber line interface circuits that there is a driver for.
@@ -39,6 +56,8 @@ pub struct Fxo {
     pub line_voltage: Option<Pin>,
     /// In: the line's polarity is reversed.
     pub reversed: Option<Pin>,
+    /// Where it is heard; without, it carries no calls.
+    pub sound: Option<Sound>,
 }
 
 /// Data access arrangements that there is a driver for.
@@ -57,6 +76,8 @@ pub struct Handset {
     pub hook: Pin,
     /// Out
     pub ringer: Option<Pin>,
+    /// Where it is heard; without, it makes no calls.
+    pub sound: Option<Sound>,
 }
 
 /// A light.
@@ -175,6 +196,7 @@ impl Fxs {
         let hook = Pin::read(table.table("hook"));
         let ring_mode = Pin::read(table.table("ring_mode"));
         let forward = Pin::read(table.table("forward"));
+        let sound = table.optional_table("sound", Sound::read);
         table.finish();
         Some(Fxs {
             name: name?.0,
@@ -182,6 +204,25 @@ impl Fxs {
             hook: hook?,
             ring_mode: ring_mode?,
             forward: forward?,
+            sound,
+        })
+    }
+}
+
+impl Sound {
+    fn read(mut table: Reader<'_>) -> Option<Sound> {
+        let card = table.required::<String>("card", "hw:0");
+        let channel = table.optional_number("channel", 0..=31);
+        let microphone_db = table.number("microphone_db", -30..=30, 0);
+        let speaker_db = table.number("speaker_db", -30..=30, 0);
+        let echo_tail_ms = table.number("echo_tail_ms", 0..=128, 32);
+        table.finish();
+        Some(Sound {
+            card: card?,
+            channel,
+            microphone_db,
+            speaker_db,
+            echo_tail_ms,
         })
     }
 }
@@ -194,6 +235,7 @@ impl Fxo {
         let off_hook = Pin::read(table.table("off_hook"));
         let line_voltage = table.optional_table("line_voltage", Pin::read);
         let reversed = table.optional_table("reversed", Pin::read);
+        let sound = table.optional_table("sound", Sound::read);
         table.finish();
         Some(Fxo {
             name: name?.0,
@@ -202,6 +244,7 @@ impl Fxo {
             off_hook: off_hook?,
             line_voltage,
             reversed,
+            sound,
         })
     }
 }
@@ -211,11 +254,13 @@ impl Handset {
         let name = table.required::<Name>("name", "handset-1");
         let hook = Pin::read(table.table("hook"));
         let ringer = table.optional_table("ringer", Pin::read);
+        let sound = table.optional_table("sound", Sound::read);
         table.finish();
         Some(Handset {
             name: name?.0,
             hook: hook?,
             ringer,
+            sound,
         })
     }
 }

@@ -9,7 +9,7 @@ mod pin;
 use std::collections::BTreeMap;
 
 pub use choice::Choice;
-pub use circuit::{Button, Daa, Drive, Fxo, Fxs, Handset, Led, Lifeline, Shows, Slic, Watchdog};
+pub use circuit::{Button, Daa, Drive, Fxo, Fxs, Handset, Led, Lifeline, Shows, Slic, Sound, Watchdog};
 pub use pin::{Active, Bias, Pin};
 
 use crate::fault::{Fault, Wrong};

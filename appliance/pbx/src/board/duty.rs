@@ -151,6 +151,13 @@ impl Duty {
         }
     }
 
+    pub(super) fn is_daemon_there(&self) -> bool {
+        match self.daemon {
+            Daemon::Awaited { .. } | Daemon::Silent => false,
+            Daemon::Heard { .. } => true,
+        }
+    }
+
     pub(super) fn calls(&self) -> usize {
         match &self.daemon {
             Daemon::Awaited { .. } | Daemon::Silent => 0,

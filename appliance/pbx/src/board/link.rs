@@ -1,13 +1,15 @@
 //! The way to the daemon, on a thread of its own, and the word to stop.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use branchline_branch::view::BoardView;
+use bytes::Bytes;
 
 use super::Wake;
 use crate::control::client::{Client, Speaker, Unreachable};
@@ -22,6 +24,17 @@ pub enum News {
     Signs(Signs),
     /// It cannot be reached, and why.
     Silent(String),
+    /// It sent a datagram to a telephone or a line.
+    Datagram {
+        /// Which
+        device: usize,
+        /// From where
+        from: SocketAddr,
+        /// What
+        bytes: Bytes,
+    },
+    /// Nothing; whoever listens wants to know whether anybody takes it.
+    Listening,
 }
 
 /// Tells what is wired, and gives what is heard; a thread connects again whenever the daemon was gone.
@@ -49,19 +62,18 @@ impl Shared {
 
 impl Link {
     /// `wake` is called with each piece of news.
-    pub(super) fn start(place: &Place, wake: Wake) -> io::Result<(Link, Receiver<News>)> {
+    pub(super) fn start(place: &Place, (news, wake): (SyncSender<News>, Wake)) -> io::Result<Link> {
         let shared = Arc::new(Shared::default());
-        let (news_out, news) = channel();
         let line = Line {
             place: place.clone(),
             shared: Arc::clone(&shared),
-            news: news_out,
+            news,
             wake,
         };
         thread::Builder::new()
             .name("link".to_owned())
             .spawn(move || line.run())?;
-        Ok((Link { shared }, news))
+        Ok(Link { shared })
     }
 
     /// What is wired has changed.
@@ -89,7 +101,7 @@ impl Drop for Link {
 struct Line {
     place: Place,
     shared: Arc<Shared>,
-    news: Sender<News>,
+    news: SyncSender<News>,
     wake: Wake,
 }
 

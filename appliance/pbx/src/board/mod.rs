@@ -7,22 +7,27 @@
 mod duty;
 mod link;
 mod pins;
+mod telephony;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
 use branchline_board::{ButtonEvent, Equipment, Event, Gpio, Held};
 use branchline_branch::view::{BoardView, FaultView};
 use branchline_config::board::{Board, Choice, Source};
-use branchline_config::{Config, Fault, country};
+use branchline_config::{Config, Fault, Listen, country};
+use branchline_route::Tables;
+use branchline_sound::Cards;
 
 use crate::place::Place;
-use crate::run::{LoadFault, read_at_start};
+use crate::run::{LoadFault, Read, read_at_start};
 use crate::{clock, file, notify};
 use duty::Duty;
 use link::Link;
+use telephony::{Parts, Roles, Telephony};
 
 pub use link::News;
 pub use pins::{Pins, Wake};
@@ -50,16 +55,17 @@ pub struct Setup {
 }
 
 /// Serves the board until it is told to stop; begins anew when the configuration names another.
-pub fn run<P>(setup: &Setup, open: impl Fn() -> io::Result<P>, stop: &Stop) -> Result<(), BoardFault>
+pub fn run<P, C>(setup: &Setup, open: impl Fn() -> io::Result<(P, C)>, stop: &Stop) -> Result<(), BoardFault>
 where
     P: Pins,
+    C: Cards + 'static,
     P::Output: 'static,
 {
     loop {
-        let wanted = Wanted::read(setup)?;
-        let pins = open()?;
+        let read = read_at_start(&setup.place)?;
+        let (pins, cards) = open()?;
         stop.set_wake(pins.waker());
-        match Keeper::new(setup, wanted, pins)?.keep(stop)? {
+        match Keeper::new(setup, &read, (pins, cards))?.keep(stop)? {
             Ended::Stopped => return Ok(()),
             Ended::Changed => tracing::info!("another board is wanted"),
         }
@@ -73,19 +79,18 @@ pub use link::Stop;
 struct Wanted {
     choice: Choice,
     country: &'static str,
+    listen: Vec<Listen>,
+    roles: Roles,
 }
 
 impl Wanted {
-    fn read(setup: &Setup) -> Result<Wanted, LoadFault> {
-        let read = read_at_start(&setup.place)?;
-        Ok(Wanted::of(read.config(), &setup.otherwise))
-    }
-
     fn of(config: &Config, otherwise: &str) -> Wanted {
         let built_in = || Choice::BuiltIn(otherwise.to_owned());
         Wanted {
             choice: config.board.clone().unwrap_or_else(built_in),
             country: config.site.country.code,
+            listen: config.sip.listen.clone(),
+            roles: telephony::roles(config),
         }
     }
 }
@@ -139,6 +144,9 @@ struct Keeper<'s, P: Gpio> {
     wanted: Wanted,
     pins: P,
     equipment: Equipment<P::Output>,
+    telephony: Telephony,
+    /// Another board, or other telephones, once nobody uses these.
+    is_stale: bool,
     /// Of the board as a whole.
     faults: Vec<Fault>,
     model: String,
@@ -154,7 +162,9 @@ impl<'s, P: Pins> Keeper<'s, P>
 where
     P::Output: 'static,
 {
-    fn new(setup: &'s Setup, wanted: Wanted, mut pins: P) -> io::Result<Keeper<'s, P>> {
+    fn new(setup: &'s Setup, read: &Read, (mut pins, cards): (P, impl Cards + 'static)) -> io::Result<Keeper<'s, P>> {
+        let config = read.config();
+        let wanted = Wanted::of(config, &setup.otherwise);
         let (board, faults) = match choose(&wanted.choice) {
             Ok(board) => (Some(board), Vec::new()),
             Err(faults) => (None, faults),
@@ -167,13 +177,24 @@ where
             tracing::error!(%fault, "the board");
         }
         let now = clock::now();
-        let (link, news) = Link::start(&setup.place, pins.waker())?;
+        let (news_out, news) = sync_channel(NEWS_MAX);
+        let parts = Parts {
+            config,
+            board: &board,
+            analog,
+            news: news_out.clone(),
+            wake: pins.waker(),
+        };
+        let telephony = Telephony::open(now, &parts, cards);
+        let link = Link::start(&setup.place, (news_out, pins.waker()))?;
         let keeper = Keeper {
             setup,
             wanted,
             pins,
             duty: Duty::new(now, equipment.buttons().count()),
             equipment,
+            telephony,
+            is_stale: false,
             faults,
             model: board.model,
             link,
@@ -191,12 +212,14 @@ where
             if stop.is_wanted() {
                 break Ended::Stopped;
             }
-            if self.hear()? {
+            self.hear()?;
+            if self.is_stale && self.telephony.is_idle() {
                 break Ended::Changed;
             }
             let now = clock::now();
+            self.telephony.carry_out(now, &mut self.equipment);
             self.show(now);
-            let timeout = self.poll_timeout().map(|due| due.saturating_duration_since(now));
+            let timeout = self.poll_timeout(now).map(|due| due.saturating_duration_since(now));
             for edge in self.pins.wait(timeout)? {
                 self.equipment.handle_edge(edge);
             }
@@ -204,14 +227,18 @@ where
             self.equipment.handle_timeout(now);
             self.duty.handle_timeout(now);
             self.tell_alive(now);
-            self.take_events();
+            self.take_events(now);
+            if self.telephony.handle_timeout(now) {
+                self.link.tell(self.view());
+            }
         };
         self.equipment.rest(clock::now());
         Ok(ended)
     }
 
-    fn poll_timeout(&self) -> Option<Instant> {
+    fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let times = [
+            self.telephony.poll_timeout(now),
             self.equipment.poll_timeout(),
             self.duty.poll_timeout(),
             Some(self.alive_at),
@@ -219,23 +246,35 @@ where
         times.into_iter().flatten().min()
     }
 
-    /// Takes the daemon's news; whether another board is wanted.
-    fn hear(&mut self) -> Result<bool, BoardFault> {
+    /// Takes the daemon's news.
+    fn hear(&mut self) -> Result<(), BoardFault> {
         loop {
             match self.news.try_recv() {
                 Ok(News::Signs(signs)) => {
                     let is_new = !signs.configuration.is_empty() && signs.configuration != self.configuration;
                     self.configuration.clone_from(&signs.configuration);
                     self.duty.handle_signs(clock::now(), signs);
-                    if is_new && Wanted::read(self.setup)? != self.wanted {
-                        return Ok(true);
+                    if is_new {
+                        self.reread()?;
                     }
                 }
                 Ok(News::Silent(why)) => self.duty.handle_silence(clock::now(), &why),
-                Err(TryRecvError::Empty) => return Ok(false),
+                Ok(News::Datagram { device, from, bytes }) => {
+                    self.telephony.handle_datagram(clock::now(), device, (from, &bytes));
+                }
+                Ok(News::Listening) => {}
+                Err(TryRecvError::Empty) => return Ok(()),
                 Err(TryRecvError::Disconnected) => return Err(io::Error::from(io::ErrorKind::BrokenPipe).into()),
             }
         }
+    }
+
+    /// Another configuration is in force.
+    fn reread(&mut self) -> Result<(), BoardFault> {
+        let read = read_at_start(&self.setup.place)?;
+        self.is_stale = Wanted::of(read.config(), &self.setup.otherwise) != self.wanted;
+        self.telephony.handle_tables(&Arc::new(Tables::new(read.config())));
+        Ok(())
     }
 
     fn show(&mut self, now: Instant) {
@@ -248,11 +287,14 @@ where
         if self.alive_at <= now {
             self.alive_at = now + ALIVE_EVERY;
             self.equipment.handle_alive(now);
+            if self.duty.is_daemon_there() && self.telephony.is_served() {
+                self.equipment.handle_served(now);
+            }
             notify::alive();
         }
     }
 
-    fn take_events(&mut self) {
+    fn take_events(&mut self, now: Instant) {
         while let Some(event) = self.equipment.poll_event() {
             match event {
                 Event::Button { event, name } => self.pressed(&name, event),
@@ -260,8 +302,8 @@ where
                     tracing::error!(%fault, "the board");
                     self.link.tell(self.view());
                 }
-                Event::Phone { name, event } => tracing::debug!(name, ?event, "nobody serves this telephone yet"),
-                Event::Line { name, event } => tracing::debug!(name, ?event, "nobody serves this line yet"),
+                Event::Phone { name, event } => self.telephony.handle_phone(now, (&name, event)),
+                Event::Line { name, event } => self.telephony.handle_line(now, (&name, event)),
             }
         }
     }
@@ -288,7 +330,13 @@ where
             model: self.model.clone(),
             is_running: true,
             devices: devices.map(str::to_owned).collect(),
-            faults: self.faults.iter().chain(equipment.faults()).map(shown).collect(),
+            faults: self
+                .faults
+                .iter()
+                .chain(equipment.faults())
+                .map(shown)
+                .chain(self.telephony.faults())
+                .collect(),
         }
     }
 }
@@ -304,5 +352,7 @@ fn shown(fault: &Fault) -> FaultView {
     }
 }
 
+/// Datagrams beyond are dropped; SIP repeats them.
+const NEWS_MAX: usize = 256;
 /// A watchdog outside of the processor is kicked as long as this goes on.
 const ALIVE_EVERY: Duration = Duration::from_secs(1);

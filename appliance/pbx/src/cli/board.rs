@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use branchline_gpio::Gpiochip;
+use branchline_sound::AlsaCards;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -35,7 +36,8 @@ pub(crate) fn run(place: &Place, command: Board) -> Done {
         otherwise: command.board,
         reset: command.reset,
     };
-    board::run(&setup, Gpiochip::new, &stop).map_err(|fault| Fault::Other(fault.to_string()))?;
+    let open = || Ok((Gpiochip::new()?, AlsaCards));
+    board::run(&setup, open, &stop).map_err(|fault| Fault::Other(fault.to_string()))?;
     Ok(ExitCode::SUCCESS)
 }
 

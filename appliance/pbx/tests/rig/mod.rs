@@ -17,6 +17,8 @@
     reason = "the rig is test code: a step that fails ends the test with its cause"
 )]
 
+pub mod board;
+pub mod card;
 pub mod crowd;
 pub mod daemon;
 pub mod digest;
