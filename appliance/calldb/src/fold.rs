@@ -1,10 +1,10 @@
 //! What a run of entries leaves behind: the bindings that stand and the calls that never ended. Pure.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use branchline_journal::{
-    Binding, BindingKey, BootId, CallAnswered, CallRecord, CallStarted, EmergencyCall, EndedBy, Entry, Event, Outcome,
-    Stamp, Uuid,
+    Binding, BindingKey, BootId, CallAnswered, CallRecord, CallStarted, CallsForHelp, EmergencyCall, EndedBy, Entry,
+    Event, Outcome, Stamp, Uuid,
 };
 
 /// Bindings and open calls after some entries, fed in order.
@@ -12,8 +12,7 @@ use branchline_journal::{
 pub struct Fold {
     bindings: BTreeMap<BindingKey, Binding>,
     open_calls: BTreeMap<Uuid, OpenCall>,
-    /// The latest last.
-    emergencies: VecDeque<EmergencyCall>,
+    emergencies: CallsForHelp,
     last_seen: BTreeMap<BootId, Stamp>,
     newest: Option<Stamp>,
     dropped: u64,
@@ -31,8 +30,6 @@ const OPEN_CALLS_MAX: usize = 20_000;
 const BOOTS_MAX: usize = 64;
 /// Phones register again within an hour.
 const DOUBTED_MS: i64 = 3_600_000;
-/// What may be called back, and the history on the page; the oldest goes first.
-pub(crate) const EMERGENCY_CALLS_MAX: usize = 500;
 
 /// ITU-T Q.850: temporary failure.
 const CAUSE_TEMPORARY_FAILURE: u8 = 41;
@@ -121,11 +118,7 @@ impl Fold {
     }
 
     pub(crate) fn emergency(&mut self, call: EmergencyCall) {
-        self.emergencies.retain(|known| known.call != call.call);
-        if self.emergencies.len() >= EMERGENCY_CALLS_MAX {
-            self.emergencies.pop_front();
-        }
-        self.emergencies.push_back(call);
+        self.emergencies.keep(call);
     }
 
     pub(crate) fn seen(&mut self, stamp: Stamp) {

@@ -15,8 +15,8 @@ use crate::schema::{Depth, Opened};
 use crate::sealed::{readable, text, unseal};
 use crate::segment::{Homes, Wanted};
 use crate::tables::{
-    Apply, SELECT_OPEN_CALLS, apply_one, apply_or_quarantine, close_call, note_boots, open_call, put_record, seq_of,
-    set_meta, trim,
+    Apply, SELECT_OPEN_CALLS, apply_one, apply_or_quarantine, close_call, note_boots, open_call, put_emergency_call,
+    put_record, seq_of, set_meta, trim,
 };
 use crate::{Fold, Reason, schema};
 
@@ -225,9 +225,21 @@ impl Primary {
         };
         let before = count(&transaction)?;
         for entry in entries {
-            if let Event::CallEnded(record) = &entry.event {
-                put_record(&transaction, entry.seq, record)?;
-                close_call(&transaction, &entry.event)?;
+            match &entry.event {
+                Event::CallEnded(record) => {
+                    put_record(&transaction, entry.seq, record)?;
+                    close_call(&transaction, &entry.event)?;
+                }
+                Event::EmergencyCall(call) => put_emergency_call(&transaction, entry.seq, call)?,
+                // Bindings say not when they were made: an old one could come back over one that was removed.
+                Event::BindingSet(_) | Event::BindingRemoved(_) => {}
+                Event::CallStarted(_)
+                | Event::CallAnswered(_)
+                | Event::BoxStarted { .. }
+                | Event::Heartbeat { .. }
+                | Event::ConfigLoaded { .. }
+                | Event::Omitted { .. }
+                | Event::Unknown(_) => {}
             }
         }
         let filled = count(&transaction)? - before;

@@ -1,11 +1,11 @@
 //! What an entry does to the rows of SQLite.
 
-use branchline_journal::{Binding, CallAnswered, CallRecord, CallStarted, EmergencyCall, Entry, Event};
+use branchline_journal::{Binding, CallAnswered, CallRecord, CallStarted, CallsForHelp, EmergencyCall, Entry, Event};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use tracing::warn;
 
-use crate::fold::{EMERGENCY_CALLS_MAX, OpenCall};
+use crate::fold::OpenCall;
 use crate::sealed::{seal, unseal};
 use crate::{Fold, Reason};
 
@@ -79,10 +79,14 @@ pub(crate) fn put_emergency_call(transaction: &Transaction<'_>, seq: u64, call: 
              ON CONFLICT (id) DO UPDATE SET seq = ?2, body = ?3, crc = ?4 WHERE seq < ?2",
         )?
         .execute(params![call.call.as_bytes(), seq_of(seq), sealed.body, sealed.crc])?;
-    let keep = i64::try_from(EMERGENCY_CALLS_MAX).unwrap_or(i64::MAX);
+    let keep = i64::try_from(CallsForHelp::MAX).unwrap_or(i64::MAX);
+    // By the rule of `CallsForHelp`; a row whose JSON a newer version wrote counts as one of a telephone.
     transaction
         .prepare_cached(
-            "DELETE FROM emergency_call WHERE id NOT IN (SELECT id FROM emergency_call ORDER BY seq DESC LIMIT ?1)",
+            "DELETE FROM emergency_call WHERE (SELECT COUNT(*) FROM emergency_call) > ?1 AND id = (
+               SELECT id FROM emergency_call WHERE seq < (SELECT MAX(seq) FROM emergency_call)
+               ORDER BY CASE WHEN json_valid(body) THEN json_extract(body, '$.extension') IS NOT NULL ELSE 1 END, seq
+               LIMIT 1)",
         )?
         .execute([keep])?;
     Ok(())

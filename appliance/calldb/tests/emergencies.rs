@@ -3,26 +3,7 @@
 mod common;
 
 use branchline_calldb::*;
-use branchline_journal::*;
 use common::*;
-
-fn help(number: u64, callback: &str) -> Event {
-    Event::EmergencyCall(Box::new(EmergencyCall {
-        call: call(number),
-        at: stamp(1, number),
-        extension: Some("201".into()),
-        name: "Anna".into(),
-        number: "911".into(),
-        trunk: Some("main".into()),
-        location: Some("hq".into()),
-        place: "120 Broadway".into(),
-        callback: Some(callback.into()),
-        line: CallbackLine::Elin,
-        contact: "sip:201@192.0.2.7".into(),
-        received: "192.0.2.1:5060 192.0.2.7:5060".into(),
-        transport: "udp".into(),
-    }))
-}
 
 fn callbacks(report: &OpenReport) -> Vec<Option<&str>> {
     report.emergencies.iter().map(|call| call.callback.as_deref()).collect()
@@ -72,4 +53,31 @@ fn the_list_of_calls_for_help_is_bounded() {
         (500, Some("+12125560101"), Some("+12125560600"))
     );
     reopened.close();
+}
+
+#[test]
+fn a_flood_of_forged_calls_leaves_those_of_telephones_to_be_called_back_after_a_restart() {
+    for lost in ["nothing", "the journal", "the database"] {
+        let dir = place();
+        let mut rig = open(dir.path());
+        rig.keep(vec![help(1, "+12125550101"), help(2, "+12125550102")]);
+        rig.keep((1_001..=1_600).map(|number| help(number, "+12125550199")).collect());
+        rig.wait_until_applied();
+        rig.close();
+        let paths = Paths::under(dir.path());
+        match lost {
+            "the journal" => std::fs::remove_dir_all(&paths.journals[0]).unwrap(),
+            "the database" => std::fs::remove_file(paths.database).unwrap(),
+            _ => {}
+        }
+        let reopened = open(dir.path());
+        let found = callbacks(&reopened.report);
+        assert_eq!(
+            (found.len(), found[0], found[1]),
+            (500, Some("+12125550101"), Some("+12125550102")),
+            "{lost} is lost"
+        );
+        assert_eq!(reopened.report.emergencies[499].call, call(1_600));
+        reopened.close();
+    }
 }

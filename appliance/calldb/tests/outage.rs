@@ -200,7 +200,7 @@ fn a_lost_home_of_the_journal_costs_nothing_and_what_it_held_is_filled_in_when_i
     let dir = place();
     let paths = two_homes(dir.path());
     let mut running = open_at(paths.clone(), Limits::default());
-    running.keep((1..=5).map(ended).collect());
+    running.keep((1..=5).map(ended).chain([help(9, "+12125550101")]).collect());
     running.close();
     let away = dir.path().join("away");
     // A file where the directory should be: it cannot be opened, and not be made.
@@ -238,6 +238,18 @@ fn a_lost_home_of_the_journal_costs_nothing_and_what_it_held_is_filled_in_when_i
         records(dir.path()).len()
     );
     running.close();
+    for home in &paths.journals {
+        fs::remove_dir_all(home).unwrap();
+    }
+    let reopened = open_at(paths, Limits::default());
+    let callbacks: Vec<_> = reopened
+        .report
+        .emergencies
+        .iter()
+        .map(|call| call.callback.as_deref())
+        .collect();
+    assert_eq!(callbacks, [Some("+12125550101")], "the caller for help is lost");
+    reopened.close();
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! ([`encode`], [`Decoder`]). This crate never reads a clock, a file or a random source.
 
 mod binding;
+mod calls_for_help;
 mod entry;
 mod event;
 mod frame;
@@ -11,6 +12,7 @@ mod record;
 mod stamp;
 
 pub use binding::{Binding, BindingKey};
+pub use calls_for_help::CallsForHelp;
 pub use crc32c::crc32c;
 pub use entry::{Entry, uuid_v7};
 pub use event::{CallAnswered, CallStarted, CallbackLine, EmergencyCall, Event, UnknownEvent};

@@ -1,17 +1,17 @@
 //! The calls for help that were made, and what they say about numbers: pure look-ups in one short list.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use branchline_call::CallId;
 use branchline_config::Location;
-use branchline_journal::{CallbackLine, EmergencyCall, Stamp};
+use branchline_journal::{CallbackLine, CallsForHelp, EmergencyCall, Stamp};
 
 use super::Phone;
 
 /// The calls for help, the latest last.
 #[derive(Debug, Default)]
 pub(crate) struct Emergencies {
-    calls: VecDeque<EmergencyCall>,
+    calls: CallsForHelp,
     window_ms: u64,
 }
 
@@ -46,26 +46,16 @@ impl Emergencies {
 
     /// The latest word on a call replaces the one before.
     pub(crate) fn keep(&mut self, call: EmergencyCall) -> News {
-        let before = self.calls.len();
-        self.calls.retain(|known| known.call != call.call);
-        let news = if self.calls.len() < before {
-            News::Further
-        } else {
-            News::First
-        };
-        if self.calls.len() >= CALLS_MAX {
-            // Anybody can call for help without an extension: that must not push out the calls of our telephones.
-            let goes = self.calls.iter().position(|known| known.extension.is_none());
-            self.calls.remove(goes.unwrap_or(0));
+        match self.calls.keep(call) {
+            Some(_) => News::Further,
+            None => News::First,
         }
-        self.calls.push_back(call);
-        news
     }
 
     /// Puts the times right that were taken before `known`; gives the calls that are changed.
     pub(crate) fn date_by(&mut self, known: &Stamp) -> Vec<EmergencyCall> {
         let mut dated = Vec::new();
-        for call in &mut self.calls {
+        for call in self.calls.iter_mut() {
             if let Some(at) = call.at.dated_by(known) {
                 call.at = at;
                 dated.push(call.clone());
@@ -155,9 +145,6 @@ fn bare(number: &str) -> &str {
     number.trim_start_matches('+')
 }
 
-/// As many as the journal gives back after a restart; the oldest goes first.
-const CALLS_MAX: usize = 500;
-
 #[cfg(test)]
 mod tests {
     use branchline_config::Config;
@@ -230,8 +217,8 @@ mod tests {
             };
             pool.keep(stranger);
         }
-        assert_eq!(pool.calls.len(), CALLS_MAX);
-        assert_eq!(pool.calls[0].extension.as_deref(), Some("201"));
+        assert_eq!(pool.calls.iter().count(), CallsForHelp::MAX);
+        assert_eq!(pool.calls.iter().next().unwrap().extension.as_deref(), Some("201"));
     }
 
     #[test]
@@ -300,6 +287,6 @@ mod tests {
         for n in 0..2000 {
             pool.keep(call(201, stamp(1, n + 1), "+12125550101"));
         }
-        assert_eq!(pool.calls.len(), CALLS_MAX);
+        assert_eq!(pool.calls.iter().count(), CallsForHelp::MAX);
     }
 }

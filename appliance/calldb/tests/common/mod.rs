@@ -272,3 +272,22 @@ pub fn records(dir: &Path) -> Vec<CallRecord> {
         }
     }
 }
+
+/// A call for help; from 1,000 on of somebody who is not registered.
+pub fn help(number: u64, callback: &str) -> Event {
+    Event::EmergencyCall(Box::new(EmergencyCall {
+        call: call(number),
+        at: stamp(1, number),
+        extension: (number < 1_000).then(|| "201".into()),
+        name: "Anna".into(),
+        number: "911".into(),
+        trunk: Some("main".into()),
+        location: Some("hq".into()),
+        place: "120 Broadway".into(),
+        callback: Some(callback.into()),
+        line: CallbackLine::Elin,
+        contact: "sip:201@192.0.2.7".into(),
+        received: "192.0.2.1:5060 192.0.2.7:5060".into(),
+        transport: "udp".into(),
+    }))
+}
