@@ -19,6 +19,9 @@ daemon_compiler() {
     rust_flags="--sysroot=$made/usr"
 }
 
+# What the daemon links with on the board beside the C library: sound devices.
+make_libraries() { apt_unpack "$1" libasound2 libasound2-dev; }
+
 make_daemon() {
     local flags prefix paths="$cache=/build $project=/branchline ${CARGO_HOME:-$HOME/.cargo}=/cargo"
     flags=$rust_flags
@@ -33,6 +36,8 @@ make_daemon() {
         export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
         export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS=$flags
         export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc CFLAGS_aarch64_unknown_linux_gnu=$c_flags
+        export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_SYSROOT_DIR=$libraries
+        export PKG_CONFIG_LIBDIR=$libraries/usr/lib/aarch64-linux-gnu/pkgconfig:$libraries/usr/share/pkgconfig
         export CARGO_PROFILE_RELEASE_STRIP=symbols CARGO_PROFILE_RELEASE_DEBUG=false
         unset CARGO_ENCODED_RUSTFLAGS RUSTFLAGS RUSTUP_TOOLCHAIN
         "${CARGO:-cargo}" build --release --locked --target "$target" --package branchline-pbx
@@ -42,7 +47,9 @@ make_daemon() {
 
 build_daemon() {
     daemon_compiler
-    step daemon "$(fingerprint "$project/Cargo.toml" "$project/Cargo.lock" "$project/appliance" "$project/board")" \
+    step libraries "$(apt_version libasound2)" "$(apt_version libasound2-dev)"
+    libraries=$made
+    step daemon "$libraries" "$(fingerprint "$project/Cargo.toml" "$project/Cargo.lock" "$project/appliance" "$project/board")" \
         "$("$rustc_for_board" --version)" "$(aarch64-linux-gnu-gcc --version | head -1)" "$rust_flags"
     daemon=$made
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::file::Pl061File;
 use crate::{Fault, clock};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -20,7 +21,7 @@ pub(super) struct Bus {
 pub struct Pins {
     bus: Bus,
     device: String,
-    registers: u64,
+    file: Pl061File,
 }
 
 impl Bus {
@@ -46,20 +47,21 @@ impl Bus {
 }
 
 impl Pins {
-    pub(super) fn open(folder: &Path, registers: u64) -> Result<Pins, Fault> {
+    pub(super) fn open(folder: &Path, file: Pl061File) -> Result<Pins, Fault> {
         let device = device_of_kind(&folder.join("qmp.sock"), "child<pl061>")?;
         Ok(Pins {
             bus: Bus::open(&folder.join("qtest.sock"))?,
             device,
-            registers,
+            file,
         })
     }
 
     /// Drives an input of the board.
     ///
     /// # Errors
-    /// The machine is off.
-    pub fn drive(&mut self, pin: u8, level: u8) -> Result<(), Fault> {
+    /// The machine is off, or has no such pin.
+    pub fn drive(&mut self, name: &str, level: u8) -> Result<(), Fault> {
+        let pin = self.pin(name)?;
         let order = format!("set_irq_in {} unnamed-gpio-in {pin} {level}", self.device);
         self.bus.order(&order).map(drop)
     }
@@ -67,15 +69,21 @@ impl Pins {
     /// The level of a pin, 0 or 1, when it is an output of the board; `None` while it is an input.
     ///
     /// # Errors
-    /// The machine is off.
-    pub fn output(&mut self, pin: u8) -> Result<Option<u8>, Fault> {
+    /// The machine is off, or has no such pin.
+    pub fn output(&mut self, name: &str) -> Result<Option<u8>, Fault> {
+        let pin = self.pin(name)?;
         let direction = self.register(0x400)?;
         let levels = self.register(0x3fc)?;
         Ok((direction >> pin & 1 == 1).then_some(u8::from(levels >> pin & 1 == 1)))
     }
 
+    fn pin(&self, name: &str) -> Result<u8, Fault> {
+        let pin = self.file.pins.get(name).copied();
+        pin.ok_or_else(|| Fault::Late(format!("the rig file names no pin {name}")))
+    }
+
     fn register(&mut self, offset: u64) -> Result<u64, Fault> {
-        let answer = self.bus.order(&format!("readl {:#x}", self.registers + offset))?;
+        let answer = self.bus.order(&format!("readl {:#x}", self.file.registers + offset))?;
         let number = u64::from_str_radix(answer.trim_start_matches("0x"), 16);
         number.map_err(|_| Fault::Late(format!("qtest reads {answer}")))
     }

@@ -1,5 +1,6 @@
 //! Rig files: what board stands where, and how it is switched.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -48,8 +49,18 @@ pub struct QemuFile {
     pub devices: Vec<String>,
     /// First address and bytes of the running kernel, overwritten to hang the board.
     pub kernel: Option<[u64; 2]>,
-    /// Pins of the board that a PL061 drives: their registers.
-    pub pl061: Option<u64>,
+    /// Pins of the board that a PL061 drives.
+    pub pl061: Option<Pl061File>,
+}
+
+/// A PL061.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pl061File {
+    /// Address of its registers.
+    pub registers: u64,
+    /// Pins by their names in the file of the board.
+    pub pins: BTreeMap<String, u8>,
 }
 
 /// A real board.

@@ -235,6 +235,14 @@ impl Board {
             name.split_once('\r').map(|(name, _)| name.trim().to_owned())
         })?;
         self.power()?.console.say(&name)?;
+        self.await_first_start(mark)
+    }
+
+    /// A first start after `mark` that nobody switched on, up to service.
+    ///
+    /// # Errors
+    /// None came.
+    pub fn await_first_start(&mut self, mark: Mark) -> Result<(), Fault> {
         self.power()?.stage = Stage::Starting;
         self.first_start(mark)
     }

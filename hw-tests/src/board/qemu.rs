@@ -175,8 +175,8 @@ impl Machine for Qemu {
     }
 
     fn pins(&mut self) -> Result<Option<Pins>, Fault> {
-        let open = |registers| Pins::open(&self.folder, registers);
-        self.file.pl061.map(open).transpose()
+        let open = |file| Pins::open(&self.folder, file);
+        self.file.pl061.clone().map(open).transpose()
     }
 }
 

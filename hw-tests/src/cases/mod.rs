@@ -43,11 +43,12 @@ pub struct Plan {
 }
 
 /// All of them.
-pub const CASES: [Case; 19] = [
+pub const CASES: [Case; 21] = [
     Case::short("first-start", start::first_start),
     Case::short("call", calls::call),
     Case::short("ports", lan::ports),
     Case::short("enumeration", lan::enumeration),
+    Case::short("memory", start::memory),
     Case::short("boot-time", start::boot_time),
     Case::short("power-cuts", power::cuts),
     Case::whole("boot-loader", start::boot_loader),
@@ -63,6 +64,7 @@ pub const CASES: [Case; 19] = [
     Case::whole("update-good", updates::good),
     Case::whole("data-lost", faults::data_lost),
     Case::whole("factory-reset", faults::factory_reset),
+    Case::whole("reset-button", faults::reset_button),
 ];
 
 impl Case {

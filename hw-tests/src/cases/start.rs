@@ -9,6 +9,7 @@ use crate::report::Figure;
 
 /// A start is at most so many times as long as that of the same kernel with nothing to do.
 const RATIO_MAX: f64 = 12.0;
+const MEMORY_KB_MAX: u64 = 32 << 10;
 
 pub(super) fn first_start(board: &mut Board, _plan: &Plan) -> Result<Vec<Figure>, Fault> {
     board.as_new()?;
@@ -49,6 +50,23 @@ pub(super) fn boot_time(board: &mut Board, _plan: &Plan) -> Result<Vec<Figure>, 
         });
     }
     Ok(figures)
+}
+
+/// What the daemon holds in memory once telephones are registered.
+pub(super) fn memory(board: &mut Board, _plan: &Plan) -> Result<Vec<Figure>, Fault> {
+    let mut office = board.office()?;
+    office.register_all()?;
+    let said = board.ask("usage")?;
+    let kb = said
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("memory ")?.strip_suffix(" kB")?.parse().ok());
+    let kb: u64 = kb.ok_or_else(|| Fault::Late(format!("usage says {said}")))?;
+    Ok(vec![Figure {
+        what: "memory of the daemon with two telephones".to_owned(),
+        value: format!("{:.1} MB", f64::from(u32::try_from(kb).unwrap_or(u32::MAX)) / 1024.0),
+        target: "32 MB",
+        is_met: kb <= MEMORY_KB_MAX,
+    }])
 }
 
 /// Whoever has the serial line has the boot loader: it stops, and goes on.

@@ -62,7 +62,7 @@ fn update(board: &mut Board, plan: &Plan, (name, slot, reason): (&str, &str, &st
     }
     let within = board.start_within() * TRIES;
     board.await_restart(mark, &format!("branchline: slot {slot}"), within)?;
-    let state = board.ask("system")?;
+    let state = system_once(board, |state| state.contains(reason))?;
     let told = state
         .lines()
         .find(|line| line.contains(reason))
@@ -116,14 +116,20 @@ fn as_made(board: &mut Board) -> Result<(), Fault> {
     if !board.ask("system")?.contains("Slot A runs") {
         board.as_new()?;
     }
+    let state = system_once(board, |state| state.contains(": good."))?;
+    match state.contains(": good.") {
+        true => Ok(()),
+        false => Err(Fault::Late(format!("the box does not find itself good: {state}"))),
+    }
+}
+
+/// What the word `system` answers once it says what it should, or at last.
+fn system_once(board: &mut Board, is_said: impl Fn(&str) -> bool) -> Result<String, Fault> {
     let end = clock::now() + JUDGED_WITHIN;
     loop {
-        let said = board.ask("system")?;
-        if said.contains(": good.") {
-            return Ok(());
-        }
-        if clock::now() >= end {
-            return Err(Fault::Late(format!("the box does not find itself good: {said}")));
+        let state = board.ask("system")?;
+        if is_said(&state) || clock::now() >= end {
+            return Ok(state);
         }
     }
 }
