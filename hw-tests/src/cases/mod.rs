@@ -43,7 +43,7 @@ pub struct Plan {
 }
 
 /// All of them.
-pub const CASES: [Case; 21] = [
+pub const CASES: [Case; 22] = [
     Case::short("first-start", start::first_start),
     Case::short("call", calls::call),
     Case::short("ports", lan::ports),
@@ -60,6 +60,7 @@ pub const CASES: [Case; 21] = [
     Case::whole("update-wrong-board", updates::wrong_board),
     Case::whole("update-kernel-corrupt", updates::kernel_corrupt),
     Case::whole("update-init-dead", updates::init_dead),
+    Case::whole("update-init-hangs", updates::init_hangs),
     Case::whole("update-unhealthy", updates::unhealthy),
     Case::whole("update-good", updates::good),
     Case::whole("data-lost", faults::data_lost),

@@ -28,6 +28,11 @@ pub(super) fn init_dead(board: &mut Board, plan: &Plan) -> Result<Vec<Figure>, F
     update(board, plan, ("init-dead", "A", "did not start"))
 }
 
+/// The hardware watchdog starts it again.
+pub(super) fn init_hangs(board: &mut Board, plan: &Plan) -> Result<Vec<Figure>, Fault> {
+    update(board, plan, ("init-hangs", "A", "did not start"))
+}
+
 pub(super) fn unhealthy(board: &mut Board, plan: &Plan) -> Result<Vec<Figure>, Fault> {
     update(board, plan, ("unhealthy", "A", "the daemon did not answer"))
 }
