@@ -11,7 +11,10 @@ use std::process::Command;
 const LAYERS: &[(&str, &[&str])] = &[
     ("data", &["sdp", "journal", "config"]),
     ("wire", &["wire"]),
-    ("core", &["sip", "call", "route", "media", "survival", "board", "link"]),
+    (
+        "core",
+        &["sip", "call", "route", "media", "survival", "board", "link", "update"],
+    ),
     ("branch", &["branch", "ladder", "analog"]),
     ("adapter", &["net", "calldb", "gpio", "sound", "phones", "store"]),
     ("program", &["pbx", "sim", "bench", "hw-tests"]),
