@@ -23,7 +23,7 @@ pub fn phone(number: &str, place: u8, transport: Transport) -> ActorSetup {
     ActorSetup {
         role: Role::Phone,
         number: number.to_owned(),
-        password: password(number),
+        password: password(number).into(),
         address: SocketAddr::from((ip, 5060)),
         media: SocketAddr::from((ip, 4000)),
         server: BOX,
@@ -40,7 +40,7 @@ pub fn trunk(name: &str, place: u8) -> ActorSetup {
     ActorSetup {
         role: Role::Trunk,
         number: format!("line-{name}"),
-        password: "trunk-secret".to_owned(),
+        password: "trunk-secret".to_owned().into(),
         address: SocketAddr::from((ip, 5060)),
         media: SocketAddr::from((ip, 6000)),
         server: BOX,

@@ -4,11 +4,65 @@ use branchline_sip::message::{Message, Name};
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
+/// What somebody proves a user with.
+#[derive(Clone)]
+pub enum Proof {
+    /// The password itself.
+    Password(String),
+    /// Lower-case hexadecimal hashes of user, realm and password, for who knows no more.
+    Hashes {
+        /// MD5.
+        md5: Option<String>,
+        /// SHA-256.
+        sha256: Option<String>,
+    },
+}
+
+impl std::fmt::Debug for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl From<String> for Proof {
+    fn from(password: String) -> Proof {
+        Proof::Password(password)
+    }
+}
+
 /// What a telephone proves itself with.
 #[derive(Clone, Debug)]
 pub(super) struct Account {
     pub(super) user: String,
-    pub(super) password: String,
+    pub(super) proof: Proof,
+}
+
+impl Account {
+    /// HA1 (RFC 7616 section 3.4.2), if it is known for this algorithm.
+    fn ha1(&self, realm: &str, algorithm: Algorithm) -> Option<String> {
+        match (&self.proof, algorithm) {
+            (Proof::Password(password), Algorithm::Md5 | Algorithm::Sha256) => {
+                Some(algorithm.hash(&format!("{}:{realm}:{password}", self.user)))
+            }
+            (Proof::Hashes { md5, .. }, Algorithm::Md5) => md5.clone(),
+            (Proof::Hashes { sha256, .. }, Algorithm::Sha256) => sha256.clone(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Algorithm {
+    Md5,
+    Sha256,
+}
+
+impl Algorithm {
+    fn hash(self, text: &str) -> String {
+        match self {
+            Algorithm::Md5 => hex(&Md5::digest(text)),
+            Algorithm::Sha256 => hex(&Sha256::digest(text)),
+        }
+    }
 }
 
 /// A challenge as it came.
@@ -18,14 +72,14 @@ pub(super) struct Challenge {
     realm: String,
     nonce: String,
     opaque: Option<String>,
-    sha256: bool,
+    algorithm: Algorithm,
     qop: bool,
     count: u32,
 }
 
 impl Challenge {
-    /// Reads the best challenge of a 401 or 407.
-    pub(super) fn of(response: &Message) -> Option<Challenge> {
+    /// Reads the best challenge of a 401 or 407 that the account can answer.
+    pub(super) fn of(response: &Message, account: &Account) -> Option<Challenge> {
         let (asked, answer_in) = match response.status() {
             401 => (Name::WwwAuthenticate, Name::Authorization),
             407 => (Name::ProxyAuthenticate, Name::ProxyAuthorization),
@@ -35,25 +89,31 @@ impl Challenge {
             .fields()
             .filter(|field| field.name == asked)
             .filter_map(|field| read(&String::from_utf8_lossy(field.value), answer_in))
+            .filter(|challenge| account.ha1(&challenge.realm, challenge.algorithm).is_some())
             .collect();
-        let best = all.iter().find(|challenge| challenge.sha256).or(all.first());
+        let is_sha256 = |challenge: &&Challenge| challenge.algorithm == Algorithm::Sha256;
+        let best = all.iter().find(is_sha256).or(all.first());
         best.cloned()
     }
 
     /// The header that proves the account for one request.
     pub(super) fn answer(&mut self, account: &Account, method: &str, uri: &str) -> (Name<'static>, String) {
         self.count += 1;
-        let Account { user, password } = account;
+        let user = &account.user;
         let (realm, nonce) = (&self.realm, &self.nonce);
-        let ha1 = self.hash(&format!("{user}:{realm}:{password}"));
-        let ha2 = self.hash(&format!("{method}:{uri}"));
+        let hash = |text: &str| self.algorithm.hash(text);
+        let ha1 = account.ha1(realm, self.algorithm).unwrap_or_default();
+        let ha2 = hash(&format!("{method}:{uri}"));
         let nc = format!("{:08x}", self.count);
         let cnonce = format!("c{}", self.count);
         let response = match self.qop {
-            true => self.hash(&format!("{ha1}:{nonce}:{nc}:{cnonce}:auth:{ha2}")),
-            false => self.hash(&format!("{ha1}:{nonce}:{ha2}")),
+            true => hash(&format!("{ha1}:{nonce}:{nc}:{cnonce}:auth:{ha2}")),
+            false => hash(&format!("{ha1}:{nonce}:{ha2}")),
         };
-        let algorithm = if self.sha256 { "SHA-256" } else { "MD5" };
+        let algorithm = match self.algorithm {
+            Algorithm::Md5 => "MD5",
+            Algorithm::Sha256 => "SHA-256",
+        };
         let mut value = format!(
             "Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", \
              response=\"{response}\", algorithm={algorithm}"
@@ -66,14 +126,6 @@ impl Challenge {
         }
         (self.answer_in, value)
     }
-
-    fn hash(&self, text: &str) -> String {
-        if self.sha256 {
-            hex(&Sha256::digest(text))
-        } else {
-            hex(&Md5::digest(text))
-        }
-    }
 }
 
 /// Whether credentials prove the account; for the provider's side of a trunk.
@@ -85,7 +137,7 @@ pub(super) fn proves(account: &Account, request: &Message, nonce: &str) -> bool 
     };
     let wanted = |name: &str| param(&text, name).unwrap_or_default();
     let (user, realm, uri) = (wanted("username"), wanted("realm"), wanted("uri"));
-    let ha1 = hex(&Md5::digest(format!("{user}:{realm}:{}", account.password)));
+    let ha1 = account.ha1(&realm, Algorithm::Md5).unwrap_or_default();
     let ha2 = hex(&Md5::digest(format!("{}:{uri}", request.method().as_str())));
     let (nc, cnonce) = (wanted("nc"), wanted("cnonce"));
     let response = hex(&Md5::digest(format!("{ha1}:{nonce}:{nc}:{cnonce}:auth:{ha2}")));
@@ -96,7 +148,7 @@ pub(super) fn proves(account: &Account, request: &Message, nonce: &str) -> bool 
 pub(crate) fn proves_user((user, password): (&str, &str), bytes: &bytes::Bytes, nonce: &str) -> bool {
     let account = Account {
         user: user.to_owned(),
-        password: password.to_owned(),
+        proof: password.to_owned().into(),
     };
     Message::parse(bytes.clone()).is_ok_and(|request| proves(&account, &request, nonce))
 }
@@ -118,7 +170,7 @@ fn read(text: &str, answer_in: Name<'static>) -> Option<Challenge> {
         realm: param(text, "realm")?,
         nonce: param(text, "nonce")?,
         opaque: param(text, "opaque"),
-        sha256,
+        algorithm: if sha256 { Algorithm::Sha256 } else { Algorithm::Md5 },
         qop: param(text, "qop").is_some(),
         count: 0,
     })
@@ -157,7 +209,7 @@ mod tests {
         let mut challenge = read(text, Name::Authorization).unwrap();
         let account = Account {
             user: "Mufasa".into(),
-            password: "Circle of Life".into(),
+            proof: "Circle of Life".to_owned().into(),
         };
         let (name, value) = challenge.answer(&account, "GET", "/dir/index.html");
         assert_eq!(name, Name::Authorization);

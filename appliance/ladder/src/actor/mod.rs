@@ -21,6 +21,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 pub use call::{Call, CallHandle, Reaction, Side, Situation, Stage};
+pub use digest::Proof;
 pub use offer::{Described, Way};
 pub use outgoing::{Dial, Offer};
 pub use said::{Heard, What};
@@ -252,7 +253,7 @@ impl Actor {
     fn account(&self) -> Account {
         Account {
             user: self.setup.number.clone(),
-            password: self.setup.password.clone(),
+            proof: self.setup.password.clone(),
         }
     }
 
@@ -271,7 +272,7 @@ impl Actor {
 
     /// A challenge is answered once: the same request again, signed, with the next number.
     fn sign(&mut self, (request, response): (&Message, &Message), cseq: u32) -> Option<Builder> {
-        let mut challenge = Challenge::of(response)?;
+        let mut challenge = Challenge::of(response, &self.account())?;
         let method = request.method().clone();
         let (name, value) = challenge.answer(&self.account(), method.as_str(), request.request_uri());
         self.challenge = Some(challenge);

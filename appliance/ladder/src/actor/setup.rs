@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use branchline_sip::Transport;
 
 use super::call::Reaction;
-use super::digest;
+use super::digest::{self, Proof};
 
 /// What a telephone is made from.
 #[derive(Clone, Debug)]
@@ -14,8 +14,8 @@ pub struct ActorSetup {
     pub role: Role,
     /// User part and digest user name.
     pub number: String,
-    /// Digest password; for a trunk the one the box has to prove.
-    pub password: String,
+    /// What it proves itself with; for a trunk what the box has to prove.
+    pub password: Proof,
     /// Where it sends from and receives.
     pub address: SocketAddr,
     /// Where its first call receives RTP; further calls take the ports after it.

@@ -129,7 +129,7 @@ fn setup(ground: Ground, role: Role, (number, place): (&str, u8)) -> ActorSetup 
     ActorSetup {
         role,
         number: number.to_owned(),
-        password,
+        password: password.into(),
         address: SocketAddr::from((ip, 5060)),
         media: SocketAddr::from((ip, 4000)),
         server: ground.server,
