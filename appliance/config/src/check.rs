@@ -10,7 +10,7 @@ use crate::read::without_paths;
 use crate::text::nearest;
 use crate::{
     Class, Config, Emergency, EmergencyRoute, ExtensionEntry, Hosted, Listen, Location, Log, Media, Page, Route, Sip,
-    Site, Storage, Target, Transport, Trunk, board,
+    Site, Storage, Target, Transport, Trunk, Update, board,
 };
 
 /// What was read, each list entry with its path. A section is missing when a required field of it is.
@@ -21,6 +21,7 @@ pub(crate) struct Draft {
     pub(crate) page: Option<Page>,
     pub(crate) log: Option<Log>,
     pub(crate) storage: Option<Storage>,
+    pub(crate) update: Option<Update>,
     pub(crate) emergency: Option<Emergency>,
     pub(crate) board: Option<board::Choice>,
     pub(crate) hosted: Option<Hosted>,
@@ -56,6 +57,7 @@ impl Draft {
             page: self.page?,
             log: self.log?,
             storage: self.storage?,
+            update: self.update?,
             emergency: self.emergency?,
             board: self.board,
             hosted: self.hosted,

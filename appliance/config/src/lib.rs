@@ -30,6 +30,7 @@ mod starter;
 mod storage;
 mod text;
 mod trunk;
+mod update;
 
 pub use class::{Class, Rule};
 pub use country::Country;
@@ -52,6 +53,7 @@ pub use site::Site;
 pub use starter::{Starter, StarterExtension, default_text};
 pub use storage::Storage;
 pub use trunk::{CallerIdPolicy, Credentials, Inbound, LocationForm, Mode, NumberForm, Password, Target, Trunk};
+pub use update::{Hours, Update, UpdateSource};
 
 use faults::Faults;
 use read::Reader;
@@ -74,6 +76,8 @@ pub struct Config {
     pub log: Log,
     /// `[storage]`
     pub storage: Storage,
+    /// `[update]`
+    pub update: Update,
     /// `[emergency]`
     pub emergency: Emergency,
     /// `[board]`. Default none: nothing is wired to the box.
@@ -143,6 +147,7 @@ impl Config {
         let page = Page::read(root.table("page"));
         let log = Log::read(root.table("log"));
         let storage = Storage::read(root.table("storage"));
+        let update = Update::read(root.table("update"));
         let emergency = Emergency::read(root.table("emergency"));
         let board = root.optional_table("board", board::Choice::read);
         let hosted = root.optional_table("hosted", Hosted::read);
@@ -158,6 +163,7 @@ impl Config {
             page,
             log,
             storage,
+            update,
             emergency,
             board,
             hosted,

@@ -25,6 +25,8 @@ country = \"US\"
 #log
 [storage]
 #storage
+[update]
+#update
 [emergency]
 #emergency
 [board]
