@@ -35,6 +35,9 @@ pub struct View {
     /// What is wired to the box, where its program has told.
     #[serde(default)]
     pub board: Option<BoardView>,
+    /// The version, and what became of the last update.
+    #[serde(default)]
+    pub update: UpdateView,
     /// What the sockets of SIP did not carry.
     pub sockets: SocketsView,
     /// Monotonic counters and gauges, for the metrics page.
@@ -61,6 +64,20 @@ pub struct FaultView {
     pub text: String,
     /// What to do about it.
     pub fix: String,
+}
+
+/// The version of the program, and what became of the last update. Texts are for a person to read, empty where there is nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateView {
+    /// Of the program that runs.
+    pub version: String,
+    /// Version that is on trial.
+    pub trial: String,
+    /// How the last update went well.
+    pub last: String,
+    /// Why the last one was taken back or not made.
+    pub fault: String,
 }
 
 /// What the sockets of SIP did not carry, since start.

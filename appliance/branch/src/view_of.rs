@@ -7,7 +7,7 @@ use crate::now::Now;
 use crate::records::CallFacts;
 use crate::targets::Urgency;
 use crate::view::{
-    CallView, ContactView, Counters, EmergencyView, HealthView, PhoneView, SocketsView, StorageView, View,
+    CallView, ContactView, Counters, EmergencyView, HealthView, PhoneView, SocketsView, StorageView, UpdateView, View,
 };
 
 impl Branch {
@@ -28,6 +28,7 @@ impl Branch {
             health: self.health(now),
             storage: StorageView::default(),
             board: None,
+            update: UpdateView::default(),
             sockets: SocketsView::default(),
             counters: self.counters(),
         }

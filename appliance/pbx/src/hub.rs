@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use branchline_branch::view::{BoardView, Outlook, TraceLine, View};
+use branchline_branch::view::{BoardView, Outlook, TraceLine, UpdateView, View};
 use branchline_config::Secret;
+use branchline_update::Vitals;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// Commands waiting for the loop; people give them, so a few are plenty.
@@ -41,8 +42,14 @@ pub enum Command {
     Board(Option<BoardView>),
     /// End the daemon.
     Shutdown,
+    /// End the daemon if no call is up.
+    StopWhenIdle,
+    /// What became of an update.
+    Updated(UpdateView),
     /// What a call for help would do now, as JSON of an [`Outlook`].
     Outlook,
+    /// How the box is now, as JSON of [`Vitals`]; a view may be a second old.
+    Vitals,
 }
 
 /// What the operator says of the call database.
@@ -218,6 +225,13 @@ impl Hub {
     /// What a call for help would do now.
     pub async fn outlook(&self) -> Result<Outlook, CommandFault> {
         let outcome = self.command(Command::Outlook).await?;
+        let text = outcome.map_err(|_| CommandFault::Stopping)?;
+        serde_json::from_str(&text).map_err(|_| CommandFault::Stopping)
+    }
+
+    /// How the box is now.
+    pub async fn vitals(&self) -> Result<Vitals, CommandFault> {
+        let outcome = self.command(Command::Vitals).await?;
         let text = outcome.map_err(|_| CommandFault::Stopping)?;
         serde_json::from_str(&text).map_err(|_| CommandFault::Stopping)
     }

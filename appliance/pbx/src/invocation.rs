@@ -18,17 +18,22 @@ pub struct Invocation {
 impl Invocation {
     /// For the program as it was started and the files of a box.
     pub fn of(place: &Place) -> Invocation {
-        Invocation::with(&program(), place)
+        Invocation::with(&program(place), place)
     }
 
     pub(crate) fn with(program: &str, place: &Place) -> Invocation {
         let found = Place::new(None, None);
         let config = (place.config != place.state.join("branchline.toml")).then_some(place.config.as_path());
         let state = (place.state != found.state).then_some(place.state.as_path());
+        let beside = Place::new(None, Some(place.state.clone()));
         let options = [
             ("--config", config),
             ("--state", state),
             ("--spool", place.spool.as_deref()),
+            (
+                "--versions",
+                (place.versions != beside.versions).then_some(place.versions.as_path()),
+            ),
         ];
         let mut words = program.to_owned();
         for (option, path) in options {
@@ -61,8 +66,9 @@ impl Invocation {
     }
 }
 
-/// `branchline` where the shell would find this very file by that name, or its path.
-fn program() -> String {
+/// `branchline` where the shell would find this very file by that name, or one that starts it as the current version; or
+/// its path.
+fn program(place: &Place) -> String {
     let Ok(own) = env::current_exe() else {
         return NAME.to_owned();
     };
@@ -70,7 +76,16 @@ fn program() -> String {
         let files = env::split_paths(&path).map(|directory| directory.join(NAME));
         files.filter_map(|file| file.canonicalize().ok()).next()
     });
-    match found.is_some_and(|found| own.canonicalize().is_ok_and(|own| own == found)) {
+    let is_found = found.is_some_and(|found| {
+        let is_version = |own: &Path| {
+            place
+                .versions
+                .canonicalize()
+                .is_ok_and(|versions| own.starts_with(versions))
+        };
+        own.canonicalize().is_ok_and(|own| own == found || is_version(&own))
+    });
+    match is_found {
         true => NAME.to_owned(),
         false => quoted(&own),
     }

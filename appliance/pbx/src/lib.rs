@@ -26,3 +26,5 @@ pub mod rtp;
 pub mod run;
 pub mod screen;
 mod tide;
+pub mod update;
+pub mod version;

@@ -11,7 +11,7 @@ use exposition::{Exposition, Kind};
 pub fn render(view: &View) -> String {
     let mut page = Exposition::new();
     page.one("branchline_build_info", Kind::Gauge, "Version of the program.");
-    page.sample("branchline_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    page.sample("branchline_build_info", &[("version", crate::version::own())], 1.0);
     page.plain(
         "branchline_up_seconds",
         Kind::Gauge,

@@ -13,6 +13,8 @@ pub struct Place {
     pub state: PathBuf,
     /// The spool when the configuration names none: a box that has lost its configuration finds the copy there.
     pub spool: Option<PathBuf>,
+    /// Versions of this program, side by side; the updater writes there, everybody may read.
+    pub versions: PathBuf,
 }
 
 /// The two paths by which the control socket is found, mode 0600.
@@ -30,11 +32,20 @@ impl Place {
     pub fn new(config: Option<PathBuf>, state: Option<PathBuf>) -> Place {
         let state = state.unwrap_or_else(default_state);
         let config = config.unwrap_or_else(|| state.join("branchline.toml"));
+        let mut versions = state.clone().into_os_string();
+        versions.push("-versions");
         Place {
             config,
             state,
             spool: None,
+            versions: versions.into(),
         }
+    }
+
+    /// With versions elsewhere than beside the state directory.
+    pub fn with_versions(self, versions: Option<PathBuf>) -> Place {
+        let versions = versions.unwrap_or(self.versions);
+        Place { versions, ..self }
     }
 
     /// With a spool outside of the configuration.

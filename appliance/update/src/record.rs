@@ -11,6 +11,8 @@ use crate::judge::Before;
 pub struct Record {
     /// The highest version that was found good here.
     pub highest: Option<Version>,
+    /// The version that the system brought, once it was taken up.
+    pub system: Option<Version>,
     /// It is this late at least, whatever a clock says that nobody has set.
     pub floor_utc_ms: i64,
     /// What became of the last update.

@@ -200,6 +200,8 @@ const RESTARTS_MAX: u32 = 1;
 const CALLS_FAILED_MAX: u32 = 3;
 /// A version that is worse carries calls all the same; they get so long to end.
 const RETURN_WITHIN: Duration = Duration::from_secs(300);
+/// Longer than most calls for help take, which end the daemon's stay.
+const HELP_WITHIN: Duration = Duration::from_secs(3600);
 
 impl Updater {
     /// Begins with the archive.
@@ -358,6 +360,17 @@ impl Updater {
         };
     }
 
+    /// The trial was ended from elsewhere: its tries were used up, or somebody went back by hand.
+    pub fn handle_taken_back(&mut self, now: Moment, why: &str) {
+        if let State::Judging(_) = self.state {
+            self.look_at = Some(now.mono);
+            self.state = State::Returned {
+                until: now.mono + START_WITHIN,
+                reason: Reason::Failed(why.to_owned()),
+            };
+        }
+    }
+
     /// Whether the daemon ends; why not, if it does not.
     pub fn handle_stopped(&mut self, now: Moment, stopped: Result<(), String>) {
         let state = std::mem::replace(&mut self.state, State::Keeping);
@@ -367,6 +380,10 @@ impl Updater {
                 return;
             }
             (State::Switching { until, .. }, Err(_)) if now.mono >= until => self.withdraw(self.busy()),
+            // The link points to the old version: the next start runs it, whenever that comes.
+            (State::Returning { until, reason }, Err(_)) if now.mono >= until + HELP_WITHIN => {
+                self.over(Stage::TakenBack(reason))
+            }
             (State::Returning { reason, .. }, Ok(())) => {
                 self.look_at = Some(now.mono + LOOK_EVERY);
                 State::Returned {

@@ -136,7 +136,14 @@ impl Line {
                     }
                 }
                 Some(Reply::Refused(why)) => return Err(Unreachable::Refused(why)),
-                Some(Reply::View(_) | Reply::Outlook(_) | Reply::Done(_) | Reply::Line(_) | Reply::Gap(_)) => {
+                Some(
+                    Reply::View(_)
+                    | Reply::Outlook(_)
+                    | Reply::Vitals(_)
+                    | Reply::Done(_)
+                    | Reply::Line(_)
+                    | Reply::Gap(_),
+                ) => {
                     return Err(Unreachable::Stranger);
                 }
                 None => return Ok(()),

@@ -71,6 +71,7 @@ pub(crate) fn run(place: &Place, out: &mut dyn Write) -> Done {
     let view = answer.as_ref().ok();
     findings.push(running::time(view, clock::utc_ms()));
     findings.push(files::disk(place));
+    findings.push(files::version(place));
     if let Some(config) = &config {
         findings.extend(of_configuration(place, config, &answer));
     }

@@ -11,11 +11,13 @@ mod extension;
 mod ladder;
 mod page_password;
 mod phones;
+mod release;
 mod reload;
 mod run;
 mod table;
 mod trace;
 mod unban;
+mod update;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -29,10 +31,11 @@ use crate::file::{self, FileFault};
 use crate::first_start::SetUpFault;
 use crate::invocation::Invocation;
 use crate::place::Place;
+use crate::version;
 
 /// Telephone system of a branch office.
 #[derive(Debug, Parser)]
-#[command(name = "branchline", version, arg_required_else_help = true)]
+#[command(name = "branchline", version = version::own(), arg_required_else_help = true)]
 pub struct Cli {
     #[command(flatten)]
     place: PlaceArgs,
@@ -51,6 +54,9 @@ struct PlaceArgs {
     /// First home of the journal and of copies of the configuration, unless the configuration names one
     #[arg(long, global = true, value_name = "DIR", env = "BRANCHLINE_SPOOL")]
     spool: Option<PathBuf>,
+    /// Versions of this program [default: beside the state directory, its name with -versions]
+    #[arg(long, global = true, value_name = "DIR", env = "BRANCHLINE_VERSIONS")]
+    versions: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -91,6 +97,14 @@ enum Command {
     Reload,
     /// Make a new password for the local page
     PagePassword,
+    /// Look for, install or take back new versions
+    Update {
+        #[command(subcommand)]
+        command: Option<update::Update>,
+    },
+    /// For makers of releases: keys, archives and signed manifests
+    #[command(subcommand)]
+    Release(release::Release),
 }
 
 /// Why a command did not do its work.
@@ -102,6 +116,8 @@ pub(crate) enum Fault {
     Unreachable(#[from] Unreachable),
     #[error(transparent)]
     SetUp(#[from] SetUpFault),
+    #[error(transparent)]
+    Update(#[from] crate::update::UpdateFault),
     #[error(transparent)]
     Run(#[from] crate::run::RunFault),
     #[error("{0}")]
@@ -118,7 +134,13 @@ type Done = Result<ExitCode, Fault>;
 /// Does what the command line says.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let place = Place::new(cli.place.config, cli.place.state).with_spool(cli.place.spool);
+    let place = Place::new(cli.place.config, cli.place.state)
+        .with_spool(cli.place.spool)
+        .with_versions(cli.place.versions);
+    // What changes versions is never the version on trial.
+    if !matches!(cli.command, Command::Update { .. } | Command::Release(_)) {
+        crate::update::start_current(&place);
+    }
     let mut out = io::stdout().lock();
     let done = match cli.command {
         Command::Run => {
@@ -142,6 +164,8 @@ pub fn main() -> ExitCode {
         Command::Unban(command) => unban::run(&place, &command, &mut out),
         Command::Reload => reload::run(&place, &mut out),
         Command::PagePassword => page_password::run(&place, &mut out),
+        Command::Update { command } => update::run(&place, &command.unwrap_or_default(), &mut out),
+        Command::Release(command) => release::run(&command, &mut out),
     };
     let done = done.and_then(|code| out.flush().map(|()| code).map_err(Fault::from));
     drop(out);

@@ -62,7 +62,7 @@ pub(crate) fn run(place: &Place, command: &Trace, out: &mut dyn Write) -> Done {
             Some(Reply::Line(line)) => write_line(&mut style, &line, out)?,
             Some(Reply::Gap(lines)) => write_gap(&style, lines, out)?,
             Some(Reply::Refused(why)) => return Err(Unreachable::Refused(why).into()),
-            Some(Reply::View(_) | Reply::Outlook(_) | Reply::Done(_) | Reply::Signs(_)) => {
+            Some(Reply::View(_) | Reply::Outlook(_) | Reply::Vitals(_) | Reply::Done(_) | Reply::Signs(_)) => {
                 return Err(Unreachable::Stranger.into());
             }
             None => return Err(Fault::Other("branchline has stopped".into())),

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use branchline_branch::view::{Outlook, View};
+use branchline_update::Vitals;
 
 use super::protocol::{Reply, Request};
 
@@ -57,9 +58,12 @@ impl Client {
         match self.ask(&Request::View)? {
             Reply::View(view) => Ok(*view),
             Reply::Refused(why) => Err(Unreachable::Refused(why)),
-            Reply::Outlook(_) | Reply::Done(_) | Reply::Signs(_) | Reply::Line(_) | Reply::Gap(_) => {
-                Err(Unreachable::Stranger)
-            }
+            Reply::Outlook(_)
+            | Reply::Vitals(_)
+            | Reply::Done(_)
+            | Reply::Signs(_)
+            | Reply::Line(_)
+            | Reply::Gap(_) => Err(Unreachable::Stranger),
         }
     }
 
@@ -68,7 +72,18 @@ impl Client {
         match self.ask(&Request::Outlook)? {
             Reply::Outlook(outlook) => Ok(*outlook),
             Reply::Refused(why) => Err(Unreachable::Refused(why)),
-            Reply::View(_) | Reply::Done(_) | Reply::Signs(_) | Reply::Line(_) | Reply::Gap(_) => {
+            Reply::View(_) | Reply::Vitals(_) | Reply::Done(_) | Reply::Signs(_) | Reply::Line(_) | Reply::Gap(_) => {
+                Err(Unreachable::Stranger)
+            }
+        }
+    }
+
+    /// How the box is, for the updater.
+    pub fn vitals(&mut self) -> Result<Vitals, Unreachable> {
+        match self.ask(&Request::Vitals)? {
+            Reply::Vitals(vitals) => Ok(vitals),
+            Reply::Refused(why) => Err(Unreachable::Refused(why)),
+            Reply::View(_) | Reply::Outlook(_) | Reply::Done(_) | Reply::Signs(_) | Reply::Line(_) | Reply::Gap(_) => {
                 Err(Unreachable::Stranger)
             }
         }
@@ -79,9 +94,12 @@ impl Client {
         match self.ask(request)? {
             Reply::Done(text) => Ok(text),
             Reply::Refused(why) => Err(Unreachable::Refused(why)),
-            Reply::View(_) | Reply::Outlook(_) | Reply::Signs(_) | Reply::Line(_) | Reply::Gap(_) => {
-                Err(Unreachable::Stranger)
-            }
+            Reply::View(_)
+            | Reply::Outlook(_)
+            | Reply::Vitals(_)
+            | Reply::Signs(_)
+            | Reply::Line(_)
+            | Reply::Gap(_) => Err(Unreachable::Stranger),
         }
     }
 

@@ -160,6 +160,12 @@ async fn converse(stream: UnixStream, hub: &Hub, sessions: &Sessions) -> io::Res
             Ok(Request::Database(order)) => command(hub, Command::Database(order)).await,
             Ok(Request::Hosted(order)) => command(hub, Command::Hosted(order)).await,
             Ok(Request::Unban { address }) => command(hub, Command::Unban { address }).await,
+            Ok(Request::StopWhenIdle) => command(hub, Command::StopWhenIdle).await,
+            Ok(Request::Vitals) => match hub.vitals().await {
+                Ok(vitals) => Reply::Vitals(vitals),
+                Err(fault) => Reply::Refused(fault.to_string()),
+            },
+            Ok(Request::Updated(view)) => command(hub, Command::Updated(view)).await,
             Ok(Request::Shutdown) => command(hub, Command::Shutdown).await,
             Ok(Request::EndSessions) => {
                 sessions.end_all();

@@ -3,7 +3,8 @@
 
 use std::net::IpAddr;
 
-use branchline_branch::view::{BoardView, Outlook, TraceLine, View};
+use branchline_branch::view::{BoardView, Outlook, TraceLine, UpdateView, View};
+use branchline_update::Vitals;
 use serde::{Deserialize, Serialize};
 
 use super::signs::Signs;
@@ -38,6 +39,12 @@ pub enum Request {
     },
     /// End the daemon.
     Shutdown,
+    /// End the daemon if no call is up, and refuse otherwise.
+    StopWhenIdle,
+    /// How the box is, for the updater.
+    Vitals,
+    /// What became of an update, for the page.
+    Updated(UpdateView),
     /// Log everybody out of the page: its password has changed.
     EndSessions,
     /// What is wired to the box. Answered by [`Signs`], again and again until either side closes; may be said again.
@@ -57,6 +64,8 @@ pub enum Reply {
     View(Box<View>),
     /// What a call for help would do now.
     Outlook(Box<Outlook>),
+    /// How the box is.
+    Vitals(Vitals),
     /// It was done.
     Done(String),
     /// It was not done, and why.

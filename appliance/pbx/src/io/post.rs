@@ -2,18 +2,17 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use branchline_branch::Post;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::{self, PemObject};
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::clock;
+use crate::io::tls;
 
 /// The way to the thread.
 #[derive(Debug)]
@@ -120,10 +119,7 @@ fn server(url: &str) -> &str {
 
 impl Client {
     fn new(ca: Option<PathBuf>) -> Result<Client, String> {
-        let authorities = match &ca {
-            Some(path) => authorities_in(path)?,
-            None => rustls_native_certs::load_native_certs().certs,
-        };
+        let authorities = tls::authorities(ca.as_deref())?;
         let roots: Vec<Certificate<'static>> = authorities
             .iter()
             .map(|root| Certificate::from_der(root).to_owned())
@@ -140,17 +136,6 @@ impl Client {
         let agent = config.build().into();
         Ok(Client { ca, agent })
     }
-}
-
-/// The authorities in a PEM file; the error is for a person.
-pub(crate) fn authorities_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let fault = |error: pem::Error| format!("{}: {error}", path.display());
-    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(fault)?.collect();
-    let found = found.map_err(fault)?;
-    if found.is_empty() {
-        return Err(format!("{}: there is no certificate in it", path.display()));
-    }
-    Ok(found)
 }
 
 /// Posts waiting, in the channel and for another try each.

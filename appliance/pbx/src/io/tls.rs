@@ -84,6 +84,20 @@ pub fn client() -> Result<Arc<ClientConfig>, TlsFault> {
     Ok(Arc::new(config))
 }
 
+/// Authorities that may vouch for a web server: those in a PEM file, or the system's.
+pub(crate) fn authorities(file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, String> {
+    let Some(path) = file else {
+        return Ok(rustls_native_certs::load_native_certs().certs);
+    };
+    let fault = |error: rustls::pki_types::pem::Error| format!("{}: {error}", path.display());
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(fault)?.collect();
+    let found = found.map_err(fault)?;
+    match found.is_empty() {
+        true => Err(format!("{}: there is no certificate in it", path.display())),
+        false => Ok(found),
+    }
+}
+
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::Sse;
 use axum::response::sse::Event;
 use branchline_branch::view::{
-    BoardView, CallView, Counters, EmergencyView, HealthView, HostedView, PhoneView, TrunkView, View,
+    BoardView, CallView, Counters, EmergencyView, HealthView, HostedView, PhoneView, TrunkView, UpdateView, View,
 };
 use futures_util::Stream;
 use futures_util::stream;
@@ -50,6 +50,8 @@ pub(crate) struct Update<'v> {
     #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<&'v HealthView>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    update: Option<&'v UpdateView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     counters: Option<&'v Counters>,
 }
 
@@ -78,6 +80,7 @@ impl<'v> Update<'v> {
             hosted: news(before.map(|view| &view.hosted), &view.hosted),
             board: news(before.map(|view| &view.board), &view.board),
             health: news(before.map(|view| &view.health), &view.health),
+            update: news(before.map(|view| &view.update), &view.update),
             counters: news(before.map(|view| &view.counters), &view.counters),
         }
     }
@@ -161,6 +164,6 @@ mod tests {
         assert_eq!(keys, ["age_ms", "calls", "now_utc_ms", "site", "up_ms", "version"]);
         assert_eq!((&json["age_ms"], &json["up_ms"]), (&500.into(), &510.into()));
         let whole = serde_json::to_value(Update::between(None, &now, 1500)).unwrap();
-        assert_eq!(whole.as_object().unwrap().len(), 13);
+        assert_eq!(whole.as_object().unwrap().len(), 14);
     }
 }

@@ -9,14 +9,14 @@ use crate::clock;
 
 /// Reads the clocks of the program and knows whether wall time can be trusted.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     trusted: bool,
     checked: Option<Instant>,
 }
 
 impl Clock {
     /// Asks at the first reading.
-    pub(super) fn new() -> Clock {
+    pub(crate) fn new() -> Clock {
         Clock {
             trusted: false,
             checked: None,
@@ -24,7 +24,7 @@ impl Clock {
     }
 
     /// Now.
-    pub(super) fn now(&mut self) -> Now {
+    pub(crate) fn now(&mut self) -> Now {
         let (mono, utc_ms) = (clock::now(), clock::utc_ms());
         if self
             .checked

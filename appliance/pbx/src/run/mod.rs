@@ -4,7 +4,7 @@
 //! thread owns the branch. Each turn takes what has arrived, moves the branch on, gives the journal its entries, and
 //! only then sends.
 
-mod clock;
+pub(crate) mod clock;
 mod journal;
 mod limits;
 mod load;

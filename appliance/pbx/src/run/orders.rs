@@ -16,7 +16,7 @@ use crate::hub::{self, DatabaseOrder, HostedOrder, Outcome, Request};
 use crate::invocation::Invocation;
 use crate::io::tls::{self, TlsFault};
 use crate::place::Place;
-use crate::{clock, notify};
+use crate::{clock, notify, update};
 
 /// What is ordered and not done yet.
 #[derive(Debug)]
@@ -201,6 +201,20 @@ impl Loop {
                 let outlook = serde_json::to_string(&self.branch.outlook(now));
                 answer(Some(reply), outlook.map_err(|error| error.to_string()));
             }
+            hub::Command::Vitals => {
+                let mut view = self.branch.view(now);
+                self.storage.show(&mut view, self.journal.sink().status());
+                let vitals = serde_json::to_string(&update::vitals(&view));
+                answer(Some(reply), vitals.map_err(|error| error.to_string()));
+            }
+            hub::Command::StopWhenIdle => {
+                let outcome = self.stop_when_idle(now);
+                answer(Some(reply), outcome);
+            }
+            hub::Command::Updated(view) => {
+                self.update = view;
+                answer(Some(reply), Ok("noted".to_owned()));
+            }
             hub::Command::Shutdown => {
                 answer(Some(reply), Ok("stopping".to_owned()));
                 self.stop(now);
@@ -269,6 +283,17 @@ impl Loop {
         self.orders.awaits_restart = later;
         tracing::info!("{text}");
         answer(reply, Ok(text));
+    }
+
+    /// Nothing comes between the look at the calls and the end: both are of one turn.
+    fn stop_when_idle(&mut self, now: Now) -> Outcome {
+        match self.branch.view(now).calls.len() {
+            0 => {
+                self.stop(now);
+                Ok("stopping".to_owned())
+            }
+            calls => Err(format!("{calls} calls are up")),
+        }
     }
 
     /// Takes no more calls and hangs up those there are, but for those for help; a second order hangs these up as well.

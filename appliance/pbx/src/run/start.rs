@@ -207,7 +207,7 @@ fn remembered(place: &Place, configuration: Configuration, clock: &mut Clock) ->
         },
         bindings: std::mem::take(&mut report.bindings),
         emergencies: std::mem::take(&mut report.emergencies),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: crate::version::own().to_owned(),
     };
     Ok((opened, Box::new(Branch::new(now, setup))))
 }

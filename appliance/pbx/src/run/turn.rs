@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use branchline_branch::view::UpdateView;
 use branchline_branch::{Branch, Command, Now, Output, Resolved, Watched};
 use branchline_calldb::CallDb;
 use branchline_journal::Entry;
@@ -28,6 +29,7 @@ use crate::io::surroundings::{Noticed, Surroundings};
 use crate::io::udp::{Left, Udp};
 use crate::notify;
 use crate::tide::Tide;
+use crate::update;
 
 /// Everything the loop goes round with.
 pub(super) struct Loop {
@@ -40,6 +42,7 @@ pub(super) struct Loop {
     pub(super) feed: Feed,
     pub(super) orders: Orders,
     pub(super) facing: Facing,
+    pub(super) update: UpdateView,
     resolver: Resolver,
     poster: Poster,
     surroundings: Surroundings,
@@ -108,6 +111,7 @@ impl Loop {
             journal: Journal::new(db, acks),
             storage,
             feed,
+            update: update::shown_at(&place),
             orders: Orders::new(place, (config, digest)),
             facing: Facing::new(listening),
             resolver,
@@ -184,6 +188,7 @@ impl Loop {
             storage: &self.storage,
             configuration: self.orders.digest(),
             awaits_restart: self.orders.awaits_restart(),
+            update: &self.update,
             udp: &self.udp,
             streams: &self.streams,
         };

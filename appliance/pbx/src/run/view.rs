@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use branchline_branch::view::{BoardView, SocketsView};
+use branchline_branch::view::{BoardView, SocketsView, UpdateView};
 use branchline_branch::{Branch, Now};
 use branchline_calldb::CallDb;
 
@@ -21,6 +21,7 @@ pub(super) struct Shown<'a> {
     pub(super) configuration: &'a str,
     /// Keys of the configuration.
     pub(super) awaits_restart: &'a [&'static str],
+    pub(super) update: &'a UpdateView,
     pub(super) udp: &'a Udp,
     pub(super) streams: &'a Streams,
 }
@@ -73,6 +74,7 @@ impl Publisher {
         }
         let mut view = branch.view(now);
         shown.storage.show(&mut view, shown.db.status());
+        view.update = shown.update.clone();
         view.sockets = sockets(shown.udp, shown.streams.counts());
         view.configuration = shown.configuration.to_owned();
         view.board.clone_from(&self.board);

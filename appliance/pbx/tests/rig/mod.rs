@@ -17,6 +17,7 @@
     reason = "the rig is test code: a step that fails ends the test with its cause"
 )]
 
+pub mod actor;
 pub mod board;
 pub mod card;
 pub mod crowd;
@@ -26,12 +27,15 @@ pub mod disk;
 pub mod http;
 pub mod kamailio;
 pub mod loopback;
+pub mod maker;
 pub mod office;
 pub mod pins;
 pub mod scratch;
 pub mod sip;
 pub mod sipp;
+pub mod supervised;
 pub mod tls;
+pub mod web;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};

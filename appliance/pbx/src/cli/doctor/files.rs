@@ -7,9 +7,9 @@ use branchline_config::Config;
 
 use super::Finding;
 use crate::cli::{Fault, read_config};
-use crate::io::post::authorities_in;
+use crate::io::tls::authorities;
 use crate::place::Place;
-use crate::{certificate, file};
+use crate::{certificate, file, update};
 
 const DAY_MS: i64 = 86_400_000;
 /// A certificate is renewed before its last month.
@@ -101,6 +101,23 @@ pub(super) fn disk(place: &Place) -> Finding {
     }
 }
 
+/// The version, and why the last update was not made or taken back.
+pub(super) fn version(place: &Place) -> Finding {
+    let shown = update::shown_at(place);
+    if !shown.fault.is_empty() {
+        let fix = "see branchline update status; install another with branchline update install";
+        return Finding::warning("update", shown.fault, fix);
+    }
+    if !shown.trial.is_empty() {
+        let fix = "wait for the verdict, or run: branchline update auto";
+        return Finding::warning("update", format!("version {} is on trial", shown.trial), fix);
+    }
+    match shown.last.is_empty() {
+        true => Finding::good("update", format!("version {}", shown.version)),
+        false => Finding::good("update", shown.last),
+    }
+}
+
 // These counts have the width of the processor.
 fn wide(count: impl Into<u64>) -> u64 {
     count.into()
@@ -140,7 +157,7 @@ pub(super) fn certificate(place: &Place, config: &Config, utc_ms: i64) -> Findin
 /// Without its authorities, nobody is told of a call for help by the webhook.
 pub(super) fn webhook_authorities(config: &Config) -> Option<Finding> {
     let path = config.emergency.webhook_ca.as_deref()?;
-    Some(match authorities_in(path) {
+    Some(match authorities(Some(path)) {
         Ok(found) => Finding::good(
             "emergency",
             format!("{}: {} authorities for the webhook", path.display(), found.len()),

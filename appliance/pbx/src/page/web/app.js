@@ -3,7 +3,7 @@
 // Everything shown is set as text, never as HTML: names and numbers come from the network.
 
 const QUIET_MAX_MS = 25000;
-const state = { site: "", phones: [], calls: [], trunks: [], emergencies: [], hosted: null, board: null, health: null, counters: null };
+const state = { site: "", phones: [], calls: [], trunks: [], emergencies: [], hosted: null, board: null, health: null, update: null, counters: null };
 // Time of the box against the clock of this page, which may be wrong.
 let boxMinusPage = 0;
 let upBase = 0;
@@ -207,7 +207,8 @@ function renderHealth() {
     recovering: [tag("Recovering", "warn"), "It catches up with the journal; calls go on."],
     degraded: [tag("Degraded", "bad"), "Calls go on; records wait in the journal."],
   }[health.database] || [health.database, ""];
-  const faults = [health.database !== "normal" || health.storage_faults.length > 0, !health.clock_trusted, health.ports_free === 0, health.overloaded, health.awaits_restart.length > 0, down > 0, boardFails(state.board)]
+  const faults = [health.database !== "normal" || health.storage_faults.length > 0, !health.clock_trusted, health.ports_free === 0, health.overloaded, health.awaits_restart.length > 0, down > 0, boardFails(state.board),
+    Boolean(state.update && state.update.fault)]
     .filter(Boolean).length;
   byId("health").replaceChildren(
     card("Call database", database[0], [database[1], ...health.storage_faults].join(" ")),
@@ -223,6 +224,7 @@ function renderHealth() {
       health.ports_free === 0 ? "New calls have no audio path." : ""),
     ...boardCard(state.board),
     ...restartCard(health.awaits_restart),
+    ...versionCard(state.update),
     card("Shut out", health.banned.length ? plural(health.banned.length, "address", "addresses") : "Nobody",
       health.banned.length ? health.banned.slice(0, 20).join(", ") + (health.banned.length > 20 ? " …" : "") : ""));
   byId("sum-health").textContent = faults ? plural(faults, "thing needs", "things need") + " attention" : "Everything works";
@@ -240,6 +242,13 @@ function boardCard(board) {
   const works = board.devices.length ? `Works: ${board.devices.join(", ")}.` : "";
   return [card("Board", board.faults.length ? tag(plural(board.faults.length, "fault", "faults"), "bad") : tag("Works", "good"),
     [`${board.model}.`, works, ...board.faults.map((fault) => `${fault.text}; ${fault.fix}.`)].filter(Boolean).join(" "))];
+}
+
+function versionCard(update) {
+  if (!update) return [];
+  const tone = update.fault ? "bad" : update.trial ? "warn" : "good";
+  const note = [update.trial ? `Version ${update.trial} is on trial.` : "", update.fault, update.fault ? "" : update.last];
+  return [card("Version", tag(update.version, tone), note.filter(Boolean).join(" "))];
 }
 
 function restartCard(keys) {
@@ -318,7 +327,7 @@ function take(update) {
     byId("site").textContent = update.site;
     document.title = `${update.site} · Branchline`;
   }
-  for (const part of ["site", "phones", "calls", "trunks", "emergencies", "hosted", "board", "health", "counters"]) {
+  for (const part of ["site", "phones", "calls", "trunks", "emergencies", "hosted", "board", "health", "update", "counters"]) {
     if (part in update) state[part] = update[part];
   }
   if ("calls" in update) callsAt = performance.now() - update.age_ms;
@@ -326,7 +335,7 @@ function take(update) {
   if ("calls" in update) renderCalls();
   if ("trunks" in update) renderTrunks();
   if ("emergencies" in update) renderEmergencies();
-  if ("health" in update || "trunks" in update || "hosted" in update || "board" in update) renderHealth();
+  if ("health" in update || "trunks" in update || "hosted" in update || "board" in update || "update" in update) renderHealth();
   if ("counters" in update) renderCounters();
   heard();
 }
