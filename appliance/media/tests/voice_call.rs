@@ -15,7 +15,8 @@ use branchline_config::country;
 use branchline_media::rtp::Rtp;
 use branchline_media::tone::{DtmfDetector, DtmfEvent};
 use branchline_media::voice::{
-    Channel, ChannelConfig, ChannelEvent, ChannelPlan, Device, FRAME_SAMPLES, Gains, Hear, Law, ReceptionFigures, Talk,
+    Channel, ChannelConfig, ChannelEvent, ChannelPlan, Device, FRAME_SAMPLES, Gains, Hear, Law, ReceptionFigures,
+    Signal, Talk,
 };
 use branchline_sdp::Direction;
 use network::{Fault, Network, Sender, clicks, level_dbm0};
@@ -451,5 +452,56 @@ fn whatever_comes_as_a_packet_harms_nothing() {
         if number % 4 == 0 {
             telephone.fill_speaker(now, &mut [0; FRAME_SAMPLES]);
         }
+    }
+}
+
+#[test]
+fn keys_that_come_back_from_the_line_as_an_echo_are_not_keys_of_the_line() {
+    for by in ["plan", "far end"] {
+        let start = Instant::now();
+        let (mut dial, mut line) = (channel(Device::Handset, 14), channel(Device::Line, 15));
+        dial.handle_plan(start, plan(talk()));
+        line.handle_plan(start, plan(talk()));
+        if by == "plan" {
+            let keys = Hear::Send(vec![Signal::Keys("0815".to_owned())]);
+            line.handle_plan(
+                start,
+                ChannelPlan {
+                    hear: keys,
+                    talk: Some(talk()),
+                },
+            );
+        } else {
+            "0815".chars().for_each(|key| dial.handle_digit(start, key));
+        }
+        // A hybrid behind a card: half of what is played comes back 100 ms later.
+        let mut under_way = std::collections::VecDeque::from([[0; FRAME_SAMPLES]; 5]);
+        let (mut told, mut events) = (Vec::new(), 0);
+        for number in 0..150 {
+            let now = start + FRAME * number;
+            let back = under_way.pop_front().unwrap().map(|sample| sample / 2);
+            line.handle_microphone(now, &back);
+            dial.handle_microphone(now, &[0; FRAME_SAMPLES]);
+            while let Some(packet) = dial.poll_packet() {
+                line.handle_packet(now, packet.as_ref());
+            }
+            while let Some(packet) = line.poll_packet() {
+                events += usize::from(Rtp::parse(packet.as_ref()).unwrap().payload_type == 101);
+            }
+            let mut frame = [0; FRAME_SAMPLES];
+            line.fill_speaker(now, &mut frame);
+            under_way.push_back(frame);
+            told.extend(std::iter::from_fn(|| line.poll_event()).filter(|event| *event != ChannelEvent::Sent));
+        }
+        assert_eq!((told, events), (vec![], 0), "dialled by the {by}");
+        let key = sines(&[(770.0, -10.0), (1336.0, -10.0)], 100);
+        for frame in key.as_chunks::<FRAME_SAMPLES>().0 {
+            line.handle_microphone(start, frame);
+        }
+        assert_eq!(
+            line.poll_event(),
+            Some(ChannelEvent::Digit('5')),
+            "a key of the line itself, later"
+        );
     }
 }

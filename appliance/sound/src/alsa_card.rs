@@ -12,6 +12,8 @@ pub struct AlsaCards;
 
 impl Cards for AlsaCards {
     fn open(&mut self, name: &str) -> Result<Box<dyn Card>, CardError> {
+        // The fault is told by what is returned; ALSA would write it to the standard error each time as well.
+        let _told = alsa::Output::local_error_handler();
         AlsaCard::open(name)
             .map(|card| Box::new(card) as Box<dyn Card>)
             .map_err(gone)

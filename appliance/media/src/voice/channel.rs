@@ -33,6 +33,8 @@ pub struct Channel {
     ear: Ear,
     mouth: Mouth,
     call: Option<Call>,
+    /// Frames in which a key that is heard is the echo of one that was played.
+    echoing: u32,
     events: VecDeque<ChannelEvent>,
     events_dropped: u64,
 }
@@ -61,6 +63,7 @@ impl Channel {
             mouth: Mouth::new(&plan.hear, config.analog),
             plan,
             call: None,
+            echoing: 0,
             events: VecDeque::with_capacity(CHANNEL_EVENTS_MAX),
             events_dropped: 0,
         }
@@ -108,10 +111,13 @@ impl Channel {
             echo.handle_heard(&mut frame);
         }
         self.meters.0.handle_frame(&frame);
+        let is_echo = self.echoing > 0;
+        self.echoing = self.echoing.saturating_sub(1);
         let (events, dropped) = (&mut self.events, &mut self.events_dropped);
         let mut talker = self.call.as_mut().map(|call| &mut call.talker);
         self.ear.handle_frame(&frame, |heard| match (heard, &mut talker) {
             (Heard::KeyUp, talker) => talker.iter_mut().for_each(|talker| talker.release()),
+            (Heard::Event(ChannelEvent::Digit(_)), _) if is_echo => {}
             (Heard::Event(event), talker) => {
                 if let (ChannelEvent::Digit(key), Some(talker)) = (&event, talker) {
                     talker.press(*key);
@@ -133,7 +139,9 @@ impl Channel {
     pub fn fill_speaker(&mut self, now: Instant, frame: &mut Frame) {
         // Filled whether it is heard or not, so that it stays in time.
         let mut far = [0; FRAME_SAMPLES];
+        let mut is_key = self.mouth.is_key();
         if let Some(call) = &mut self.call {
+            is_key |= call.listener.is_key();
             call.listener.fill(now, &mut far);
             if call.listener.falls_silent(now, &call.talk) {
                 push(&mut self.events, &mut self.events_dropped, ChannelEvent::Silence);
@@ -141,6 +149,9 @@ impl Channel {
         }
         if self.mouth.fill(frame) == Played::Ended {
             push(&mut self.events, &mut self.events_dropped, ChannelEvent::Sent);
+        }
+        if is_key {
+            self.echoing = ECHOING_FRAMES;
         }
         match self.plan.hear {
             Hear::Far => *frame = far,
@@ -196,3 +207,6 @@ fn push(events: &mut VecDeque<ChannelEvent>, dropped: &mut u64, event: ChannelEv
     }
     events.push_back(event);
 }
+
+/// 300 ms: the buffers of a card, a hybrid, and the time in which a key is recognised.
+const ECHOING_FRAMES: u32 = 15;

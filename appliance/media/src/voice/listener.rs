@@ -70,6 +70,11 @@ impl Listener {
         }
     }
 
+    /// Whether a key of the far end is being played.
+    pub(super) fn is_key(&self) -> bool {
+        !self.keys.is_idle()
+    }
+
     /// Whether the far end has just been silent for too long.
     pub(super) fn falls_silent(&mut self, now: Instant, talk: &Talk) -> bool {
         let is_silent = talk.direction.receives() && now.saturating_duration_since(self.heard_at) >= SILENCE;

@@ -56,6 +56,14 @@ impl Mouth {
         Mouth { waiting, now }
     }
 
+    /// Whether keys are being played.
+    pub(super) fn is_key(&self) -> bool {
+        match self.now {
+            Sound::Keys(_) => true,
+            Sound::Nothing | Sound::Tone(_) | Sound::ToneFor { .. } | Sound::Pause { .. } | Sound::Fsk(_) => false,
+        }
+    }
+
     /// Fills a block; silence where nothing is to be heard.
     pub(super) fn fill(&mut self, block: &mut [i16]) -> Played {
         let mut filled = 0;
