@@ -5,6 +5,7 @@ LICENSE = "MIT"
 inherit image
 
 IMAGE_INSTALL = "packagegroup-core-boot packagegroup-branchline"
+# Nobody logs in, whatever EXTRA_IMAGE_FEATURES has.
 IMAGE_FEATURES = "read-only-rootfs"
 IMAGE_LINGUAS = ""
 # The kernel is on the slot's boot partition; branchline-healthy says when a slot is good.
