@@ -17,6 +17,17 @@ pub fn step(world: &mut World) {
             match heard.what {
                 What::Fault(text) => world.fault(format!("{name} got {text}")),
                 What::Garbage => world.fault(format!("{name} got bytes that are no message")),
+                What::Response {
+                    status,
+                    method,
+                    call: Some(call),
+                    ..
+                } if method == "INVITE" && REFUSED_BY_THE_BOX.contains(&status) => {
+                    let call = world.members[member].actor.call(call);
+                    if call.is_some_and(|call| call.peer == HELP && call.answered.is_none()) {
+                        world.fault(format!("{name} called for help and was refused with {status}"));
+                    }
+                }
                 What::Request { .. } | What::Response { .. } | What::NoAnswer { .. } | What::NoAck => {}
             }
         }
@@ -43,6 +54,11 @@ pub fn step(world: &mut World) {
         }
     }
 }
+
+/// The number that help is called by.
+pub const HELP: &str = "911";
+/// What no operator answers here: the box had something against the call.
+const REFUSED_BY_THE_BOX: [u16; 11] = [400, 401, 403, 406, 407, 415, 416, 420, 422, 483, 488];
 
 /// Every line of a telephone that is here is used, where there is a hosted PBX.
 pub fn has_returned(world: &World) -> bool {

@@ -176,6 +176,10 @@ fn trunks_by_chance(dice: &mut Dice, (text, members): Draft<'_>) -> Vec<(&'stati
         let mut setup = trunk(name, place);
         setup.seed = dice.number();
         setup.reaction = reaction(dice);
+        if dice.percent(15) {
+            // The next hop is there, and nobody behind it.
+            setup.reaction.provisional = Some((Duration::ZERO, 100));
+        }
         setup.features.challenges = dice.percent(30);
         members.push(Member::new(&format!("trunk {name}"), Actor::new(setup)));
     }
@@ -218,7 +222,7 @@ pub fn reaction(dice: &mut Dice) -> Reaction {
         13 => Some((dice.ms(8000..25_000), 200)),
         14 | 15 => Some((soon, 486)),
         16 => Some((soon, 603)),
-        17 => Some((soon, *dice.pick(&[404, 480, 488, 500, 503]).unwrap_or(&480))),
+        17 => Some((soon, *dice.pick(&[404, 480, 606, 500, 503]).unwrap_or(&480))),
         18 => Some((Duration::ZERO, 200)),
         _ => None,
     };

@@ -29,6 +29,8 @@ pub enum Offer {
     Early,
     /// In the ACK.
     Late,
+    /// In the INVITE, and not in order: without `v=`, and with a name of two words.
+    Odd,
 }
 
 impl Dial {
@@ -104,6 +106,11 @@ impl Actor {
             }
             Offer::Early => self.with_offer(handle, request),
             Offer::Late => request,
+            Offer::Odd => {
+                let body = self.describe(handle, Way::SendRecv, 1);
+                let body = body.replacen("v=0\r\no=-", "o=desk phone", 1);
+                request.body("application/sdp", body.as_bytes())
+            }
         };
         self.send_invite(now, Purpose::Invite(handle), request);
         handle

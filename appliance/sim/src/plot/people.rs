@@ -5,6 +5,7 @@ use std::time::Duration;
 use branchline_ladder::{Call, Dial, Offer, Side, Stage, Way};
 
 use super::{Kind, Plot};
+use crate::check::HELP;
 use crate::office;
 
 impl Plot {
@@ -72,8 +73,17 @@ impl Plot {
     }
 
     fn dial_for_help(&mut self) {
+        let offer = if self.dice.percent(25) {
+            Offer::Odd
+        } else {
+            Offer::Early
+        };
+        let dial = Dial {
+            offer,
+            ..Dial::new(HELP)
+        };
         if let Some(member) = self.member(Kind::Phone) {
-            self.dial(member, "911");
+            self.world.with(member, |actor, now| actor.dial(now, &dial));
         }
     }
 
@@ -125,10 +135,10 @@ impl Plot {
         if !self.world.members[member].is_phone() {
             return;
         }
-        let to = if self.dice.percent(30) {
-            self.outside()
-        } else {
-            self.extension()
+        let to = match self.dice.within(0..100) {
+            0..=9 => HELP.to_owned(),
+            10..=34 => self.outside(),
+            _ => self.extension(),
         };
         self.world
             .with(member, |actor, now| actor.transfer_blind(now, call, &to));
