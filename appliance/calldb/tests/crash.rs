@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use branchline_calldb::*;
 use branchline_journal::*;
@@ -230,6 +231,99 @@ fn child_process_appends_until_it_is_killed() {
     }
 }
 
+/// What a start finds to do.
+#[derive(Clone, Copy, Debug)]
+enum Work {
+    /// The database is damaged, and nothing is left in the journal.
+    Salvage,
+    /// The database is gone.
+    Replay,
+}
+
+impl Work {
+    fn prepare(self, dir: &Path) {
+        let path = Paths::under(dir).database;
+        match self {
+            Work::Salvage => {
+                fs::remove_dir_all(dir.join("journal")).unwrap();
+                let database = rusqlite::Connection::open(&path).unwrap();
+                let select = "SELECT rootpage FROM sqlite_schema WHERE name = 'call_number_seq'";
+                let page: u32 = database.query_row(select, [], |row| row.get(0)).unwrap();
+                drop(database);
+                let mut bytes = fs::read(&path).unwrap();
+                bytes[(page as usize - 1) * 4096..][..4096].fill(0xa5);
+                fs::write(&path, bytes).unwrap();
+            }
+            Work::Replay => remove_database(dir),
+        }
+    }
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long a start takes says when to kill the next"
+)]
+fn a_start_killed_while_it_salvages_or_replays_loses_no_call() {
+    const CALLS: u64 = 1_500;
+    let kills: u32 = std::env::var("KILLS").map_or(6, |kills| kills.parse().unwrap());
+    let whole = place();
+    let mut writer = open(whole.path());
+    for from in (1..=CALLS).step_by(100) {
+        writer.keep((from..from + 100).map(ended).collect());
+    }
+    writer.close();
+    let expected: Vec<CallRecord> = (1..=CALLS).map(record).collect();
+    for work in [Work::Salvage, Work::Replay] {
+        let mut lasts = Duration::ZERO;
+        for kill in 0..=kills {
+            let dir = place();
+            copy_dir(whole.path(), dir.path());
+            work.prepare(dir.path());
+            let mut child = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "child_process_starts_and_is_killed"])
+                .env(CHILD_START, dir.path())
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap();
+            let began = Instant::now();
+            if kill == 0 {
+                // The first is let live, to know when to kill the others.
+                assert!(child.wait().unwrap().success());
+                lasts = began.elapsed();
+            } else {
+                std::thread::park_timeout(lasts * kill / (kills + 1));
+                child.kill().unwrap();
+                child.wait().unwrap();
+            }
+            open(dir.path()).close();
+            assert!(records(dir.path()) == expected, "{work:?}, kill {kill} of {kills}");
+        }
+    }
+}
+
+/// Does something only as the child of the test above.
+#[test]
+fn child_process_starts_and_is_killed() {
+    if let Some(dir) = std::env::var_os(CHILD_START) {
+        open(Path::new(&dir)).close();
+    }
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for item in fs::read_dir(from).unwrap() {
+        let path = item.unwrap().path();
+        let copy = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_dir(&path, &copy);
+        } else {
+            fs::copy(&path, copy).unwrap();
+        }
+    }
+}
+
+const CHILD_START: &str = "CALLDB_CHILD_START";
 const CHILD_DIR: &str = "CALLDB_CHILD_DIR";
 
 fn segment(dir: &Path, number: u64) -> std::path::PathBuf {
