@@ -189,6 +189,7 @@ impl Applier {
 
     fn reopen(&mut self) -> Result<(), Reason> {
         let (path, homes, records_max) = (self.database.clone(), self.homes.clone(), self.limits.records_max);
+        self.shared.guard.begin(clock(), OPENED_WITHIN);
         let opened = self.opener.ask(OPENED_WITHIN, move || {
             let place = Place {
                 path: &path,
@@ -197,6 +198,7 @@ impl Applier {
             };
             Primary::open(place, Depth::Whole)
         });
+        self.shared.guard.begin(clock(), STEP_WITHIN);
         let (mut primary, _) = opened.unwrap_or(Err(Reason::Deadline))?;
         let written_seq = self.shared.written_seq.load(Ordering::Acquire);
         if primary.applied_seq() > written_seq {
