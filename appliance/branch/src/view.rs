@@ -347,6 +347,12 @@ pub struct StorageView {
     pub applied_seq: u64,
     /// Entries lost because every disk failed for longer than memory lasts.
     pub lost_entries: u64,
+    /// Bytes of the journal that wait for the database.
+    #[serde(default)]
+    pub held_bytes: u64,
+    /// As many as may: then records are kept in memory only.
+    #[serde(default)]
+    pub held_bytes_max: u64,
     /// Homes of the journal, the most preferred first.
     pub homes: Vec<HomeView>,
     /// How the last outage ended.
@@ -356,6 +362,15 @@ pub struct StorageView {
     /// Why the state directory cannot be used; empty when it can.
     #[serde(default)]
     pub state_directory: String,
+}
+
+impl StorageView {
+    /// How full the journal is of what the database has not taken, percent; from three quarters on somebody has to see
+    /// to the database.
+    pub fn filling_percent(&self) -> Option<u64> {
+        let percent = self.held_bytes.saturating_mul(100) / self.held_bytes_max.max(1);
+        (percent >= 75).then_some(percent)
+    }
 }
 
 /// One directory that the journal may be written to.

@@ -69,6 +69,10 @@ pub struct Status {
     pub queued: usize,
     /// Entries lost because all disks failed for longer than memory lasts.
     pub lost_entries: u64,
+    /// Bytes of the journal that wait for SQLite.
+    pub held_bytes: u64,
+    /// As many as may: then no more is written until SQLite takes some.
+    pub held_bytes_max: u64,
     /// Homes of the journal, the most preferred first.
     pub homes: Vec<HomeStatus>,
     /// State of SQLite.
@@ -111,6 +115,7 @@ impl AppendError {
 pub struct CallDb {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) next_seq: u64,
+    pub(crate) journal_bytes_max: u64,
     pub(crate) shared: Arc<Shared>,
     pub(crate) threads: Vec<JoinHandle<()>>,
 }
@@ -148,6 +153,8 @@ impl CallDb {
             applied_seq: self.shared.applied_seq.load(Ordering::Acquire),
             queued: self.inbox.len(),
             lost_entries: self.shared.lost_entries.load(Ordering::Relaxed),
+            held_bytes: self.shared.held_bytes.load(Ordering::Relaxed),
+            held_bytes_max: self.journal_bytes_max,
             homes: self.shared.homes(),
             database: self.shared.database(),
         }
@@ -192,6 +199,7 @@ pub(crate) struct Shared {
     pub(crate) written_seq: AtomicU64,
     pub(crate) applied_seq: AtomicU64,
     pub(crate) held_after_seq: AtomicU64,
+    pub(crate) held_bytes: AtomicU64,
     synced_seq: AtomicU64,
     lost_entries: AtomicU64,
     pub(crate) guard: Guard,
@@ -206,6 +214,7 @@ impl Shared {
             written_seq: AtomicU64::new(last_seq),
             applied_seq: AtomicU64::new(0),
             held_after_seq: AtomicU64::new(u64::MAX),
+            held_bytes: AtomicU64::new(0),
             synced_seq: AtomicU64::new(0),
             lost_entries: AtomicU64::new(0),
             guard: Guard::new(clock()),

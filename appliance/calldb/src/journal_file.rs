@@ -195,6 +195,22 @@ impl JournalFile {
         }
     }
 
+    /// Bytes that may not be deleted, as they hold entries after `settled_seq`.
+    pub(crate) fn held_bytes(&self, settled_seq: u64) -> u64 {
+        let later = self.closed.iter().skip(1).chain([&self.current]);
+        let settled = self.closed.iter().zip(later).take_while(|(_, next)| {
+            next.first_seq
+                .is_some_and(|first| first <= settled_seq.saturating_add(1))
+        });
+        let settled_bytes: u64 = settled.map(|(segment, _)| segment.bytes).sum();
+        let is_settled = self.last_seq <= settled_seq;
+        if is_settled {
+            0
+        } else {
+            self.total_bytes() - settled_bytes
+        }
+    }
+
     fn total_bytes(&self) -> u64 {
         self.closed.iter().map(|segment| segment.bytes).sum::<u64>() + self.current.bytes
     }

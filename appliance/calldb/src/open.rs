@@ -297,10 +297,10 @@ fn start(setup: &Setup, running: Running, notify: Box<dyn Fn(Notice) + Send + Sy
             .name("calldb".into())
             .spawn(move || applier.run(&handed_on))?,
     ];
-    let next_seq = recovered.last_seq + 1;
     Ok(CallDb {
         inbox,
-        next_seq,
+        next_seq: recovered.last_seq + 1,
+        journal_bytes_max: setup.limits.journal_bytes_max,
         shared,
         threads,
     })

@@ -278,6 +278,12 @@ impl Spool {
         }
     }
 
+    /// Bytes of the home in use that may not be deleted yet.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        let file = self.current.and_then(|at| self.homes[at].file.as_ref());
+        file.map_or(0, |file| file.held_bytes(self.settled_seq))
+    }
+
     pub(crate) fn statuses(&self) -> Vec<HomeStatus> {
         let homes = self.homes.iter().enumerate();
         homes

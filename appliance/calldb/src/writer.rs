@@ -1,6 +1,7 @@
 //! The journal thread: writes what waits, acknowledges it, asks for syncs, and hands it to SQLite's thread.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
@@ -124,6 +125,7 @@ impl Writer {
             }
         }
         self.spool.prune(self.shared.settled_seq());
+        self.shared.held_bytes.store(self.spool.held_bytes(), Ordering::Relaxed);
         if self.shared.guard.is_stuck(now) {
             // Its own thread cannot say so.
             self.shared.set_database(DatabaseState::Degraded(Reason::Deadline));
@@ -201,10 +203,11 @@ mod tests {
         }
     }
 
+    /// Until it is told otherwise, for 10 s at most.
     fn wait_if(now: &Mutex<Option<Slow>>, slow: Slow) {
-        let now = *now.lock().unwrap();
-        if now == Some(slow) || now == Some(Slow::Everything) {
-            std::thread::park_timeout(Duration::from_secs(10));
+        let is_slow = || [Some(slow), Some(Slow::Everything)].contains(&*now.lock().unwrap());
+        for _ in (0..500).take_while(|_| is_slow()) {
+            std::thread::park_timeout(Duration::from_millis(20));
         }
     }
 

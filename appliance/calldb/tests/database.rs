@@ -297,18 +297,26 @@ fn a_full_journal_keeps_entries_in_memory_and_writes_them_when_there_is_room() {
     };
     let mut running = open_with(dir.path(), limits);
     running.call_db.hold_after(0);
-    let mut number = 0;
+    let held = |running: &Rig| running.call_db.status().held_bytes;
+    let (mut number, mut highest) = (0, 0);
     loop {
         number += 1;
         if running.keep(vec![ended(number)]) == Kept::MemoryOnly {
             break;
         }
+        highest = highest.max(held(&running));
         assert!(number < 100, "the journal never filled");
     }
+    assert!(
+        highest > limits.journal_bytes_max * 3 / 4,
+        "{highest} bytes were seen to wait"
+    );
     assert_eq!(running.keep(vec![ended(number + 1)]), Kept::MemoryOnly);
     running.call_db.hold_after(u64::MAX);
     running.wait_for_a_home();
     assert_eq!(running.keep(vec![ended(number + 2)]), Kept::Synced);
+    running.wait_until_applied();
+    running.wait_until(|| held(&running) == 0);
     assert_eq!(running.call_db.status().lost_entries, 0);
     running.close();
     let reopened = open_with(dir.path(), limits);

@@ -210,6 +210,12 @@ fn storage(page: &mut Exposition, storage: &StorageView) {
         behind as f64,
     );
     page.plain(
+        "branchline_journal_held_bytes",
+        Kind::Gauge,
+        "Bytes of the journal that wait for the call database.",
+        storage.held_bytes as f64,
+    );
+    page.plain(
         "branchline_journal_lost_entries_total",
         Kind::Counter,
         "Entries lost because every disk failed for longer than memory lasts.",

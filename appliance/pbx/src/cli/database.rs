@@ -79,7 +79,13 @@ fn write_status(view: &View, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  why: {}", printable(&storage.reason))?;
     }
     let behind = storage.written_seq.saturating_sub(storage.applied_seq);
-    writeln!(out, "  {behind} entries to catch up with")?;
+    let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
+    writeln!(
+        out,
+        "  {behind} entries to catch up with; {} of {} MB of the journal wait for it",
+        megabytes(storage.held_bytes),
+        megabytes(storage.held_bytes_max)
+    )?;
     if storage.lost_entries > 0 {
         writeln!(
             out,

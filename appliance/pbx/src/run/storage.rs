@@ -145,6 +145,8 @@ impl Storage {
         view.storage.written_seq = status.written_seq;
         view.storage.applied_seq = status.applied_seq;
         view.storage.lost_entries = status.lost_entries;
+        view.storage.held_bytes = status.held_bytes;
+        view.storage.held_bytes_max = status.held_bytes_max;
         let homes = status.homes.into_iter().map(|home| HomeView {
             directory: home.dir.display().to_string(),
             fault: home.fault.unwrap_or_default(),
@@ -179,7 +181,11 @@ fn faults(view: &View) -> Vec<String> {
     let configuration = configuration.map(|fault| format!("Configuration: {fault}."));
     let directory = Some(&view.storage.state_directory).filter(|fault| !fault.is_empty());
     let directory = directory.map(|fault| format!("Box: {fault}."));
-    let rest = configuration.into_iter().chain(directory);
+    let filling = view
+        .storage
+        .filling_percent()
+        .map(|percent| format!("The journal is {percent} % full of what the call database has not taken."));
+    let rest = filling.into_iter().chain(configuration).chain(directory);
     reason.into_iter().chain(homes).chain(rest).collect()
 }
 
@@ -226,6 +232,16 @@ mod tests {
         assert_eq!(storage.mode(), DatabaseMode::Degraded);
         storage.handle_database(DatabaseState::Recovering);
         assert_eq!(storage.mode(), DatabaseMode::Recovering);
+    }
+
+    #[test]
+    fn a_journal_that_fills_is_said_before_it_is_full() {
+        let mut view = View::default();
+        view.storage.held_bytes_max = 1000;
+        for (held_bytes, is_said) in [(0, false), (749, false), (750, true), (1000, true)] {
+            view.storage.held_bytes = held_bytes;
+            assert_eq!(faults(&view).len(), usize::from(is_said), "{held_bytes}");
+        }
     }
 
     #[test]

@@ -51,6 +51,15 @@ pub(super) fn running(view: &View) -> Vec<Finding> {
             "mend or free that disk; the box tries it again by itself",
         ));
     }
+    if let Some(percent) = view.storage.filling_percent() {
+        findings.push(Finding::warning(
+            "journal",
+            format!(
+                "{percent} % full of what the call database has not taken; beyond that, records are in memory only"
+            ),
+            "see to the call database: branchline database status",
+        ));
+    }
     findings.extend(configuration(view));
     if health.ports_free == 0 && view.up_ms > 0 {
         let fix = "widen media.port_min to media.port_max";
