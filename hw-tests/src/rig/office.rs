@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use branchline_ladder::{Actor, ActorSetup, Dial, Features, Heard, Reaction, Role, Stage};
+use branchline_ladder::{Actor, ActorSetup, Dial, Features, Heard, Proof, Reaction, Role, Stage};
 use branchline_sip::Transport;
 use bytes::Bytes;
 
@@ -249,7 +249,7 @@ fn setup(account: &Account, ip: Ipv4Addr, start: u64) -> ActorSetup {
     ActorSetup {
         role: Role::Phone,
         number: account.number.clone(),
-        password: account.password.clone(),
+        password: Proof::Password(account.password.clone()),
         address: sip(ip),
         media: SocketAddr::from((ip, 4000)),
         server: sip(BOX_INSIDE),
