@@ -17,7 +17,7 @@ const PORT: u16 = 8000;
 const TRIES: u32 = 5;
 
 pub(super) fn good(board: &mut Board, plan: &Plan) -> Result<Vec<Figure>, Fault> {
-    update(board, plan, ("good", "B", "runs"))
+    update(board, plan, ("good", "B", "runs in slot B"))
 }
 
 pub(super) fn kernel_corrupt(board: &mut Board, plan: &Plan) -> Result<Vec<Figure>, Fault> {
