@@ -77,7 +77,9 @@ pub fn stamped(version: &str) -> PathBuf {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     assert_eq!(version, "0.2.0", "one is enough");
     let made = MADE.get_or_init(|| {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("branchline-{version}-{}", std::process::id()));
+        // One file for all runs; another process may start the one that is there.
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("branchline-{version}"));
+        let beside = path.with_extension(std::process::id().to_string());
         let mut program = fs::read(BINARY).expect("the binary was built for this test");
         let own = format!("{MARK}{}", env!("CARGO_PKG_VERSION"));
         let new = format!("{MARK}{version}");
@@ -87,8 +89,9 @@ pub fn stamped(version: &str) -> PathBuf {
         for at in places {
             program[at..at + new.len()].copy_from_slice(new.as_bytes());
         }
-        fs::write(&path, program).expect("the target folder is writable");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("our own file");
+        fs::write(&beside, program).expect("the target folder is writable");
+        fs::set_permissions(&beside, fs::Permissions::from_mode(0o755)).expect("our own file");
+        fs::rename(&beside, &path).expect("our own file");
         path
     });
     made.clone()
