@@ -1,6 +1,7 @@
 //! The view of the branch: plain values made from its parts.
 
 use branchline_call::CallId;
+use branchline_sip::message::Method;
 
 use crate::Branch;
 use crate::now::Now;
@@ -70,6 +71,11 @@ impl Branch {
         .into_iter()
         .filter(|(_, left)| *left > 0)
         .collect()
+    }
+
+    /// The method of each transaction alive, absorbing ones included.
+    pub fn transaction_methods(&self) -> impl Iterator<Item = &Method> {
+        self.agent.transaction_methods()
     }
 
     fn phones(&self) -> Vec<PhoneView> {

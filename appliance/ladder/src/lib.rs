@@ -11,4 +11,4 @@ pub mod flow;
 mod hosted;
 
 pub use actor::*;
-pub use hosted::{Hearing, HostedKind, HostedPbx, HostedSetup, Toward};
+pub use hosted::{Hearing, HostedKind, HostedPbx, HostedSetup, Memory, Toward};

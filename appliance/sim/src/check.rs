@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use branchline_journal::{BindingKey, Entry, Event};
 use branchline_ladder::{Side, What};
+use branchline_sip::message::Method;
 
 use crate::records;
 use crate::world::World;
 
-/// What must hold after each step: cheap.
-pub fn step(world: &mut World) {
+/// What telephones must never get; looked at after each step of the plot, as they remember what they got.
+pub fn heard(world: &mut World) {
     for member in 0..world.members.len() {
         let name = world.members[member].name.clone();
         while let Some(heard) = world.members[member].actor.poll_heard() {
@@ -32,26 +33,24 @@ pub fn step(world: &mut World) {
             }
         }
     }
+}
+
+/// What must hold after every event; cheap.
+pub fn event(world: &mut World) {
+    let Some(branch) = world.branch() else { return };
     let now = world.now();
-    let late = world
-        .branch()
-        .and_then(|branch| branch.poll_timeout())
-        .filter(|(at, _)| now.saturating_duration_since(*at) > Duration::from_secs(1));
+    let late = branch
+        .poll_timeout()
+        .filter(|(at, _)| now.saturating_duration_since(*at) > LATE_MAX);
+    let crowded = branch.residue().into_iter().find(|(what, count)| {
+        let bound = BOUNDS.iter().find(|(bounded, _)| bounded == what);
+        bound.is_some_and(|(_, most)| count > most)
+    });
     if let Some((_, reason)) = late {
         world.fault(format!("a timer that is due stays due: {reason:?}"));
     }
-    let Some(view) = world.branch().map(|branch| branch.view(world.moment())) else {
-        return;
-    };
-    let counters = view.counters;
-    for (what, count, bound) in [
-        ("transactions", counters.transactions, 2000),
-        ("sessions", counters.sessions, 400),
-        ("calls", view.calls.len() as u64, 300),
-    ] {
-        if count > bound {
-            world.fault(format!("{count} {what} in memory, more than {bound}"));
-        }
+    if let Some((what, count)) = crowded {
+        world.fault(format!("{count} {what} in memory"));
     }
 }
 
@@ -59,6 +58,15 @@ pub fn step(world: &mut World) {
 pub const HELP: &str = "911";
 /// What no operator answers here: the box had something against the call.
 const REFUSED_BY_THE_BOX: [u16; 11] = [400, 401, 403, 406, 407, 415, 416, 420, 422, 483, 488];
+const LATE_MAX: Duration = Duration::from_secs(1);
+/// More than an office of this size can need at once.
+const BOUNDS: [(&str, usize); 5] = [
+    ("transactions", 2000),
+    ("sessions", 400),
+    ("calls", 300),
+    ("legs", 400),
+    ("ports", 400),
+];
 
 /// Every line of a telephone that is here is used, where there is a hosted PBX.
 pub fn has_returned(world: &World) -> bool {
@@ -74,7 +82,7 @@ pub fn quiet(world: &mut World) {
     let view = branch.view(world.moment());
     let left: Vec<String> = residue
         .iter()
-        .filter(|(what, count)| !(*what == "transactions" && *count <= TRANSACTIONS_QUIET_MAX))
+        .filter(|(what, _)| *what != "transactions")
         .map(|(what, count)| format!("{count} {what}"))
         .collect();
     if !left.is_empty() {
@@ -84,6 +92,9 @@ pub fn quiet(world: &mut World) {
             .map(|call| format!("{}->{} {}", call.from, call.to, call.state))
             .collect();
         world.fault(format!("left when all was over: {} {calls:?}", left.join(", ")));
+    }
+    if let Some(text) = unjustified_transactions(world) {
+        world.fault(text);
     }
     if world.legs() > 0 {
         world.fault(format!("{} legs left in the relay", world.legs()));
@@ -104,8 +115,18 @@ pub fn quiet(world: &mut World) {
     }
 }
 
-/// OPTIONS and REGISTER of trunks and of the hosted PBX that are on their way or were just answered.
-const TRANSACTIONS_QUIET_MAX: usize = 16;
+/// Telephones and lines go on registering, and trunks and the hosted PBX are asked whether they are there; nothing else goes on.
+fn unjustified_transactions(world: &World) -> Option<String> {
+    let methods: Vec<&Method> = world.branch()?.transaction_methods().collect();
+    let (upkeep, others): (Vec<&Method>, Vec<&Method>) = methods
+        .into_iter()
+        .partition(|method| matches!(method, Method::Register | Method::Options));
+    if !others.is_empty() {
+        return Some(format!("transactions left when all was over: {others:?}"));
+    }
+    let begun = world.upkeep();
+    (upkeep.len() > begun).then(|| format!("{} transactions left, and {begun} begun lately", upkeep.len()))
+}
 
 /// Every answered call has exactly one record, and no record stands without a call.
 pub fn records(world: &mut World) {

@@ -1,12 +1,14 @@
 //! The branch of a random run: its configuration, telephones and trunks.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use branchline_branch::Configuration;
 use branchline_config::{Config, Password, Secret};
-use branchline_ladder::{Actor, ActorSetup, Features, HostedKind, HostedPbx, HostedSetup, Reaction, Role, hashes};
+use branchline_ladder::{
+    Actor, ActorSetup, Features, HostedKind, HostedPbx, HostedSetup, Memory, Reaction, Role, hashes,
+};
 use branchline_sip::Transport;
 
 use crate::dice::Dice;
@@ -85,6 +87,10 @@ pub fn by_chance(dice: &mut Dice) -> Result<Office, String> {
         text.push_str("[hosted]\nhost = \"198.51.100.50\"\nprobe_s = 2\nsettle_s = 3\n");
     }
     let mut members = Vec::new();
+    if hosted.as_ref().is_some_and(HostedPbx::leads_outside) {
+        text.push_str("[emergency]\nroutes = [\"hosted\", \"a\"]\n");
+        members.push(Member::new("operator 911", Actor::new(operator_by_chance(dice))));
+    }
     let line = if hosted.is_some() { Line::AtHosted } else { Line::None };
     phones_by_chance(dice, (&mut text, &mut members), line);
     let trunks = trunks_by_chance(dice, (&mut text, &mut members));
@@ -103,16 +109,37 @@ pub fn by_chance(dice: &mut Dice) -> Result<Office, String> {
 
 /// Half of the branches have a hosted PBX: a proxy, or one that hides what it does.
 fn hosted_by_chance(dice: &mut Dice) -> Option<HostedPbx> {
-    let kind = *dice.pick(&[HostedKind::Proxy, HostedKind::B2bua])?;
+    let kinds = [
+        (HostedKind::Proxy, Memory::Kept),
+        (HostedKind::B2bua, Memory::Kept),
+        (HostedKind::B2bua, Memory::Lost),
+    ];
+    let (kind, memory) = *dice.pick(&kinds)?;
+    let operator = ("911".to_owned(), OPERATOR);
     let users = (201..=208).map(|number| (number.to_string(), LINE_PASSWORD.to_owned()));
     let setup = HostedSetup {
-        address: SocketAddr::from(([198, 51, 100, 50], 5060)),
+        address: HOSTED,
         kind,
+        memory,
         thinks: dice.pick(&[0, 20, 300]).map(|ms| Duration::from_millis(*ms))?,
         users: users.collect(),
-        beyond: Vec::new(),
+        beyond: if dice.percent(40) { vec![operator] } else { Vec::new() },
     };
     dice.percent(50).then(|| HostedPbx::new(setup))
+}
+
+/// Whom the hosted PBX takes calls for help to; calls back through it.
+fn operator_by_chance(dice: &mut Dice) -> ActorSetup {
+    ActorSetup {
+        role: Role::Beyond,
+        number: "911".to_owned(),
+        address: OPERATOR,
+        media: SocketAddr::new(OPERATOR.ip(), 4000),
+        server: HOSTED,
+        seed: dice.number(),
+        reaction: reaction(dice),
+        ..trunk("operator", 60)
+    }
 }
 
 fn settings_by_chance(dice: &mut Dice) -> String {
@@ -250,5 +277,7 @@ pub fn configuration(text: &str, trunk_passwords: &[(&str, &str)]) -> Result<Con
     })
 }
 
+const HOSTED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 50)), 5060);
+const OPERATOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 60)), 5060);
 /// Of every line at the hosted PBX.
 const LINE_PASSWORD: &str = "line-secret";

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use branchline_ladder::{Actor, HostedKind, HostedPbx, HostedSetup};
+use branchline_ladder::{Actor, HostedKind, HostedPbx, HostedSetup, Memory};
 use branchline_sim::office::{configuration, extension_text, phone};
 use branchline_sim::world::{BOX, Cable, Member, World};
 use branchline_sip::Transport;
@@ -21,6 +21,7 @@ fn branch() -> World {
     let members = vec![Member::new("phone 201", Actor::new(setup))];
     let mut world = World::new(1, configuration(&text, &[]).unwrap(), members);
     world.set_hosted(HostedPbx::new(HostedSetup {
+        memory: Memory::Kept,
         thinks: Duration::ZERO,
         address: "198.51.100.50:5060".parse().unwrap(),
         kind: HostedKind::Proxy,

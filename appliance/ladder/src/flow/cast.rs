@@ -7,7 +7,7 @@ use std::time::Duration;
 use branchline_sip::Transport;
 
 use super::{Flow, Who};
-use crate::{ActorSetup, Features, HostedSetup, Reaction, Role, hashes};
+use crate::{ActorSetup, Features, HostedSetup, Memory, Reaction, Role, hashes};
 
 /// Where everybody stands.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +52,7 @@ impl Cast {
             HostedSetup {
                 address,
                 kind: *kind,
+                memory: Memory::Kept,
                 thinks: Duration::from_millis(thinks_ms.unwrap_or(0)),
                 users: users.collect(),
                 beyond: Vec::new(),

@@ -25,6 +25,15 @@ pub enum HostedKind {
     B2bua,
 }
 
+/// What it still knows of its calls after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// It has written them down, or never needed to know.
+    Kept,
+    /// Nothing: their requests are answered 481, and their sound ends.
+    Lost,
+}
+
 /// What a hosted PBX is made from.
 #[derive(Clone, Debug)]
 pub struct HostedSetup {
@@ -32,6 +41,8 @@ pub struct HostedSetup {
     pub address: SocketAddr,
     /// What it does to calls.
     pub kind: HostedKind,
+    /// What a restart leaves of its calls.
+    pub memory: Memory,
     /// How long each message stays with it.
     pub thinks: Duration,
     /// Users and their passwords.
@@ -57,6 +68,8 @@ pub struct HostedPbx {
     /// INVITEs that were answered here: their ACK goes no further.
     refused: BTreeSet<String>,
     anchors: Anchors,
+    /// Call-IDs since its start, those of the branch's side.
+    calls: BTreeSet<String>,
     out: Vec<(Toward, Bytes)>,
     /// What it says when it has thought about it, in order.
     thought: VecDeque<(Instant, Toward, Bytes)>,
@@ -82,6 +95,7 @@ impl HostedPbx {
         HostedPbx {
             anchors: Anchors::new(setup.address.ip()),
             contacts: BTreeMap::new(),
+            calls: BTreeSet::new(),
             refused: BTreeSet::new(),
             out: Vec::new(),
             thought: VecDeque::new(),
@@ -95,9 +109,19 @@ impl HostedPbx {
         self.setup.address
     }
 
+    /// It takes some number outside.
+    pub fn leads_outside(&self) -> bool {
+        !self.setup.beyond.is_empty()
+    }
+
     /// It has restarted: every contact is forgotten, and what it was at.
     pub fn forget(&mut self) {
         self.contacts.clear();
+        self.calls.clear();
+        match self.setup.memory {
+            Memory::Kept => {}
+            Memory::Lost => self.anchors = Anchors::new(self.setup.address.ip()),
+        }
         self.thought.clear();
     }
 
@@ -140,7 +164,12 @@ impl HostedPbx {
         if text.is_response() {
             return self.pass_response(text);
         }
+        let begins = text.to_tag().is_none();
         match text.method() {
+            "ACK" if !begins && self.has_forgotten(&text) => {}
+            _ if !begins && self.has_forgotten(&text) => {
+                self.answer(&text, ("481 Call/Transaction Does Not Exist", &[]));
+            }
             "REGISTER" => self.register(bytes, &text),
             "OPTIONS" if !text.has("Route") => self.answer(&text, ("200 OK", &[])),
             "ACK" if self.refused.contains(&text.branch()) => {}
@@ -189,6 +218,7 @@ impl HostedPbx {
             return self.answer(&text, ("404 Not Found", &[]));
         };
         self.answer(&text, ("100 Trying", &[]));
+        self.calls.insert(call_of(&text).to_owned());
         text.set_request_uri(&contact);
         text.remove("Proxy-Authorization");
         text.push_on_top("Record-Route", &format!("<sip:{};lr>", self.setup.address));
@@ -231,9 +261,14 @@ impl HostedPbx {
         found.map_or(Toward::Branch, Toward::Beyond)
     }
 
+    /// A call from before its start, where it has forgotten those.
+    fn has_forgotten(&self, text: &Text) -> bool {
+        self.setup.memory == Memory::Lost && !self.calls.contains(call_of(text))
+    }
+
     fn pass_response(&mut self, mut text: Text) {
         text.remove_first("Via");
-        if !text.has("Via") {
+        if !text.has("Via") || self.has_forgotten(&text) {
             return;
         }
         self.disguise(&mut text);
@@ -263,4 +298,10 @@ impl HostedPbx {
         let toward = self.toward(text.value("Via").unwrap_or_default());
         self.out.push((toward, text.response(status, more)));
     }
+}
+
+/// Its Call-ID as the branch's side has it.
+fn call_of(text: &Text) -> &str {
+    let call_id = text.value("Call-ID").unwrap_or_default();
+    call_id.strip_suffix(OTHER_SIDE).unwrap_or(call_id)
 }

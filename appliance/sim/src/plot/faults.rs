@@ -1,5 +1,6 @@
 //! What breaks: cables, streams, disk, clock, power; and on the cube of what can be lost, one edge after the other.
 
+use branchline_config::Config;
 use branchline_ladder::cube::{Condition, Edge, Part};
 use branchline_ladder::{Call, Situation};
 
@@ -57,6 +58,28 @@ impl Plot {
                 self.world.set_quality(quality);
             }
         }
+    }
+
+    /// Somebody edits the configuration, and the box takes it.
+    pub(super) fn reload(&mut self) {
+        let mut config = Config::clone(&self.world.configuration().config);
+        let numbers: Vec<String> = config
+            .extensions
+            .iter()
+            .map(|it| it.number.as_str().to_owned())
+            .collect();
+        match self.dice.within(0..5) {
+            0 => config.sip.ring_s = u32::try_from(self.dice.within(5..30)).unwrap_or(15),
+            1 => config.sip.session_expires_s = u32::try_from(self.dice.within(90..300)).unwrap_or(120),
+            2 => {
+                let to = self.dice.pick(&numbers).cloned().filter(|_| self.dice.percent(70));
+                let at = usize::try_from(self.dice.within(0..numbers.len() as u64)).unwrap_or(0);
+                config.extensions[at].forward_busy = to;
+            }
+            3 => config.trunks.reverse(),
+            _ => config.trunks[0].expires_s = u32::try_from(self.dice.within(30..600)).unwrap_or(60),
+        }
+        self.world.reload(config);
     }
 
     fn restart(&mut self, how: Stop) {

@@ -6,7 +6,7 @@ mod people;
 use std::time::Duration;
 
 use branchline_ladder::cube::{Corner, Coverage};
-use branchline_ladder::{Call, CallHandle};
+use branchline_ladder::{Call, CallHandle, Role};
 
 use crate::check;
 use crate::dice::Dice;
@@ -78,6 +78,18 @@ struct Plot {
 enum Kind {
     Phone,
     Trunk,
+    /// Behind the hosted PBX.
+    Operator,
+}
+
+impl Kind {
+    fn role(self) -> Role {
+        match self {
+            Kind::Phone => Role::Phone,
+            Kind::Trunk => Role::Trunk,
+            Kind::Operator => Role::Beyond,
+        }
+    }
 }
 
 /// Everybody registers meanwhile.
@@ -94,6 +106,8 @@ const RETURN_LOOKS: u32 = 42;
 const RETURN_LOOK: Duration = Duration::from_secs(10);
 /// Of all that happens where there is a hosted PBX, so much is a loss or a return.
 const WALKS_PERCENT: u64 = 10;
+/// Of all that happens, so much is a new configuration.
+const RELOADS_PERCENT: u64 = 2;
 const REPLY_LOOKS: u32 = 100;
 const REPLY_LOOK: Duration = Duration::from_millis(10);
 
@@ -124,12 +138,14 @@ impl Plot {
             self.world.run_until(self.world.offset() + pause);
             if has_hosted && self.dice.percent(WALKS_PERCENT) {
                 self.walk();
+            } else if self.dice.percent(RELOADS_PERCENT) {
+                self.reload();
             } else if self.dice.percent(faults_percent) {
                 self.break_something();
             } else {
                 self.do_something();
             }
-            check::step(&mut self.world);
+            check::heard(&mut self.world);
         }
         if self.world.faults().is_empty() {
             self.end();
@@ -148,7 +164,7 @@ impl Plot {
         for wait in [1, 4, 40, 1, 40] {
             self.hang_up_all();
             self.world.run_until(self.world.offset() + Duration::from_secs(wait));
-            check::step(&mut self.world);
+            check::heard(&mut self.world);
         }
         self.world.run_until(self.world.offset() + CALM);
         if self.is_help_called() {
@@ -203,7 +219,10 @@ impl Plot {
 
     fn member(&mut self, kind: Kind) -> Option<usize> {
         let fitting: Vec<usize> = (0..self.world.members.len())
-            .filter(|at| self.world.members[*at].is_phone() == (kind == Kind::Phone) && self.world.members[*at].plugged)
+            .filter(|at| {
+                let member = &self.world.members[*at];
+                member.actor.setup().role == kind.role() && member.plugged
+            })
             .collect();
         self.dice.pick(&fitting).copied()
     }

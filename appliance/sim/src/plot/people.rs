@@ -14,7 +14,8 @@ impl Plot {
             0..=24 => self.dial_inside(),
             25..=34 => self.dial_outside(),
             35..=44 => self.call_in(),
-            45..=47 => self.dial_for_help(),
+            45..=46 => self.dial_for_help(),
+            47 => self.call_back(),
             48..=62 => self.hang_up(),
             63..=70 => self.change(),
             71..=74 => self.glare(),
@@ -84,6 +85,14 @@ impl Plot {
         };
         if let Some(member) = self.member(Kind::Phone) {
             self.world.with(member, |actor, now| actor.dial(now, &dial));
+        }
+    }
+
+    /// Whoever was called for help wants to know more.
+    fn call_back(&mut self) {
+        let to = self.extension();
+        if let Some(member) = self.member(Kind::Operator) {
+            self.dial(member, &to);
         }
     }
 
@@ -180,6 +189,10 @@ impl Plot {
         let Some((owner, call)) = self.call(|call| call.is_alive() && call.side == Side::Callee) else {
             return;
         };
+        // Whoever dials the operator's number for it calls for help.
+        if !self.world.members[owner].is_phone() {
+            return;
+        }
         let Some(member) = self.member(Kind::Phone).filter(|member| *member != owner) else {
             return;
         };

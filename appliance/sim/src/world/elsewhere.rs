@@ -59,6 +59,7 @@ impl World {
         if let Some(hosted) = &mut self.hosted {
             hosted.cable = cable;
         }
+        (0..self.members.len()).for_each(|member| self.note_reach(member));
     }
 
     /// A drill takes it away from some lines, or from all.
@@ -85,6 +86,7 @@ impl World {
             hosted.power = power;
             hosted.pbx.forget();
         }
+        (0..self.members.len()).for_each(|member| self.note_reach(member));
     }
 
     /// Cuts or mends the line to everything outside.
@@ -104,10 +106,12 @@ impl World {
         member.plugged && is_near
     }
 
-    /// A cable or the WAN has changed.
+    /// A cable, the WAN or the hosted PBX has changed.
     pub(super) fn note_reach(&mut self, member: usize) {
         let now = self.now();
-        if self.reaches(member) {
+        // The way to who is beyond is as good as the hosted PBX.
+        let is_on_the_way = !self.members[member].is_beyond() || self.hosted_in_reach().is_some();
+        if is_on_the_way && self.reaches(member) {
             self.cuts.ended(now, member);
         } else {
             self.cuts.began(now, member);

@@ -28,6 +28,7 @@ pub use member::{Member, Place};
 pub use network::Quality;
 pub use power::{Cable, Trust};
 
+use crate::check;
 use crate::dice::Dice;
 use crate::office::Office;
 use arrival::{Arrival, Due};
@@ -71,6 +72,7 @@ pub struct World {
     clock_trusted: bool,
     spins: u32,
     asked: BTreeSet<(usize, String)>,
+    upkeep: BTreeMap<String, Instant>,
     /// Names that were found once.
     remembered: BTreeSet<String>,
     trace: VecDeque<String>,
@@ -116,6 +118,7 @@ impl World {
             clock_trusted: true,
             spins: 0,
             asked: BTreeSet::new(),
+            upkeep: BTreeMap::new(),
             remembered: BTreeSet::new(),
             trace: VecDeque::new(),
             trace_hash: 0,
@@ -246,6 +249,9 @@ impl World {
             }
             self.offset = next - self.base;
             self.wake();
+            if self.faults.is_empty() {
+                check::event(self);
+            }
         }
         self.offset = self.offset.max(end);
     }

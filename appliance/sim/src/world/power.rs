@@ -1,8 +1,10 @@
 //! The box stops and starts, telephones crash, streams break, the disk sticks.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use branchline_branch::{Branch, JournalStart, Setup};
+use branchline_branch::{Branch, Command, JournalStart, Setup};
+use branchline_config::Config;
 use branchline_journal::{BootId, Entry, Event, Stamp, Uuid, uuid_v7};
 
 use super::arrival::Arrival;
@@ -70,6 +72,16 @@ impl World {
         self.branch = Some(Branch::new(moment, setup));
         self.refill_ports();
         self.note("box starts");
+    }
+
+    /// The box takes another configuration while it runs.
+    pub fn reload(&mut self, config: Config) {
+        self.note("another configuration");
+        self.configuration.config = Arc::new(config);
+        let (moment, configuration) = (self.moment(), self.configuration.clone());
+        if let Some(branch) = &mut self.branch {
+            branch.handle_command(moment, Command::Configure(Box::new(configuration)));
+        }
     }
 
     /// When the box started with this identity.

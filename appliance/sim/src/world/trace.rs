@@ -1,6 +1,8 @@
 //! What crossed the wire, what went wrong, and what may cross at all.
 
-use branchline_sip::message::Message;
+use std::time::{Duration, Instant};
+
+use branchline_sip::message::{Message, Method};
 use bytes::Bytes;
 
 use super::World;
@@ -55,11 +57,33 @@ impl World {
             Way::ToBox => "->",
             Way::FromBox => "<-",
         };
-        let call_id = Message::parse(bytes.clone())
-            .map(|message| message.call_id().to_owned())
-            .unwrap_or_default();
+        let message = Message::parse(bytes.clone()).ok();
+        if let Some(message) = &message {
+            self.note_upkeep(message);
+        }
+        let call_id = message.map(|message| message.call_id().to_owned()).unwrap_or_default();
         let text = format!("{name:<10} {arrow} {line}  [{}]", call_id.get(..8).unwrap_or(&call_id));
         self.note(&text);
+    }
+
+    /// What goes on while nobody calls: telephones and lines register, trunks and the hosted PBX are asked whether they are there.
+    fn note_upkeep(&mut self, message: &Message) {
+        let now = self.now();
+        if message.is_request()
+            && matches!(message.method(), Method::Register | Method::Options)
+            && let Some(branch) = message.top_via().branch()
+        {
+            self.upkeep.entry(branch.to_owned()).or_insert(now);
+            self.upkeep
+                .retain(|_, begun| now.saturating_duration_since(*begun) <= UPKEEP_LASTS);
+        }
+    }
+
+    /// REGISTER and OPTIONS that began so lately that their transactions may live.
+    pub fn upkeep(&self) -> usize {
+        let now = self.now();
+        let is_late = |begun: &Instant| now.saturating_duration_since(*begun) <= UPKEEP_LASTS;
+        self.upkeep.values().filter(|begun| is_late(begun)).count()
     }
 
     /// Adds a line to the trace.
@@ -74,3 +98,6 @@ impl World {
         self.trace.push_back(line);
     }
 }
+
+/// An answer for 32 s at most, and as long until it is not repeated any more (RFC 3261 section 17.2.2).
+const UPKEEP_LASTS: Duration = Duration::from_secs(64);

@@ -16,7 +16,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use crate::dialog::session::Session;
 use crate::dialog::{Core, Tag, Turn};
 use crate::flow::{Flow, Transmit};
-use crate::message::{Message, ParseError};
+use crate::message::{Message, Method, ParseError};
 use crate::subscription::Subscription;
 use crate::transaction::{self, Counters, Endpoint};
 
@@ -182,6 +182,11 @@ impl Agent {
     /// Transactions alive, absorbing ones included.
     pub fn transaction_len(&self) -> usize {
         self.core.endpoint.len()
+    }
+
+    /// The method of each transaction alive.
+    pub fn transaction_methods(&self) -> impl Iterator<Item = &Method> {
+        self.core.endpoint.methods()
     }
 
     /// What the transaction layer has done so far.

@@ -20,7 +20,7 @@ use super::table::Table;
 use super::timers::Reason;
 use super::via::ReturnPath;
 use crate::flow::{Flow, Transmit};
-use crate::message::{self, Message, ParseError};
+use crate::message::{self, Message, Method, ParseError};
 
 /// The transaction layer of the box (RFC 3261 section 17, RFC 6026).
 ///
@@ -42,6 +42,7 @@ pub struct Endpoint {
 }
 
 pub(super) struct ServerSlot {
+    pub(super) method: Method,
     pub(super) path: ReturnPath,
     pub(super) machine: ServerMachine,
 }
@@ -52,6 +53,7 @@ pub(super) enum ServerMachine {
 }
 
 pub(super) struct ClientSlot {
+    pub(super) method: Method,
     pub(super) flow: Flow,
     pub(super) machine: ClientMachine,
 }
@@ -173,6 +175,12 @@ impl Endpoint {
     /// Transactions alive, absorbing ones included.
     pub fn len(&self) -> usize {
         self.servers.len() + self.clients.len()
+    }
+
+    /// The method of each transaction alive.
+    pub fn methods(&self) -> impl Iterator<Item = &Method> {
+        let servers = self.servers.entries().map(|(_, slot)| &slot.method);
+        servers.chain(self.clients.entries().map(|(_, slot)| &slot.method))
     }
 
     /// True if no transaction is alive.

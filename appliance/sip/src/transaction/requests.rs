@@ -180,13 +180,14 @@ impl Endpoint {
             timing: &self.limits.timing,
             transport: flow.transport,
         };
-        let machine = if *request.method() == Method::Invite {
+        let method = request.method().clone();
+        let machine = if method == Method::Invite {
             ServerMachine::Invite(InviteServer::start(clock, request.clone()))
         } else {
             ServerMachine::Other(Server::start(clock, request.clone()))
         };
         let deadline = machine.deadline().map(|(at, _)| at);
-        let slot = ServerSlot { path, machine };
+        let slot = ServerSlot { method, path, machine };
         let key = self.servers.insert(identity, copies, slot);
         self.servers.arm(key, deadline);
         self.events.push_back(Event::Request {

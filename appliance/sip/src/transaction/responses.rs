@@ -53,7 +53,8 @@ impl Endpoint {
             timing: &self.limits.timing,
             transport: flow.transport,
         };
-        let (machine, outcome) = if *request.method() == Method::Invite {
+        let method = request.method().clone();
+        let (machine, outcome) = if method == Method::Invite {
             let (machine, outcome) = Invitation::start(clock, request);
             (ClientMachine::Invite(machine), outcome)
         } else {
@@ -64,7 +65,8 @@ impl Endpoint {
             };
             (ClientMachine::Other(machine), outcome)
         };
-        let key = self.clients.insert(identity, None, ClientSlot { flow, machine });
+        let slot = ClientSlot { method, flow, machine };
+        let key = self.clients.insert(identity, None, slot);
         self.finish_client(key, outcome);
         Ok(ClientKey(key))
     }
