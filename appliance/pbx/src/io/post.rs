@@ -58,17 +58,14 @@ fn deliver(arriving: &Receiver<Post>) {
         let pause = waiting.iter().map(|it| it.due.saturating_duration_since(now)).min();
         match arriving.recv_timeout(pause.unwrap_or(IDLE)) {
             Ok(post) => {
-                if waiting.len() >= WAITING_MAX {
-                    waiting.pop_front();
-                    tracing::warn!("too many posts fail; the oldest is given up");
+                for post in std::iter::once(post).chain(arriving.try_iter().take(WAITING_MAX)) {
+                    wait(&mut waiting, post, clock::now());
                 }
-                let due = clock::now();
-                waiting.push_back(Waiting { post, due, tries: 0 });
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        let Some(at) = waiting.iter().position(|it| it.due <= clock::now()) else {
+        let Some(at) = first_due(&waiting, clock::now()) else {
             continue;
         };
         let Some(mut next) = waiting.remove(at) else { continue };
@@ -89,6 +86,27 @@ fn deliver(arriving: &Receiver<Post>) {
             }
         }
     }
+}
+
+/// Takes a post in; where too many wait, the one that has failed most often is given up.
+fn wait(waiting: &mut VecDeque<Waiting>, post: Post, now: Instant) {
+    if waiting.len() >= WAITING_MAX {
+        let tries = waiting.iter().map(|it| it.tries).max();
+        let goes = waiting.iter().position(|it| Some(it.tries) == tries);
+        goes.and_then(|at| waiting.remove(at));
+        tracing::warn!("too many posts fail; one is given up");
+    }
+    waiting.push_back(Waiting {
+        post,
+        due: now,
+        tries: 0,
+    });
+}
+
+/// News before what a server has refused or left unanswered, which may hold up the rest for as long each time.
+fn first_due(waiting: &VecDeque<Waiting>, now: Instant) -> Option<usize> {
+    let due = waiting.iter().enumerate().filter(|(_, it)| it.due <= now);
+    due.min_by_key(|(_, it)| it.tries).map(|(at, _)| at)
 }
 
 /// What makes connections, with the authorities that it trusts.
@@ -269,6 +287,34 @@ mod tests {
         ] {
             assert_eq!(server(url), expected);
         }
+    }
+
+    #[test]
+    fn news_go_before_what_has_failed_and_push_it_out() {
+        let now = clock::now();
+        let mut waiting = VecDeque::new();
+        let named = |n: usize| post(format!("http://192.0.2.80/{n}"), None);
+        for n in 0..WAITING_MAX {
+            wait(&mut waiting, named(n), now);
+        }
+        for (at, failed) in waiting.iter_mut().enumerate() {
+            failed.tries = if at == 7 { 3 } else { 1 };
+        }
+        wait(&mut waiting, named(100), now);
+        wait(&mut waiting, named(101), now);
+        assert_eq!(waiting.len(), WAITING_MAX);
+        assert!(
+            !waiting.iter().any(|it| it.tries == 3),
+            "what failed most often has gone first"
+        );
+        let first = first_due(&waiting, now).map(|at| waiting[at].post.url.clone());
+        assert_eq!(
+            first.as_deref(),
+            Some("http://192.0.2.80/100"),
+            "in the order in which they came"
+        );
+        let before = now.checked_sub(Duration::from_secs(1)).unwrap();
+        assert_eq!(first_due(&waiting, before), None);
     }
 
     #[test]
