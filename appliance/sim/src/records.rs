@@ -116,7 +116,7 @@ impl Both<'_> {
 
     fn differences(&self, world: &World) -> Vec<String> {
         let certain = self.calls.iter().filter(|call| call.answered_ms.is_some()).count();
-        let unsure = self.calls.iter().filter(|call| is_unsure(call)).count();
+        let unsure = self.calls.iter().filter(|call| is_unsure(world, call)).count();
         let answered = self.records.iter().filter(|record| record.answered.is_some()).count();
         let mut faults: Vec<String> = self.too_many().into_iter().collect();
         if answered < certain || answered > certain + unsure {
@@ -158,9 +158,10 @@ fn started_ms(world: &World, record: &CallRecord) -> Option<i64> {
 }
 
 /// The caller cannot know whether the box counted this call as answered: it crashed, heard nothing, or has left the ringing
-/// to somebody that it transferred.
-fn is_unsure(call: &Counted) -> bool {
-    call.answered_ms.is_none() && matches!(call.status, 0 | CRASHED | UNHEARD | 487)
+/// to somebody that it transferred. Or it was refused before its first INVITE, late on the way, came in as a new call.
+fn is_unsure(world: &World, call: &Counted) -> bool {
+    let overtaken = world.was_lossy() && call.status == 403;
+    call.answered_ms.is_none() && (overtaken || matches!(call.status, 0 | CRASHED | UNHEARD | 487))
 }
 
 fn lost_pairs(world: &World) -> BTreeSet<Pair> {
