@@ -5,11 +5,13 @@ SECTION = "net"
 require recipes-branchline/branchline.inc
 require branchline-sources.inc
 
+DEPENDS += "alsa-lib"
+
 SRC_URI += "file://crates.toml"
 
 S = "${WORKDIR}/branchline"
 
-inherit cargo_bin systemd
+inherit cargo_bin pkgconfig systemd
 
 SYSTEMD_SERVICE:${PN} = "branchline.service"
 
@@ -24,7 +26,7 @@ do_configure:append() {
 do_install() {
     install -D -m 0755 ${CARGO_BINDIR}/branchline ${D}${bindir}/branchline
     install -d ${D}${systemd_system_unitdir}
-    install -m 0644 ${S}/appliance/pbx/*.service ${D}${systemd_system_unitdir}
+    install -m 0644 ${S}/appliance/pbx/*.service ${S}/appliance/pbx/*.timer ${D}${systemd_system_unitdir}
     sed -i -e 's,/usr/local/bin/,${bindir}/,' ${D}${systemd_system_unitdir}/*.service
 }
 
