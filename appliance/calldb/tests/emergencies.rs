@@ -9,6 +9,16 @@ fn callbacks(report: &OpenReport) -> Vec<Option<&str>> {
     report.emergencies.iter().map(|call| call.callback.as_deref()).collect()
 }
 
+/// What of the box's files is gone at the next start.
+fn lose(what: &str, dir: &std::path::Path) {
+    let paths = Paths::under(dir);
+    match what {
+        "the journal" => std::fs::remove_dir_all(&paths.journals[0]).expect("the journal is there"),
+        "the database" => std::fs::remove_file(paths.database).expect("the database is there"),
+        _ => {}
+    }
+}
+
 #[test]
 fn calls_for_help_come_back_in_order_each_with_its_latest_word() {
     let expected = [Some("+12125550102"), Some("+12125550103")];
@@ -22,12 +32,7 @@ fn calls_for_help_come_back_in_order_each_with_its_latest_word() {
         ]);
         rig.wait_until_applied();
         rig.close();
-        let paths = Paths::under(dir.path());
-        match lost {
-            "the journal" => std::fs::remove_dir_all(&paths.journals[0]).unwrap(),
-            "the database" => std::fs::remove_file(paths.database).unwrap(),
-            _ => {}
-        }
+        lose(lost, dir.path());
         let reopened = open(dir.path());
         assert_eq!(callbacks(&reopened.report), expected, "{lost} is lost");
         reopened.close();
@@ -64,12 +69,7 @@ fn a_flood_of_forged_calls_leaves_those_of_telephones_to_be_called_back_after_a_
         rig.keep((1_001..=1_600).map(|number| help(number, "+12125550199")).collect());
         rig.wait_until_applied();
         rig.close();
-        let paths = Paths::under(dir.path());
-        match lost {
-            "the journal" => std::fs::remove_dir_all(&paths.journals[0]).unwrap(),
-            "the database" => std::fs::remove_file(paths.database).unwrap(),
-            _ => {}
-        }
+        lose(lost, dir.path());
         let reopened = open(dir.path());
         let found = callbacks(&reopened.report);
         assert_eq!(

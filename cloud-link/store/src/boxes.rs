@@ -1,7 +1,6 @@
 //! Boxes: who they are and how they are.
 
 use branchline_wire::v1::{Applied, BoxId, Health, Hello, Tail};
-use serde_json::Value as Json;
 
 use crate::engine::Scope;
 use crate::tenants::TenantId;
@@ -171,12 +170,7 @@ fn tail(row: &Row, at: usize) -> Result<Option<Tail>, StoreError> {
 }
 
 fn json<T: serde::de::DeserializeOwned>(text: Option<String>) -> Result<Option<T>, StoreError> {
-    let parsed: Option<Json> = text
-        .map(|text| serde_json::from_str(&text))
-        .transpose()
-        .map_err(|error| unreadable(&error))?;
-    parsed
-        .map(serde_json::from_value)
+    text.map(|text| serde_json::from_str(&text))
         .transpose()
         .map_err(|error| unreadable(&error))
 }

@@ -38,22 +38,7 @@ impl Lan {
         let mut desks = Vec::new();
         for (at, port) in (1..).zip(PORTS) {
             let desk = Namespace::new(&format!("desk{at}"))?;
-            branch.ip(&[
-                "link",
-                "add",
-                port,
-                "type",
-                "veth",
-                "peer",
-                "name",
-                "eth0",
-                "netns",
-                desk.name(),
-            ])?;
-            branch.ip(&["link", "set", port, "master", BRIDGE])?;
-            branch.ip(&["link", "set", port, "up"])?;
-            desk.address("eth0", ip(at))?;
-            desk.ip(&["link", "set", "eth0", "up"])?;
+            plug(&branch, (&desk, ip(at)), port)?;
             desks.push(desk);
         }
         let daemon = Daemon::start(&branch, folder.path(), &configuration_text())?;
@@ -76,23 +61,7 @@ impl Lan {
     /// The system refuses it.
     pub fn move_to(&mut self, port: &str) -> Result<(), Fault> {
         self.branch.ip(&["link", "delete", PORTS[0]])?;
-        let desk = &self.desks[0];
-        self.branch.ip(&[
-            "link",
-            "add",
-            port,
-            "type",
-            "veth",
-            "peer",
-            "name",
-            "eth0",
-            "netns",
-            desk.name(),
-        ])?;
-        self.branch.ip(&["link", "set", port, "master", BRIDGE])?;
-        self.branch.ip(&["link", "set", port, "up"])?;
-        desk.address("eth0", ip(1))?;
-        desk.ip(&["link", "set", "eth0", "up"])
+        plug(&self.branch, (&self.desks[0], ip(1)), port)
     }
 
     /// Where `branchline emergency check` says that each extension is, once `is_there`; else the last it said.
@@ -139,6 +108,26 @@ fn start(desk: &Namespace, folder: &Path, at: u8) -> Result<Pjsua, Fault> {
 
 fn number(at: u8) -> String {
     format!("{}", 200 + u16::from(at))
+}
+
+/// A cable from a desk, with its address, to a port of the switch.
+fn plug(branch: &Namespace, (desk, address): (&Namespace, Ipv4Addr), port: &str) -> Result<(), Fault> {
+    branch.ip(&[
+        "link",
+        "add",
+        port,
+        "type",
+        "veth",
+        "peer",
+        "name",
+        "eth0",
+        "netns",
+        desk.name(),
+    ])?;
+    branch.ip(&["link", "set", port, "master", BRIDGE])?;
+    branch.ip(&["link", "set", port, "up"])?;
+    desk.address("eth0", address)?;
+    desk.ip(&["link", "set", "eth0", "up"])
 }
 
 fn ip(at: u8) -> Ipv4Addr {
